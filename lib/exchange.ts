@@ -1,0 +1,191 @@
+/**
+ * The seams of the proxy, types alone. `Exchange` faces the client, `Channel` and `Call` face a gRPC server, and a
+ * `MethodPlan` says what one route does with the bytes in between. `gateway` is the only place where they meet.
+ *
+ *   server → Exchange ─┐                       ┌─ Channel → upstream
+ *                      └── gateway: MethodPlan ─┘
+ */
+import type { HeaderFields } from './headers.js';
+import type { StatusError } from './status.js';
+import type { Frame } from './wire/frame.js';
+
+// ---------------------------------------------------------------------------------------------- towards the client
+
+/** Who sent a request, as the socket tells. */
+export interface Peer {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** The head of an answer. */
+export interface ResponseHead {
+  readonly status: number;
+  /** Names in lower case. Without `content-length` the body is chunked (HTTP/1.1) or ends with the stream (HTTP/2). */
+  readonly headers: HeaderFields;
+  /** HTTP/1 reason phrase; the standard one where left out. */
+  readonly reason?: string | undefined;
+}
+
+/** Takes a request body as it arrives. Exactly one of `onEnd` and `onAbort` comes last. */
+export interface BodySink {
+  onData(chunk: Buffer): void;
+  onEnd(): void;
+  /** The body will never be whole: the client went away, or a time-out of ours struck (then with the error to answer). */
+  onAbort(error?: StatusError): void;
+}
+
+/** One HTTP request and its answer, whatever carries it (HTTP/1, HTTP/2, a test's memory, an embedding framework). */
+export interface Exchange {
+  readonly method: string;
+  /** The raw request target: path and query as sent, nothing decoded. */
+  readonly target: string;
+  readonly httpVersion: '1.0' | '1.1' | '2';
+  readonly headers: HeaderFields;
+  readonly peer: Peer;
+  /** True where the request came over TLS. */
+  readonly secure: boolean;
+  /** False where the head already says that no body follows. */
+  readonly hasBody: boolean;
+  /** Sends `100 Continue` if the client waits for it; later calls do nothing. */
+  continue(): void;
+  /** Starts reading the body. Called at most once; what is never read is drained or cut off by the implementation. */
+  read(sink: BodySink): void;
+  pause(): void;
+  resume(): void;
+  /** Sends the head; called once. */
+  respond(head: ResponseHead): void;
+  /** Sends body bytes; false asks to wait for `onDrain`. */
+  write(chunk: Buffer): boolean;
+  onDrain(listener: () => void): void;
+  /** Completes the answer. */
+  end(chunk?: Buffer, trailers?: HeaderFields): void;
+  /** Breaks the answer off so that no client takes it for whole. */
+  abort(): void;
+  /** The client went away before `end`; called at most once, at once where it is gone already. */
+  onClose(listener: () => void): void;
+}
+
+// --------------------------------------------------------------------------------------------- towards a gRPC server
+
+/** gRPC metadata in order: `-bin` values as bytes, all others as printable ASCII. Names in lower case. */
+export type Metadata = readonly MetadataEntry[];
+export type MetadataEntry = readonly [name: string, value: string | Buffer];
+
+/** How a call ended. */
+export interface CallStatus {
+  /** gRPC code; 0 is success. */
+  readonly code: number;
+  readonly message: string;
+  readonly trailers: Metadata;
+}
+
+/** Receives what a call brings, in this order: headers (once, or never on an early end), messages, end (once, last). */
+export interface CallListener {
+  onHeaders(headers: Metadata): void;
+  onMessage(frame: Frame): void;
+  onEnd(status: CallStatus): void;
+  /** After `send` answered false: there is room again. */
+  onDrain?(): void;
+}
+
+/** A call in flight. */
+export interface Call {
+  /** Sends one message; false asks to wait for `onDrain`. */
+  send(frame: Frame): boolean;
+  /** No message follows. */
+  halfClose(): void;
+  /** Stops `onMessage` soon; what is in flight may still arrive. */
+  pause(): void;
+  resume(): void;
+  /** Gives the call up; `onEnd` still comes, with CANCELLED. */
+  cancel(): void;
+}
+
+export interface CallRequest {
+  /** `/package.Service/Method`. */
+  readonly path: string;
+  readonly metadata: Metadata;
+  /** From now; undefined: no deadline. */
+  readonly timeoutMs: number | undefined;
+}
+
+/** Calls to one gRPC server or a balanced set of them. */
+export interface Channel {
+  /** As configured: `127.0.0.1:50051`, `dns:///host:port`, `unix:/path`. */
+  readonly target: string;
+  /** Starts a call. Never throws for what the network does: that comes by `onEnd`. */
+  start(request: CallRequest, listener: CallListener): Call;
+  /** True as soon as a connection stands, false where none does within the time; never rejects. */
+  connect(timeoutMs: number): Promise<boolean>;
+  close(): void;
+}
+
+// ------------------------------------------------------------------------------------------------ what a route does
+
+/** The method a plan calls. */
+export interface Rpc {
+  /** `package.Service.Method`. */
+  readonly name: string;
+  /** `package.Service`. */
+  readonly service: string;
+  /** `/package.Service/Method`. */
+  readonly path: string;
+  readonly clientStreaming: boolean;
+  readonly serverStreaming: boolean;
+}
+
+/** A request as the plans see it: after method override, with its id. */
+export interface RequestHead {
+  readonly method: string;
+  readonly path: string;
+  /** Without `?`; undefined where the target had none. */
+  readonly query: string | undefined;
+  readonly headers: HeaderFields;
+  readonly httpVersion: '1.0' | '1.1' | '2';
+  readonly hasBody: boolean;
+  /** Kept from the client or made. */
+  readonly requestId: string;
+}
+
+/** A whole answer. */
+export interface Reply extends ResponseHead {
+  /** Undefined: no body at all (204, 304, HEAD). */
+  readonly body: Buffer | undefined;
+  /** HTTP trailers, where the client takes them. */
+  readonly trailers?: HeaderFields | undefined;
+}
+
+/** `[start, end)` offsets of the template's variables in the raw path, two numbers for each. */
+export type Captures = readonly number[];
+
+/**
+ * What a matched route does. Chosen and compiled at start, so that a request needs no look-up in the schema.
+ * A plan of another kind than `unary` is answered 501 until its pieces exist.
+ */
+export interface MethodPlan {
+  readonly rpc: Rpc;
+  /** Everything that the head decides: throws a StatusError before any body is read. */
+  openUnary(head: RequestHead, captures: Captures): UnaryExchange;
+  /** The body of an error, in the shape that this route answers with. */
+  fail(error: StatusError, head: RequestHead): Reply;
+}
+
+/** One unary call under way: bytes in, bytes out. */
+export interface UnaryExchange {
+  readonly metadata: Metadata;
+  readonly timeoutMs: number | undefined;
+  /** The most body bytes that `request` takes; more is 413. */
+  readonly maxBodyBytes: number;
+  /** The body → the request message. Throws a StatusError on what the client did wrong. */
+  request(body: Buffer): Buffer;
+  /** The answer message and the call's metadata → the answer. */
+  reply(message: Buffer, headers: Metadata, trailers: Metadata): Reply;
+  /** A failed call → the answer. */
+  fail(status: CallStatus, headers: Metadata): Reply;
+}
+
+/** Writes an error that no route answers: 404, 405, a refused origin, an unreadable request. */
+export type ErrorWriter = (
+  error: StatusError,
+  head: Pick<RequestHead, 'method' | 'requestId' | 'httpVersion'>,
+) => Reply;

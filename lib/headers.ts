@@ -1,0 +1,62 @@
+/**
+ * Header lists as they travel between the layers: flat `[name, value, name, value …]` arrays in the order of the wire,
+ * names in lower case. Look-ups, list syntax and what may stand in a header; no knowledge of any one header's meaning.
+ */
+
+/** `['host', 'example.com', 'accept', 'text/plain']`. */
+export type HeaderFields = readonly string[];
+
+/** The first value of a header; `name` in lower case. */
+export function header(fields: HeaderFields, name: string): string | undefined {
+  for (let index = 0; index < fields.length; index += 2) {
+    if (fields[index] === name) return fields[index + 1];
+  }
+  return undefined;
+}
+
+/** Every value of a header, in order. */
+export function headerValues(fields: HeaderFields, name: string): string[] {
+  const values: string[] = [];
+  for (let index = 0; index < fields.length; index += 2) {
+    if (fields[index] === name) values.push(fields[index + 1]!);
+  }
+  return values;
+}
+
+/** The elements of a comma-separated header over all its lines, trimmed, in lower case, empty ones left out. */
+export function headerTokens(fields: HeaderFields, name: string): string[] {
+  return headerValues(fields, name)
+    .flatMap((value) => value.split(','))
+    .map((token) => token.trim().toLowerCase())
+    .filter((token) => token !== '');
+}
+
+/** True for an RFC 9110 token: what a header name must be. */
+export function isHeaderName(text: string): boolean {
+  return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(text);
+}
+
+/** True where Node may write it: no control characters but tab, nothing above U+00FF. */
+export function isHeaderValue(text: string): boolean {
+  return !/[^\t\x20-\x7e\x80-\xff]/.test(text);
+}
+
+/** A content type cut into its media type (lower case) and parameters (names in lower case, quotes undone). */
+export interface MediaType {
+  readonly type: string;
+  readonly parameters: ReadonlyMap<string, string>;
+}
+
+/** `application/json; charset="UTF-8"` → type `application/json`, charset `UTF-8`. Never fails: what is odd is left out. */
+export function parseMediaType(text: string): MediaType {
+  const parameters = new Map<string, string>();
+  const end = text.indexOf(';');
+  if (end < 0) return { type: text.trim().toLowerCase(), parameters };
+  const pattern = /;\s*([^\s;=]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)/g;
+  for (const match of text.slice(end).matchAll(pattern)) {
+    const raw = match[2]!.trim();
+    const value = raw.startsWith('"') ? raw.slice(1, -1).replace(/\\(.)/g, '$1') : raw;
+    parameters.set(match[1]!.toLowerCase(), value);
+  }
+  return { type: text.slice(0, end).trim().toLowerCase(), parameters };
+}

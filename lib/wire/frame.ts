@@ -1,0 +1,75 @@
+/**
+ * gRPC's length-prefixed messages (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md): one flag byte,
+ * four bytes of length, the payload. The reader takes chunks as they come from a socket.
+ */
+import { Code, StatusError } from '../status.js';
+
+/** One message in transit: its payload and whether that is compressed with the call's `grpc-encoding`. */
+export interface Frame {
+  readonly compressed: boolean;
+  readonly payload: Buffer;
+}
+
+export const FRAME_HEAD_BYTES = 5;
+
+/** Head and payload in one buffer. */
+export function encodeFrame(payload: Uint8Array, compressed = false): Buffer {
+  const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES + payload.length);
+  frame[0] = compressed ? 1 : 0;
+  frame.writeUInt32BE(payload.length, 1);
+  frame.set(payload, FRAME_HEAD_BYTES);
+  return frame;
+}
+
+/** Cuts a byte stream into frames. The length is checked before anything of the payload is kept. */
+export class FrameReader {
+  private chunks: Buffer[] = [];
+  private buffered = 0;
+
+  /** @param maxPayloadBytes a frame that announces more fails with RESOURCE_EXHAUSTED. */
+  constructor(private readonly maxPayloadBytes: number) {}
+
+  /** Takes the next bytes and returns the frames that are complete now. */
+  push(chunk: Buffer): Frame[] {
+    this.chunks.push(chunk);
+    this.buffered += chunk.length;
+    const frames: Frame[] = [];
+    while (this.buffered >= FRAME_HEAD_BYTES) {
+      const head = this.peekHead();
+      const flag = head[0]!;
+      if (flag > 1) throw new StatusError(Code.INTERNAL, `a gRPC frame starts with flag ${flag}, expected 0 or 1`);
+      const length = head.readUInt32BE(1);
+      if (length > this.maxPayloadBytes) {
+        throw new StatusError(
+          Code.RESOURCE_EXHAUSTED,
+          `a message of ${length} bytes is larger than the limit of ${this.maxPayloadBytes} bytes`,
+        );
+      }
+      if (this.buffered < FRAME_HEAD_BYTES + length) break;
+      const whole = this.take(FRAME_HEAD_BYTES + length);
+      frames.push({ compressed: flag === 1, payload: whole.subarray(FRAME_HEAD_BYTES) });
+    }
+    return frames;
+  }
+
+  /** Bytes of a frame that is not complete; more than 0 at the end of a stream means it was cut short. */
+  get pending(): number {
+    return this.buffered;
+  }
+
+  private peekHead(): Buffer {
+    const first = this.chunks[0]!;
+    if (first.length >= FRAME_HEAD_BYTES) return first;
+    this.chunks = [Buffer.concat(this.chunks, this.buffered)];
+    return this.chunks[0]!;
+  }
+
+  private take(count: number): Buffer {
+    if (this.chunks[0]!.length < count) this.chunks = [Buffer.concat(this.chunks, this.buffered)];
+    const first = this.chunks[0]!;
+    this.buffered -= count;
+    if (first.length === count) this.chunks.shift();
+    else this.chunks[0] = first.subarray(count);
+    return first.subarray(0, count);
+  }
+}
