@@ -174,12 +174,21 @@ export interface Problem {
 /** Start-up or reload failed. All problems that could be found are in it, not the first alone. */
 export class ConfigError extends Error {
   readonly problems: readonly Problem[];
+  /** What was odd besides. */
+  readonly warnings: readonly Problem[];
 
-  constructor(problems: Problem | readonly Problem[], options?: { cause?: unknown }) {
+  constructor(
+    problems: Problem | readonly Problem[],
+    options: { readonly cause?: unknown; readonly warnings?: readonly Problem[] } = {},
+  ) {
     const list = Array.isArray(problems) ? (problems as readonly Problem[]) : [problems as Problem];
-    super(list.map((problem) => problem.message).join('\n'), options);
+    super(
+      list.map((problem) => problem.message).join('\n'),
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
     this.name = 'ConfigError';
     this.problems = list;
+    this.warnings = options.warnings ?? [];
   }
 }
 
@@ -208,7 +217,7 @@ export class ProblemList {
   }
 
   throwIfAny(): void {
-    if (this.errors.length > 0) throw new ConfigError(this.errors);
+    if (this.errors.length > 0) throw new ConfigError(this.errors, { warnings: this.warnings });
   }
 }
 

@@ -19,6 +19,7 @@ const layers: readonly (readonly string[])[] = [
   ['gateway'],
   ['server'],
   ['config'],
+  ['proxy'],
   ['cli'],
 ];
 

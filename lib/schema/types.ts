@@ -148,7 +148,10 @@ export interface OptionField {
   readonly place: SourcePlace;
 }
 
-/** Identifiers that are not `true` or `false` (enum names, `inf`) are `{ identifier }`. */
+/**
+ * Identifiers that are not `true` or `false` (enum names, `inf`, `-inf`) are `{ identifier }`. Integers beyond 2^53 are
+ * bigints. A string that holds bytes that are no UTF-8 (`"\xff"`) is not well-formed: `isWellFormed()` tells.
+ */
 export type OptionValue = string | number | bigint | boolean | { readonly identifier: string } | OptionMessage;
 
 export interface Schema {

@@ -1,0 +1,23 @@
+/**
+ * PhotonCloud's services, as far as they are written: under which names and ports each is known, and how to start it.
+ * One process may start them all, on one database.
+ */
+import { startChainFire } from './chainfire.js';
+import type { RunningService, StartOptions } from './lib/service.js';
+
+/** One service of PhotonCloud. */
+export interface ServiceEntry {
+  /** As in `/{service}/api/v1/…` on the port that serves all of them. */
+  readonly name: string;
+  /** Where the proxy serves it as REST and JSON. */
+  readonly httpPort: number;
+  /** Where it serves gRPC. */
+  readonly grpcPort: number;
+  /** Its protobuf package. */
+  readonly package: string;
+  readonly start: (options: StartOptions) => Promise<RunningService>;
+}
+
+export const services: readonly ServiceEntry[] = [
+  { name: 'chainfire', httpPort: 8081, grpcPort: 50051, package: 'chainfire.v1', start: startChainFire },
+];

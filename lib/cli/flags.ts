@@ -1,0 +1,144 @@
+/**
+ * Flags → `Settings`. The flags of options follow from the option table; those that name files, services and addresses
+ * stand here. Numbers, sizes and times are read by the table's kinds, not by yargs.
+ */
+import type { Options as YargsOptions } from 'yargs';
+import { flagName, OptionError, type OptionSpec, optionSpecs, type Settings } from '../config/index.js';
+import { parseListener } from '../server/index.js';
+import { ConfigError, type Problem } from '../status.js';
+import { parseUpstream } from '../upstream/index.js';
+
+/** What yargs gives for one flag: absent, once, or repeated. */
+export type FlagValue = string | boolean | readonly (string | boolean)[] | undefined;
+export type FlagValues = Readonly<Record<string, FlagValue>>;
+
+const schemaGroup = 'Schema and services:';
+const networkGroup = 'Network:';
+
+/** Flags that are no options of the table, in the order of `--help`. */
+const structuralFlags: Readonly<Record<string, YargsOptions>> = {
+  proto: {
+    group: schemaGroup,
+    describe: '.proto file, folder or glob whose services are served; repeatable',
+  },
+  'proto-path': {
+    alias: 'I',
+    group: schemaGroup,
+    describe: 'folder in which imports are sought; repeatable',
+  },
+  'descriptor-set': {
+    group: schemaGroup,
+    describe: 'binary FileDescriptorSet (protoc --include_imports -o); repeatable',
+  },
+  service: {
+    group: schemaGroup,
+    describe: 'serve these alone: full names or wildcards (pkg.*); repeatable  [default: all]',
+  },
+  upstream: {
+    group: networkGroup,
+    describe: 'gRPC server, [service-or-package=]target: host:port, dns:///host:port, unix:/path; repeatable',
+  },
+  listen: {
+    group: networkGroup,
+    describe: '[host:]port to listen on; 0 picks a port; repeatable  [default: 127.0.0.1:8080]',
+  },
+  config: {
+    group: networkGroup,
+    describe: 'YAML file that holds all of this; flags win over it',
+  },
+};
+
+/** Every flag, for yargs. Values stay text. */
+export function yargsOptions(): Record<string, YargsOptions> {
+  const options: Record<string, YargsOptions> = {};
+  for (const [name, option] of Object.entries(structuralFlags)) {
+    options[name] = { ...option, type: 'string', requiresArg: true };
+  }
+  for (const spec of optionSpecs) options[flagName(spec.name)] = optionFlag(spec);
+  return options;
+}
+
+function optionFlag(spec: OptionSpec): YargsOptions {
+  const { kind } = spec;
+  const values = kind.placeholder === undefined ? '' : `${kind.placeholder}: `;
+  const describe = `${values}${spec.text}  [default: ${spec.defaultText}]`;
+  const group = `${spec.group}:`;
+  return kind.placeholder === undefined
+    ? { type: 'boolean', group, describe }
+    : { type: 'string', requiresArg: true, group, describe };
+}
+
+/** Names of all flags, for suggestions. */
+export function flagNames(): string[] {
+  return [...Object.keys(structuralFlags), ...optionSpecs.map((spec) => flagName(spec.name)), 'help', 'version', 'json'];
+}
+
+/** True for a flag that takes no value. */
+export function isSwitch(flag: string): boolean {
+  return optionSpecs.some((spec) => flagName(spec.name) === flag && spec.kind.placeholder === undefined);
+}
+
+/**
+ * What the flags say.
+ * @throws ConfigError naming each flag whose value will not do.
+ */
+export function settingsOf(values: FlagValues): Settings {
+  const problems: Problem[] = [];
+  const attempt = <T>(step: () => T): T[] => {
+    try {
+      return [step()];
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      problems.push(...error.problems);
+      return [];
+    }
+  };
+  const texts = (flag: string): string[] | undefined => textsOf(values[flag]);
+  const listen = texts('listen');
+  // Read again when the configuration is completed; a bad one is a fault of the command line.
+  listen?.forEach((address) => attempt(() => parseListener(address)));
+  const settings = {
+    ...given('proto', texts('proto')),
+    ...given('protoPath', texts('proto-path')),
+    ...given('descriptorSet', texts('descriptor-set')),
+    ...given('services', texts('service')?.flatMap((text) => text.split(','))),
+    ...given(
+      'upstreams',
+      texts('upstream')?.flatMap((spec) => attempt(() => parseUpstream(spec))),
+    ),
+    ...given('listen', listen),
+    options: Object.fromEntries(
+      optionSpecs.flatMap((spec) => attempt(() => optionOf(spec, values[flagName(spec.name)])).flat()),
+    ) as Settings['options'] & object,
+  };
+  if (problems.length > 0) throw new ConfigError(problems);
+  return settings;
+}
+
+function given<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
+  return (value === undefined ? {} : { [key]: value }) as Partial<Record<K, V>>;
+}
+
+function textsOf(value: FlagValue): string[] | undefined {
+  if (value === undefined) return undefined;
+  return (Array.isArray(value) ? (value as readonly string[]) : [value as string]).map(String);
+}
+
+/** The entry of one option; none where the flag was not given. */
+function optionOf(spec: OptionSpec, value: FlagValue): [string, unknown][] {
+  if (value === undefined) return [];
+  const flag = flagName(spec.name);
+  if (Array.isArray(value) && !spec.kind.repeatable) {
+    throw badFlag(flag, `given ${value.length} times, expected once`);
+  }
+  try {
+    return [[spec.key, spec.kind.read(value as string)]];
+  } catch (error) {
+    if (error instanceof OptionError) throw badFlag(flag, error.message);
+    throw error;
+  }
+}
+
+function badFlag(flag: string, message: string): ConfigError {
+  return new ConfigError({ code: 'bad-option', message: `--${flag}: ${message}` });
+}

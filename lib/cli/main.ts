@@ -1,0 +1,151 @@
+/**
+ * The command line: parses arguments, dispatches to a command, turns what went wrong into words and an exit code
+ * (0 fine, 1 a configuration or start-up problem, 2 wrong usage).
+ */
+import { readFileSync } from 'node:fs';
+import yargs from 'yargs';
+import { type Config, loadConfig, type Settings } from '../config/index.js';
+import { ConfigError, nearestName, type Problem } from '../status.js';
+import { check } from './check.js';
+import { flagNames, type FlagValues, isSwitch, settingsOf, yargsOptions } from './flags.js';
+import { renderProblem } from './render.js';
+import { routes } from './routes.js';
+import { serve } from './serve.js';
+import type { Terminal } from './terminal.js';
+import { processTerminal } from './terminal.js';
+
+export const ExitCode = { OK: 0, FAILURE: 1, USAGE: 2 } as const;
+
+const packageRoot = new URL('../../', import.meta.url);
+
+/** Wrong usage: said with a pointer to `--help`, exit code 2. */
+class UsageError extends Error {}
+
+/** Runs a command line to its end; for `serve` that is the shutdown. Returns the exit code. */
+export async function main(args: readonly string[], terminal: Terminal = processTerminal()): Promise<number> {
+  try {
+    const parsed = await parseArguments(args, terminal);
+    if (parsed === undefined) return ExitCode.OK;
+    return await run(parsed.command, parsed.values, terminal);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      terminal.error(`photongate: ${error.message}\n`);
+      terminal.error('Run "photongate --help" for all flags.\n');
+      return ExitCode.USAGE;
+    }
+    if (error instanceof ConfigError) {
+      printProblems(error.problems, terminal);
+      return error.problems.some(({ code }) => code === 'no-schema') ? ExitCode.USAGE : ExitCode.FAILURE;
+    }
+    throw error;
+  }
+}
+
+async function run(command: string, values: FlagValues, terminal: Terminal): Promise<number> {
+  const flags = flagSettings(values);
+  const file = values['config'];
+  if (Array.isArray(file)) throw new UsageError(`--config: given ${file.length} times, expected once`);
+  const { workingDirectory } = terminal;
+  const config = (): Config => loadConfig({ flags, file: file as string | undefined, workingDirectory });
+  switch (command) {
+    case 'routes':
+      return routes(config(), values['json'] === true, terminal);
+    case 'check':
+      return check(config, terminal);
+    default:
+      return serve(config(), terminal);
+  }
+}
+
+/** Bad values of flags are wrong usage. */
+function flagSettings(values: FlagValues): Settings {
+  try {
+    return settingsOf(values);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const texts = error.problems.map(({ message, hint }) => (hint === undefined ? message : `${message}; ${hint}`));
+    throw new UsageError(texts.join('\nphotongate: '), { cause: error });
+  }
+}
+
+function printProblems(problems: readonly Problem[], terminal: Terminal): void {
+  for (const problem of problems) terminal.error(renderProblem(problem, 'error', terminal));
+  if (problems.length > 1) terminal.error(`${problems.length} problems, not started\n`);
+}
+
+interface ParsedArguments {
+  readonly command: string;
+  readonly values: FlagValues;
+}
+
+const commands = ['serve', 'routes', 'check'];
+
+/** Undefined where `--help` or `--version` was printed. */
+async function parseArguments(args: readonly string[], terminal: Terminal): Promise<ParsedArguments | undefined> {
+  checkSwitches(args);
+  let printed = '';
+  const parser = yargs()
+    .scriptName('photongate')
+    .parserConfiguration({
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'strip-aliased': true,
+      'greedy-arrays': false,
+    })
+    .usage('$0 [serve] --proto FILE --upstream HOST:PORT\n\nREST and JSON in front of gRPC servers.')
+    .command(['serve', '$0'], 'serve the routes (the default)')
+    .command('routes', 'list the routes', (command) =>
+      command.option('json', { type: 'boolean', describe: 'print a JSON array' }),
+    )
+    .command('check', 'load everything, print every problem and warning; exit code 1 where there is a problem')
+    .options(yargsOptions())
+    .strict()
+    .version(packageVersion())
+    .help()
+    .wrap(Math.min(terminal.columns, 110))
+    .epilogue('Exit codes: 0 fine, 1 the configuration or start-up failed, 2 wrong usage.')
+    .exitProcess(false);
+  const values = (await parser.parseAsync([...args], {}, (error, _argv, output) => {
+    if (error !== undefined && error !== null) throw new UsageError(usageMessage(error.message));
+    printed = output;
+  })) as Record<string, FlagValues[string]> & { _: string[] };
+  if (printed !== '') {
+    terminal.output(`${printed}\n`);
+    return undefined;
+  }
+  return { command: values._[0] ?? 'serve', values };
+}
+
+/** yargs would take any value of a switch for true. */
+function checkSwitches(args: readonly string[]): void {
+  for (const arg of args) {
+    const match = /^--(?:no-)?([a-z-]+)=(.*)$/s.exec(arg);
+    if (match !== null && isSwitch(match[1]!) && match[2] !== 'true' && match[2] !== 'false') {
+      throw new UsageError(
+        `--${match[1]!}: found ${JSON.stringify(match[2])}, expected nothing, or true or false (--no-${match[1]!} is false)`,
+      );
+    }
+  }
+}
+
+/** yargs' words, with a suggestion for what is unknown. */
+function usageMessage(message: string): string {
+  const unknown = /^Unknown (?:argument|command)s?: (.*)$/.exec(message);
+  if (unknown === null) return message.replace(/\s+/g, ' ');
+  return unknown[1]!
+    .split(', ')
+    .map((name) => {
+      const flag = nearestName(name, flagNames());
+      if (flag !== undefined) return `unknown flag --${name}; did you mean --${flag}?`;
+      const command = nearestName(name, commands);
+      return `unknown argument ${JSON.stringify(name)}${command === undefined ? '' : `; did you mean ${command}?`}`;
+    })
+    .join('; ');
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('package.json', packageRoot), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,75 @@
+/**
+ * Base64 between character bytes and data, as ProtoJSON wants it: the standard alphabet with padding out, both
+ * alphabets in, padding optional in but never wrong.
+ */
+import type { Writer } from '../wire/index.js';
+import { EQUALS } from './chars.js';
+
+const standard = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
+const INVALID = 0xff;
+
+const values = new Uint8Array(256).fill(INVALID);
+for (const [value, char] of standard.entries()) values[char] = value;
+values['-'.charCodeAt(0)] = 62;
+values['_'.charCodeAt(0)] = 63;
+
+/** What a bytes value must look like; for messages. */
+export const base64Expected = 'base64, standard or URL-safe, with right padding or none';
+
+/** Decodes `buf[start..end)` to the end of `out`; false (and nothing written) where it is no base64. */
+export function decodeBase64(out: Writer, buf: Buffer, start: number, end: number): boolean {
+  const stop = unpaddedEnd(buf, start, end);
+  if (stop < 0 || (stop - start) % 4 === 1) return false;
+  const from = out.pos;
+  out.reserve(Math.ceil(((stop - start) * 3) / 4));
+  const target = out.buf;
+  let at = from;
+  let bits = 0;
+  let pending = 0;
+  for (let pos = start; pos < stop; pos++) {
+    const value = values[buf[pos]!]!;
+    if (value === INVALID) return false;
+    bits = (bits << 6) | value;
+    pending += 6;
+    if (pending >= 8) {
+      pending -= 8;
+      target[at++] = bits >>> pending;
+      bits &= (1 << pending) - 1;
+    }
+  }
+  out.pos = at;
+  return true;
+}
+
+/** Where the padding starts; -1 where there is padding that does not fill the last group of four. */
+function unpaddedEnd(buf: Buffer, start: number, end: number): number {
+  let stop = end;
+  while (stop > start && end - stop < 2 && buf[stop - 1] === EQUALS) stop--;
+  return stop < end && (end - start) % 4 !== 0 ? -1 : stop;
+}
+
+/** Encodes `buf[start..end)` to the end of `out`. */
+export function encodeBase64(out: Writer, buf: Buffer, start: number, end: number): void {
+  out.reserve(Math.ceil((end - start) / 3) * 4);
+  const target = out.buf;
+  let at = out.pos;
+  let pos = start;
+  for (; pos + 2 < end; pos += 3) {
+    const group = (buf[pos]! << 16) | (buf[pos + 1]! << 8) | buf[pos + 2]!;
+    target[at] = standard[group >>> 18]!;
+    target[at + 1] = standard[(group >>> 12) & 63]!;
+    target[at + 2] = standard[(group >>> 6) & 63]!;
+    target[at + 3] = standard[group & 63]!;
+    at += 4;
+  }
+  if (pos < end) {
+    const two = pos + 1 < end;
+    const group = (buf[pos]! << 16) | (two ? buf[pos + 1]! << 8 : 0);
+    target[at] = standard[group >>> 18]!;
+    target[at + 1] = standard[(group >>> 12) & 63]!;
+    target[at + 2] = two ? standard[(group >>> 6) & 63]! : EQUALS;
+    target[at + 3] = EQUALS;
+    at += 4;
+  }
+  out.pos = at;
+}

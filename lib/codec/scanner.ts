@@ -1,0 +1,429 @@
+/**
+ * A strict JSON scanner over UTF-8 bytes (RFC 8259): tokens by position, nothing allocated for what has no escapes.
+ * It knows JSON alone, no schema; whoever drives it says what may come next. Nothing is accepted that the RFC does not
+ * allow: no comments, trailing commas, leading zeros, unpaired surrogates or bytes that are not UTF-8.
+ *
+ * It does not look for duplicate keys (that needs a memory that only the driver can bound) and does not read numbers,
+ * it only finds where they end.
+ */
+import { isUtf8 } from 'node:buffer';
+import { hexValue } from '../uri.js';
+import { Writer } from '../wire/index.js';
+import {
+  BACKSLASH,
+  CARRIAGE_RETURN,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  DOT,
+  isDigit,
+  LINE_FEED,
+  LOWER_E,
+  LOWER_F,
+  LOWER_N,
+  LOWER_T,
+  LOWER_U,
+  MINUS,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  PLUS,
+  QUOTE,
+  SPACE,
+  TAB,
+  UPPER_E,
+  ZERO,
+} from './chars.js';
+
+/** The text is no JSON, or nested too deep. `message` says what was found and expected, without the place. */
+export class JsonSyntaxError extends Error {
+  constructor(
+    /** Offset of the byte at fault. */
+    readonly offset: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** Which bytes end the plain run of a string: controls, quote, backslash, and what is not ASCII while that is unchecked. */
+function stopTable(nonAscii: 0 | 1): Uint8Array {
+  const table = new Uint8Array(256);
+  table.fill(1, 0, SPACE);
+  table[QUOTE] = 1;
+  table[BACKSLASH] = 1;
+  table.fill(nonAscii, 0x80);
+  return table;
+}
+
+const asciiStops = stopTable(1);
+const utf8Stops = stopTable(0);
+const noBytes = Buffer.alloc(0);
+
+/** What a backslash and this character stand for; 0 for what JSON does not know. */
+const escapes = new Uint8Array(256);
+for (const [char, meaning] of Object.entries({
+  '"': '"',
+  '\\': '\\',
+  '/': '/',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+})) {
+  escapes[char.charCodeAt(0)] = meaning.charCodeAt(0);
+}
+
+const TRUE = Buffer.from('true');
+const FALSE = Buffer.from('false');
+const NULL = Buffer.from('null');
+
+/** What `next` returns at the end of the text. */
+export const END = -1;
+
+export class JsonScanner {
+  pos = 0;
+  readonly end: number;
+  /** How many objects and arrays are open. */
+  depth = 0;
+  /** The bytes of the last string or number token lie here, unescaped, without quotes … */
+  text: Buffer = noBytes;
+  /** … from `textStart` to `textEnd`. Valid until the next token. */
+  textStart = 0;
+  textEnd = 0;
+  private stops = asciiStops;
+  private scratch: Writer | undefined;
+
+  constructor(
+    readonly buf: Buffer,
+    /** Deepest nesting accepted; the outermost value counts 1. */
+    readonly maxDepth: number,
+  ) {
+    this.end = buf.length;
+    // RFC 8259, section 8.1: a byte order mark may be ignored.
+    if (buf.length >= 3 && buf[0] === 0xef && buf[1] === 0xbb && buf[2] === 0xbf) this.pos = 3;
+  }
+
+  /** Skips white space and returns the byte that follows, or `END`; `pos` stays at it. */
+  next(): number {
+    const { buf, end } = this;
+    let pos = this.pos;
+    while (pos < end) {
+      const char = buf[pos]!;
+      if (char > SPACE || !isSpace(char)) {
+        this.pos = pos;
+        return char;
+      }
+      pos++;
+    }
+    this.pos = pos;
+    return END;
+  }
+
+  /** Enters the object or array whose bracket `pos` is at; returns what follows the bracket. */
+  open(): number {
+    if (++this.depth > this.maxDepth) {
+      this.fail(`the value is nested deeper than ${this.maxDepth} levels`);
+    }
+    this.pos++;
+    return this.next();
+  }
+
+  /** Leaves it by the closing bracket that `pos` is at. */
+  close(): void {
+    this.depth--;
+    this.pos++;
+  }
+
+  /** After a key: takes the colon and returns the first byte of the value. */
+  colon(): number {
+    if (this.next() !== COLON) this.unexpected('":" after the key');
+    this.pos++;
+    return this.next();
+  }
+
+  /** After a member: takes a comma and returns true, or leaves the object and returns false. `pos` is at a key then. */
+  moreMembers(): boolean {
+    const char = this.next();
+    if (char === COMMA) {
+      this.pos++;
+      if (this.next() !== QUOTE) this.unexpected('a key in double quotes');
+      return true;
+    }
+    if (char !== CLOSE_BRACE) this.unexpected('"," or "}"');
+    this.close();
+    return false;
+  }
+
+  /** After an element: takes a comma and returns true, or leaves the array and returns false. */
+  moreElements(): boolean {
+    const char = this.next();
+    if (char === COMMA) {
+      this.pos++;
+      this.next();
+      return true;
+    }
+    if (char !== CLOSE_BRACKET) this.unexpected('"," or "]"');
+    this.close();
+    return false;
+  }
+
+  /** Enters an object; true if it has members, `pos` is at the first key then. An empty one is left again. */
+  openObject(): boolean {
+    const char = this.open();
+    if (char === QUOTE) return true;
+    if (char !== CLOSE_BRACE) this.unexpected('a key in double quotes or "}"');
+    this.close();
+    return false;
+  }
+
+  /** Enters an array; true if it has elements. An empty one is left again. */
+  openArray(): boolean {
+    if (this.open() !== CLOSE_BRACKET) return true;
+    this.close();
+    return false;
+  }
+
+  /** Scans the string that `pos` is at; its content is `text`. */
+  string(): void {
+    const { buf, end, stops } = this;
+    const start = this.pos + 1;
+    let pos = start;
+    while (pos < end && stops[buf[pos]!] === 0) pos++;
+    if (pos < end && buf[pos] === QUOTE) {
+      this.text = buf;
+      this.textStart = start;
+      this.textEnd = pos;
+      this.pos = pos + 1;
+    } else {
+      this.unplainString(start, pos);
+    }
+  }
+
+  /** The rest of a string from the first byte that cannot simply be kept. */
+  private unplainString(start: number, stop: number): void {
+    const { buf, end } = this;
+    let pos = stop;
+    let kept = start;
+    let unescaped: Writer | undefined;
+    for (;;) {
+      while (pos < end && this.stops[buf[pos]!] === 0) pos++;
+      if (pos >= end) this.fail('the text ends inside a string; close it with "', end);
+      const char = buf[pos]!;
+      if (char === QUOTE) break;
+      if (char >= 0x80) {
+        this.checkUtf8();
+      } else if (char === BACKSLASH) {
+        if (unescaped === undefined) {
+          unescaped = this.scratch ??= new Writer(256);
+          unescaped.reset();
+        }
+        unescaped.rawRange(buf, kept, pos);
+        pos = this.escape(pos, unescaped);
+        kept = pos;
+      } else {
+        this.fail(`${charName(char)} inside a string; write it as \\u${char.toString(16).padStart(4, '0')}`, pos);
+      }
+    }
+    this.pos = pos + 1;
+    this.text = buf;
+    this.textStart = kept;
+    this.textEnd = pos;
+    if (unescaped === undefined) return;
+    unescaped.rawRange(buf, kept, pos);
+    this.text = unescaped.buf;
+    this.textStart = 0;
+    this.textEnd = unescaped.pos;
+  }
+
+  /** Writes what the escape at `pos` stands for; returns where it ends. */
+  private escape(pos: number, out: Writer): number {
+    const char = this.buf[pos + 1] ?? 0;
+    if (char === LOWER_U) return this.unicodeEscape(pos, out);
+    const meaning = escapes[char]!;
+    if (meaning === 0) {
+      this.fail(
+        `${this.describeChar(pos + 1)} after a backslash; JSON has \\" \\\\ \\/ \\b \\f \\n \\r \\t and \\uXXXX`,
+        pos,
+      );
+    }
+    out.byte(meaning);
+    return pos + 2;
+  }
+
+  private unicodeEscape(pos: number, out: Writer): number {
+    const unit = this.hex4(pos);
+    if (unit < 0xd800 || unit > 0xdfff) {
+      out.utf8(String.fromCharCode(unit));
+      return pos + 6;
+    }
+    const isHigh = unit < 0xdc00;
+    const low = isHigh && this.buf[pos + 6] === BACKSLASH && this.buf[pos + 7] === LOWER_U ? this.hex4(pos + 6) : 0;
+    if (low < 0xdc00 || low > 0xdfff) {
+      const hex = unit.toString(16);
+      this.fail(`\\u${hex} is half of a surrogate pair without its other half; write both as \\ud83d\\ude00`, pos);
+    }
+    out.utf8(String.fromCharCode(unit, low));
+    return pos + 12;
+  }
+
+  /** The four hex digits after the `\u` at `pos`. */
+  private hex4(pos: number): number {
+    let value = 0;
+    for (let index = pos + 2; index < pos + 6; index++) {
+      const digit = hexValue(this.buf[index] ?? 0);
+      if (digit < 0) this.fail(`${this.describeChar(index)} in a \\u escape; write four hex digits`, pos);
+      value = value * 16 + digit;
+    }
+    return value;
+  }
+
+  /** Checks the whole text once, when its first byte that is not ASCII is met. */
+  private checkUtf8(): void {
+    if (!isUtf8(this.buf)) {
+      const offset = firstInvalidUtf8(this.buf);
+      this.fail(`byte 0x${this.buf[offset]!.toString(16)} is not UTF-8; encode the text as UTF-8`, offset);
+    }
+    this.stops = utf8Stops;
+  }
+
+  /** Scans the number that `pos` is at; its characters are `text`. */
+  number(): void {
+    const { buf } = this;
+    const start = this.pos;
+    let pos = buf[start] === MINUS ? start + 1 : start;
+    if (buf[pos] === ZERO) {
+      pos++;
+      if (isDigit(buf[pos])) this.fail('a number with a leading zero; write it without', start);
+    } else {
+      pos = this.digits(pos, 'a digit');
+    }
+    if (buf[pos] === DOT) pos = this.digits(pos + 1, 'a digit after the decimal point');
+    if (buf[pos] === LOWER_E || buf[pos] === UPPER_E) {
+      const sign = buf[pos + 1];
+      pos = this.digits(sign === PLUS || sign === MINUS ? pos + 2 : pos + 1, 'a digit in the exponent');
+    }
+    this.pos = pos;
+    this.text = buf;
+    this.textStart = start;
+    this.textEnd = pos;
+  }
+
+  private digits(start: number, expected: string): number {
+    let pos = start;
+    while (isDigit(this.buf[pos])) pos++;
+    if (pos === start) this.unexpected(expected, pos);
+    return pos;
+  }
+
+  /** Takes `null`, `true` or `false`: whichever starts with the byte at `pos`. */
+  word(): void {
+    const { buf, pos } = this;
+    const char = buf[pos];
+    const word = char === LOWER_N ? NULL : char === LOWER_T ? TRUE : FALSE;
+    for (let index = 0; index < word.length; index++) {
+      if (buf[pos + index] !== word[index]) this.unexpectedValue();
+    }
+    this.pos = pos + word.length;
+  }
+
+  /** Skips one whole value, checking it as JSON. */
+  skipValue(): void {
+    switch (this.next()) {
+      case OPEN_BRACE:
+        if (!this.openObject()) return;
+        do {
+          this.string();
+          this.colon();
+          this.skipValue();
+        } while (this.moreMembers());
+        return;
+      case OPEN_BRACKET:
+        if (!this.openArray()) return;
+        do this.skipValue();
+        while (this.moreElements());
+        return;
+      case QUOTE:
+        this.string();
+        return;
+      case LOWER_T:
+      case LOWER_F:
+      case LOWER_N:
+        this.word();
+        return;
+      default:
+        this.skipNumber();
+    }
+  }
+
+  private skipNumber(): void {
+    const char = this.buf[this.pos];
+    if (char !== MINUS && !isDigit(char)) this.unexpectedValue();
+    this.number();
+  }
+
+  /** After the outermost value: nothing but white space may follow. */
+  expectEnd(): void {
+    if (this.next() !== END) this.unexpected('the end of the text');
+  }
+
+  /** Fails where no value starts with the byte at `pos`. */
+  unexpectedValue(): never {
+    const { buf, pos } = this;
+    if (buf[pos] === 0x27) this.fail("found ', expected a value; JSON strings stand in double quotes");
+    let end = pos;
+    while (end < this.end && end < pos + 20 && isWordChar(buf[end]!)) end++;
+    if (end <= pos + 1) this.unexpected('a value');
+    this.fail(
+      `found ${buf.toString('latin1', pos, end)}, expected a value; only true, false, null and numbers stand without quotes`,
+    );
+  }
+
+  unexpected(expected: string, offset = this.pos): never {
+    this.fail(`found ${this.describeChar(offset)}, expected ${expected}`, offset);
+  }
+
+  fail(message: string, offset = this.pos): never {
+    throw new JsonSyntaxError(offset, message);
+  }
+
+  private describeChar(offset: number): string {
+    if (offset >= this.end) return 'the end of the text';
+    const char = this.buf[offset]!;
+    if (char < 0x80) return charName(char);
+    return JSON.stringify(
+      String.fromCodePoint(
+        this.buf
+          .subarray(offset, offset + 4)
+          .toString('utf8')
+          .codePointAt(0)!,
+      ),
+    );
+  }
+}
+
+function isSpace(char: number): boolean {
+  return char === SPACE || char === LINE_FEED || char === CARRIAGE_RETURN || char === TAB;
+}
+
+function isWordChar(char: number): boolean {
+  return (char | 0x20) >= 0x61 && (char | 0x20) <= 0x7a;
+}
+
+function charName(char: number): string {
+  if (char > SPACE && char < 0x7f) return char === QUOTE ? "'\"'" : `"${String.fromCharCode(char)}"`;
+  return `U+${char.toString(16).toUpperCase().padStart(4, '0')}`;
+}
+
+/** Offset of the first byte that cannot be UTF-8. */
+function firstInvalidUtf8(buf: Buffer): number {
+  let pos = 0;
+  while (pos < buf.length) {
+    const lead = buf[pos]!;
+    const length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (length > 1 && (pos + length > buf.length || !isUtf8(buf.subarray(pos, pos + length)))) return pos;
+    pos += length;
+  }
+  return 0;
+}

@@ -1,0 +1,111 @@
+/** All JSON printers of one codec: each message type has one, made when it is first met and kept. */
+import type { FieldDescriptor, MessageDescriptor, Schema } from '../schema/types.js';
+import { Code, StatusError } from '../status.js';
+import { WireError, WireType, Writer } from '../wire/index.js';
+import { indentJson } from './indent.js';
+import type { CodecOptions } from './options.js';
+import { outOfOrder, UnprintableError, WireInput } from './wire-input.js';
+import type { ContentPrinter, ValuePrinter, WriteContext } from './write-context.js';
+import { MessagePrinter, messageValuePrinter } from './write-message.js';
+import { scalarPrinter } from './write-scalars.js';
+import { AnyPrinter, wellKnownPrinter } from './write-well-known.js';
+
+export class JsonWriters implements WriteContext {
+  private readonly contents = new Map<MessageDescriptor, ContentPrinter>();
+  private readonly messages = new Map<MessageDescriptor, MessagePrinter>();
+  private readonly any = new AnyPrinter(this, (message) => this.messagePrinter(message));
+
+  constructor(
+    readonly types: Pick<Schema, 'message'>,
+    readonly options: CodecOptions,
+  ) {}
+
+  content(message: MessageDescriptor): ContentPrinter {
+    let content = this.contents.get(message);
+    if (content === undefined) {
+      content =
+        wellKnownPrinter(message, this, (type) => this.messagePrinter(type)) ?? this.messagePrinter(message).content;
+      this.contents.set(message, content);
+    }
+    return content;
+  }
+
+  value(field: FieldDescriptor): ValuePrinter {
+    return field.type === 'message'
+      ? messageValuePrinter(field, this.content(field.message!))
+      : scalarPrinter(field, this.options);
+  }
+
+  /** Prints a whole message. */
+  message(message: MessageDescriptor): (wire: Buffer, out: Writer) => void {
+    const content = this.content(message);
+    return (wire, out) => this.print(content, wire, out, message.fullName);
+  }
+
+  /** Prints one field of a message. */
+  field(field: FieldDescriptor): (wire: Buffer, out: Writer) => void {
+    const content = this.messagePrinter(field.parent).only(field.number);
+    return (wire, out) => this.print(content, wire, out, field.parent.fullName);
+  }
+
+  writeAny(typeUrl: string, value: Buffer, out: Writer): void {
+    const wire = new Writer(value.length + typeUrl.length * 3 + 16);
+    wire.byte((1 << 3) | WireType.BYTES);
+    wire.string(typeUrl.toWellFormed());
+    wire.byte((2 << 3) | WireType.BYTES);
+    wire.bytes(value);
+    this.print(this.any.content, wire.peek(), out, 'google.protobuf.Any');
+  }
+
+  private messagePrinter(message: MessageDescriptor): MessagePrinter {
+    let printer = this.messages.get(message);
+    if (printer === undefined) {
+      printer = new MessagePrinter(message, this);
+      this.messages.set(message, printer);
+    }
+    return printer;
+  }
+
+  /** Prints quickly, or with care where the message needs it. On failure `out` is as it was. */
+  private print(content: ContentPrinter, wire: Buffer, out: Writer, typeName: string): void {
+    const start = out.pos;
+    try {
+      printAnyOrder(content, wire, out);
+    } catch (error) {
+      out.pos = start;
+      throw asStatus(error, typeName);
+    }
+    if (this.options.addWhitespace) indentFrom(out, start);
+  }
+}
+
+function printAnyOrder(content: ContentPrinter, wire: Buffer, out: Writer): void {
+  const start = out.pos;
+  try {
+    content(new WireInput(wire, false), out);
+  } catch (error) {
+    if (error !== outOfOrder) throw error;
+    out.pos = start;
+    content(new WireInput(wire, true), out);
+  }
+}
+
+function asStatus(error: unknown, typeName: string): unknown {
+  if (error instanceof UnprintableError) {
+    return new StatusError(Code.INTERNAL, `the service's ${typeName} has no JSON form: ${error.message}`, {
+      cause: error,
+    });
+  }
+  if (error instanceof WireError) {
+    return new StatusError(Code.INTERNAL, `the service's answer is no valid ${typeName}: ${error.message}`, {
+      cause: error,
+    });
+  }
+  return error;
+}
+
+function indentFrom(out: Writer, start: number): void {
+  const indented = indentJson(out.buf.subarray(start, out.pos));
+  out.pos = start;
+  out.raw(indented);
+}

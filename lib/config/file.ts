@@ -1,0 +1,261 @@
+/**
+ * The configuration file: YAML → `Settings`, every key and value checked, each complaint with its line and column.
+ * Paths in the file are relative to the file.
+ */
+import { dirname, resolve } from 'node:path';
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  type Document,
+  type Node,
+  type Pair,
+  type YAMLMap,
+} from 'yaml';
+import { ConfigError, nearestName, type ProblemList, type SourcePlace } from '../status.js';
+import { quote } from '../uri.js';
+import { parseUpstream, type UpstreamSpec } from '../upstream/index.js';
+import type { ListenerSettings, Settings } from './config.js';
+import { optionSpec, optionSpecs, type Options } from './options.js';
+import { OptionError, type RawValue } from './values.js';
+
+/** The largest file that is read, in bytes. */
+const MAX_FILE_BYTES = 4 * 1024 ** 2;
+
+const structuralKeys = ['proto', 'proto_path', 'descriptor_set', 'services', 'upstreams', 'listen', 'listeners'];
+const listenerKeys = ['listen', 'services'];
+
+/**
+ * Reads a configuration.
+ * @param file as the user named it, for messages; with `workingDirectory` the base of relative paths.
+ */
+export function parseConfigFile(
+  file: string,
+  text: string,
+  workingDirectory: string,
+  problems: ProblemList,
+): Settings {
+  if (text.length > MAX_FILE_BYTES) {
+    problems.error({
+      code: 'config-file',
+      message: `the file is larger than ${MAX_FILE_BYTES} bytes, which no configuration is`,
+      place: { file },
+    });
+    return {};
+  }
+  return new FileReader(file, text, dirname(resolve(workingDirectory, file)), problems).read();
+}
+
+class FileReader {
+  private readonly lines = new LineCounter();
+  private readonly document: Document.Parsed;
+
+  constructor(
+    private readonly file: string,
+    text: string,
+    private readonly folder: string,
+    private readonly problems: ProblemList,
+  ) {
+    this.document = parseDocument(text, { lineCounter: this.lines, prettyErrors: false });
+  }
+
+  read(): Settings {
+    for (const error of this.document.errors) {
+      const { line, col } = this.lines.linePos(error.pos[0]);
+      this.problems.error({
+        code: 'config-syntax',
+        message: `not valid YAML: ${error.message}`,
+        place: { file: this.file, line, column: col },
+      });
+    }
+    if (this.document.errors.length > 0 || this.document.contents === null) return {};
+    const root = this.document.contents as Node;
+    if (!isMap(root)) {
+      this.error(root, 'config-type', 'a configuration is a map of keys, such as "proto: [protos]"');
+      return {};
+    }
+    return this.settings(root);
+  }
+
+  private settings(root: YAMLMap): Settings {
+    const settings: { -readonly [K in keyof Settings]: Settings[K] } = {};
+    const options: Partial<Options> = {};
+    for (const { name, key, value } of this.pairs(root)) {
+      switch (name) {
+        case 'proto':
+          settings.proto = this.paths(value);
+          break;
+        case 'proto_path':
+          settings.protoPath = this.paths(value);
+          break;
+        case 'descriptor_set':
+          settings.descriptorSet = this.paths(value);
+          break;
+        case 'services':
+          settings.services = this.texts(value);
+          break;
+        case 'upstreams':
+          settings.upstreams = this.upstreams(value);
+          break;
+        case 'listen':
+          settings.listen = this.addresses(value);
+          break;
+        case 'listeners':
+          settings.listeners = this.listeners(value);
+          break;
+        default:
+          this.option(name, key, value, options, structuralKeys);
+      }
+    }
+    if (settings.listen !== undefined && settings.listeners !== undefined) {
+      this.error(root, 'config-conflict', '"listen" and "listeners" are both given; write the addresses in "listeners"');
+    }
+    return { ...settings, options };
+  }
+
+  private option(name: string, key: Node, value: Node | null, into: Partial<Options>, otherKeys: string[]): void {
+    const spec = optionSpec(name);
+    if (spec === undefined) {
+      this.unknownKey(name, key, otherKeys);
+      return;
+    }
+    const raw = this.plain(value);
+    try {
+      (into as Record<string, unknown>)[spec.key] = spec.kind.read(raw);
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error;
+      this.error(value ?? key, 'bad-option', `${name}: ${error.message}`);
+    }
+  }
+
+  private unknownKey(name: string, key: Node, otherKeys: string[]): void {
+    const known = [...otherKeys, ...optionSpecs.map((spec) => spec.name)];
+    const snake = name.replace(/-/g, '_').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    const near = known.includes(snake) ? snake : nearestName(snake, known);
+    this.problems.error({
+      code: 'unknown-key',
+      message: `there is no key ${quote(name)} here`,
+      place: this.placeOf(key),
+      hint: near === undefined ? `keys are: ${known.join(', ')}` : `did you mean ${near}?`,
+    });
+  }
+
+  /** A map of `package or service: target`, with `default` for the rest. */
+  private upstreams(value: Node | null): UpstreamSpec[] {
+    if (isScalar(value) && typeof value.value === 'string') return this.upstream(value, value.value);
+    if (!isMap(value)) {
+      this.error(value, 'config-type', '"upstreams" is a map such as "chainfire.v1: 127.0.0.1:50051"');
+      return [];
+    }
+    return this.pairs(value).flatMap(({ name, value: target, key }) => {
+      const text = isMap(target) ? this.upstreamTarget(target) : this.plain(target);
+      if (typeof text !== 'string') {
+        this.error(target ?? key, 'config-type', `the upstream of ${name} is a target such as 127.0.0.1:50051`);
+        return [];
+      }
+      return this.upstream(target ?? key, name === 'default' ? text : `${name}=${text}`);
+    });
+  }
+
+  private upstreamTarget(map: YAMLMap): RawValue {
+    let target: RawValue = null;
+    for (const { name, key, value } of this.pairs(map)) {
+      if (name === 'target') target = this.plain(value);
+      else this.error(key, 'unknown-key', `there is no key ${quote(name)} here; an upstream has: target`);
+    }
+    return target;
+  }
+
+  private upstream(node: Node, spec: string): UpstreamSpec[] {
+    try {
+      return [parseUpstream(spec)];
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      for (const problem of error.problems) this.problems.error({ ...problem, place: this.placeOf(node) });
+      return [];
+    }
+  }
+
+  private listeners(value: Node | null): ListenerSettings[] {
+    if (!isSeq(value)) {
+      this.error(value, 'config-type', '"listeners" is a list, each element with "listen: [host:]port"');
+      return [];
+    }
+    return value.items.flatMap((item) => {
+      const node = this.resolved(item as Node);
+      if (isMap(node)) return [this.listener(node)];
+      this.error(node, 'config-type', 'a listener is a map with "listen: [host:]port"');
+      return [];
+    });
+  }
+
+  private listener(map: YAMLMap): ListenerSettings {
+    const options: Partial<Options> = {};
+    let listen: string[] | undefined;
+    let services: readonly string[] | undefined;
+    for (const { name, key, value } of this.pairs(map)) {
+      if (name === 'listen') listen = this.addresses(value);
+      else if (name === 'services') services = this.texts(value);
+      else this.option(name, key, value, options, listenerKeys);
+    }
+    if (listen === undefined) this.error(map, 'config-type', 'this listener has no "listen: [host:]port"');
+    return { listen: listen ?? [], options, ...(services === undefined ? {} : { services }) };
+  }
+
+  /** One address or several; a bare port is a number in YAML. */
+  private addresses(value: Node | null): string[] {
+    return this.items(value, 'an address such as 8080 or 0.0.0.0:8080', (raw) =>
+      typeof raw === 'number' ? String(raw) : raw,
+    );
+  }
+
+  private paths(value: Node | null): string[] {
+    return this.texts(value).map((path) => resolve(this.folder, path));
+  }
+
+  private texts(value: Node | null): string[] {
+    return this.items(value, 'a text or a list of texts', (raw) => raw);
+  }
+
+  private items(value: Node | null, expected: string, convert: (raw: RawValue) => RawValue): string[] {
+    const nodes = isSeq(value) ? (value.items as Node[]) : [value];
+    return nodes.flatMap((node) => {
+      const raw = convert(this.plain(node));
+      if (typeof raw === 'string' && raw !== '') return [raw];
+      this.error(node, 'config-type', `found ${quote(JSON.stringify(raw))}, expected ${expected}`);
+      return [];
+    });
+  }
+
+  private pairs(map: YAMLMap): { name: string; key: Node; value: Node | null }[] {
+    return (map.items as Pair<Node, Node | null>[]).map(({ key, value }) => ({
+      name: isScalar(key) ? String(key.value) : key.toString(),
+      key,
+      value: value === null ? null : this.resolved(value),
+    }));
+  }
+
+  /** Follows an alias (`*name`). */
+  private resolved(node: Node): Node {
+    return isAlias(node) ? (node.resolve(this.document) ?? node) : node;
+  }
+
+  private plain(node: Node | null): RawValue {
+    return node === null ? null : (this.resolved(node).toJS(this.document) as RawValue);
+  }
+
+  private error(node: Node | null, code: string, message: string): void {
+    this.problems.error({ code, message, place: this.placeOf(node) });
+  }
+
+  private placeOf(node: Node | null): SourcePlace {
+    const start = node?.range?.[0];
+    if (start === undefined) return { file: this.file };
+    const { line, col } = this.lines.linePos(start);
+    return { file: this.file, line, column: col };
+  }
+}
+

@@ -1,0 +1,307 @@
+/**
+ * Every option by its one name, once: kind of value, default, text. Flags, file keys and `--help` follow from this table.
+ * The name is snake_case in files, kebab-case as a flag, camelCase in the library.
+ */
+import { defaultGatewayOptions, type GatewayOptions } from '../gateway/index.js';
+import { codeByName } from '../status.js';
+import { defaultListenerOptions, type ListenerOptions } from '../server/index.js';
+import { defaultUpstreamOptions } from '../upstream/index.js';
+import {
+  booleanValue,
+  enumValue,
+  integerValue,
+  listValue,
+  optionalTimeValue,
+  sizeValue,
+  statusMapValue,
+  timeValue,
+  type ValueKind,
+} from './values.js';
+
+/** All that can be set for one listener. */
+export interface Options extends Omit<GatewayOptions, 'services'>, Omit<ListenerOptions, 'host' | 'port'> {
+  /** Largest message from a service, in bytes. Default 64 MiB. */
+  readonly maxReceiveBytes: number;
+  /** Time for requests in flight at a shutdown, in milliseconds; then they are cancelled. Default 10 s. */
+  readonly drainTimeoutMs: number;
+}
+
+export type OptionKey = keyof Options;
+
+export interface OptionSpec {
+  /** snake_case. */
+  readonly name: string;
+  readonly key: OptionKey;
+  readonly kind: ValueKind<unknown>;
+  readonly defaultValue: unknown;
+  /** How the default is written, for people. */
+  readonly defaultText: string;
+  readonly group: string;
+  readonly text: string;
+}
+
+const MiB = 1024 ** 2;
+/** The largest Buffer of Node 20. */
+const MAX_BYTES = 4 * 1024 ** 3;
+
+const { host: _host, port: _port, ...listenerLimits } = defaultListenerOptions;
+
+export const defaultOptions: Options = Object.freeze({
+  ...defaultGatewayOptions,
+  ...listenerLimits,
+  maxReceiveBytes: defaultUpstreamOptions.maxReceiveBytes,
+  drainTimeoutMs: 10_000,
+});
+
+const routes = 'Routes';
+const requests = 'Paths, queries and bodies';
+const answers = 'Answers and errors';
+const access = 'Who may call';
+const limits = 'Limits and times';
+
+function option<K extends OptionKey>(
+  group: string,
+  name: string,
+  key: K,
+  kind: ValueKind<Options[K]>,
+  defaultText: string,
+  text: string,
+): OptionSpec {
+  return { name, key, kind, defaultValue: defaultOptions[key], defaultText, group, text };
+}
+
+const size = sizeValue(1, MAX_BYTES);
+
+/** In the order in which `--help` shows them. */
+export const optionSpecs: readonly OptionSpec[] = [
+  option(
+    routes,
+    'auto_mapping',
+    'autoMapping',
+    booleanValue,
+    'false',
+    'serve methods without a rule at POST /package.Service/Method',
+  ),
+  option(
+    routes,
+    'on_duplicate',
+    'onDuplicate',
+    enumValue('error', 'first'),
+    'error',
+    'two rules for the same requests: refuse to start, or keep the first (in the order of --proto)',
+  ),
+  option(routes, 'strict_slash', 'strictSlash', booleanValue, 'false', 'a trailing slash makes another path'),
+  option(routes, 'health', 'health', booleanValue, 'true', 'serve GET /health'),
+
+  option(
+    requests,
+    'url_unescape',
+    'urlUnescape',
+    enumValue('all_characters_except_slash', 'all_characters_except_reserved', 'all_characters'),
+    'all_characters_except_slash',
+    'which %XX of a multi-segment path variable are decoded',
+  ),
+  option(
+    requests,
+    'comma_lists',
+    'commaLists',
+    booleanValue,
+    'false',
+    'a,b in a query is two elements of a repeated field',
+  ),
+  option(
+    requests,
+    'lenient_bools',
+    'lenientBools',
+    booleanValue,
+    'false',
+    'also take 1, 0 and any case for true and false in paths and queries',
+  ),
+  option(
+    requests,
+    'case_insensitive_enums',
+    'caseInsensitiveEnums',
+    booleanValue,
+    'false',
+    'take enum names in any case',
+  ),
+  option(requests, 'literal_plus', 'literalPlus', booleanValue, 'false', '+ in a query is a plus, not a space'),
+  option(
+    requests,
+    'ignore_query',
+    'ignoreQuery',
+    listValue,
+    'none',
+    'query parameters to skip; a trailing * or _ makes a prefix',
+  ),
+  option(
+    requests,
+    'ignore_unknown_query',
+    'ignoreUnknownQuery',
+    booleanValue,
+    'false',
+    'skip all unknown query parameters',
+  ),
+  option(
+    requests,
+    'ignore_unknown_fields',
+    'ignoreUnknownFields',
+    booleanValue,
+    'false',
+    'skip unknown JSON fields and enum names',
+  ),
+  option(
+    requests,
+    'ignore_unexpected_body',
+    'ignoreUnexpectedBody',
+    booleanValue,
+    'false',
+    'ignore a body where the rule takes none',
+  ),
+  option(
+    requests,
+    'overwrite_path_fields',
+    'overwritePathFields',
+    booleanValue,
+    'false',
+    'the path silently replaces another value in the body',
+  ),
+  option(requests, 'method_override', 'methodOverride', booleanValue, 'false', 'honour X-HTTP-Method-Override on POST'),
+
+  option(
+    answers,
+    'preserve_proto_field_names',
+    'preserveProtoFieldNames',
+    booleanValue,
+    'false',
+    "print the proto's own field names (snake_case)",
+  ),
+  option(
+    answers,
+    'always_print_primitive_fields',
+    'alwaysPrintPrimitiveFields',
+    booleanValue,
+    'false',
+    'print fields at their default: 0, "", false, []',
+  ),
+  option(
+    answers,
+    'always_print_enums_as_ints',
+    'alwaysPrintEnumsAsInts',
+    booleanValue,
+    'false',
+    'print enums as numbers',
+  ),
+  option(answers, 'int64_as_numbers', 'int64AsNumbers', booleanValue, 'false', 'print 64-bit integers as JSON numbers'),
+  option(answers, 'add_whitespace', 'addWhitespace', booleanValue, 'false', 'indent the JSON'),
+  option(
+    answers,
+    'envelope',
+    'envelope',
+    enumValue('none', 'photon'),
+    'none',
+    'wrap answers: {"data": …, "meta": {…}}',
+  ),
+  option(
+    answers,
+    'error_format',
+    'errorFormat',
+    enumValue('status', 'photon'),
+    'status, or as envelope',
+    'shape of error bodies: google.rpc.Status or {"error": …, "meta": {…}}',
+  ),
+  option(
+    answers,
+    'status_map',
+    'statusMap',
+    statusMapValue(codeByName),
+    'none',
+    'HTTP status for gRPC codes, where not the usual one',
+  ),
+  option(answers, 'debug_info', 'debugInfo', booleanValue, 'false', 'show google.rpc.DebugInfo details'),
+  option(
+    answers,
+    'reason_phrase',
+    'reasonPhrase',
+    booleanValue,
+    'true',
+    'HTTP/1 reason phrase of an error is its message',
+  ),
+
+  option(access, 'check_origin', 'checkOrigin', booleanValue, 'true', 'refuse writes from web pages of other origins'),
+  option(
+    access,
+    'allowed_hosts',
+    'allowedHosts',
+    listValue,
+    'none',
+    'names, besides IP addresses and localhost, that a loopback listener answers to; * for all',
+  ),
+
+  option(
+    limits,
+    'default_deadline',
+    'defaultDeadlineMs',
+    optionalTimeValue,
+    'none',
+    'deadline of calls whose client gives none',
+  ),
+  option(
+    limits,
+    'max_deadline',
+    'maxDeadlineMs',
+    optionalTimeValue,
+    'none',
+    'longest deadline that a client may ask for',
+  ),
+  option(limits, 'max_body_bytes', 'maxBodyBytes', size, '4MiB', 'largest request body'),
+  option(
+    limits,
+    'max_receive_bytes',
+    'maxReceiveBytes',
+    sizeValue(1, 2 ** 31 - 1),
+    '64MiB',
+    'largest message from a service',
+  ),
+  option(limits, 'max_url_bytes', 'maxUrlBytes', sizeValue(64, MiB), '16KiB', 'longest request target'),
+  option(
+    limits,
+    'max_header_bytes',
+    'maxHeaderBytes',
+    sizeValue(256, MiB),
+    '16KiB',
+    'all headers of a request together',
+  ),
+  option(limits, 'max_json_depth', 'maxJsonDepth', integerValue(1, 1000), '100', 'nesting of JSON'),
+  option(
+    limits,
+    'max_concurrent_requests',
+    'maxConcurrentRequests',
+    integerValue(1, 10_000_000),
+    '10000',
+    'requests under way at once, for each listener',
+  ),
+  option(limits, 'header_timeout', 'headerTimeoutMs', timeValue, '10s', 'time for a request head'),
+  option(limits, 'idle_timeout', 'idleTimeoutMs', timeValue, '60s', 'time without a byte of an upload'),
+  option(limits, 'keep_alive_timeout', 'keepAliveTimeoutMs', timeValue, '75s', 'time that an idle connection is kept'),
+  option(limits, 'drain_timeout', 'drainTimeoutMs', timeValue, '10s', 'time for requests in flight at a shutdown'),
+];
+
+const byName = new Map(optionSpecs.map((spec) => [spec.name, spec]));
+
+/** By its snake_case name. */
+export function optionSpec(name: string): OptionSpec | undefined {
+  return byName.get(name);
+}
+
+/** `max_body_bytes` → `max-body-bytes`. */
+export function flagName(name: string): string {
+  return name.replaceAll('_', '-');
+}
+
+/** Fills in what was not given; `error_format` follows `envelope`. */
+export function completeOptions(given: Partial<Options>): Options {
+  const envelope = given.envelope ?? defaultOptions.envelope;
+  const errorFormat = envelope === 'photon' ? 'photon' : defaultOptions.errorFormat;
+  return Object.freeze({ ...defaultOptions, errorFormat, ...given });
+}

@@ -1,0 +1,176 @@
+/**
+ * Reads the value of an option, whether it stands in a flag (text) or in a file (text, number, boolean, list or map).
+ * Each kind of value is one `ValueKind`: how it is read, what it must look like in words, how it is printed.
+ */
+import { nearestName } from '../status.js';
+import { quote } from '../uri.js';
+
+/** A value that is not what its option takes; the message completes "NAME: …". */
+export class OptionError extends Error {}
+
+/** What a file or a flag may hold for one option. */
+export type RawValue = string | number | boolean | null | readonly RawValue[] | { readonly [key: string]: RawValue };
+
+export interface ValueKind<T> {
+  /** For `--help`: `SIZE`, `true|false`. Undefined for switches. */
+  readonly placeholder: string | undefined;
+  /** Completes "expected …". */
+  readonly description: string;
+  /** True where a flag may be given several times. */
+  readonly repeatable: boolean;
+  /** @throws OptionError */
+  read(raw: RawValue): T;
+}
+
+function fail(raw: RawValue, expected: string): never {
+  throw new OptionError(`found ${quote(typeof raw === 'string' ? raw : JSON.stringify(raw))}, expected ${expected}`);
+}
+
+export const booleanValue: ValueKind<boolean> = {
+  placeholder: undefined,
+  description: 'true or false',
+  repeatable: false,
+  read(raw) {
+    if (typeof raw === 'boolean') return raw;
+    if (raw === 'true') return true;
+    if (raw === 'false') return false;
+    return fail(raw, this.description);
+  },
+};
+
+export function enumValue<const T extends string>(...values: readonly T[]): ValueKind<T> {
+  const description = `one of ${values.join(', ')}`;
+  return {
+    placeholder: values.join('|'),
+    description,
+    repeatable: false,
+    read(raw) {
+      const found = values.find((value) => value === raw);
+      if (found !== undefined) return found;
+      const near = typeof raw === 'string' ? nearestName(raw, values) : undefined;
+      return fail(raw, near === undefined ? description : `${description}; did you mean ${near}?`);
+    },
+  };
+}
+
+/** A whole number within a range. */
+export function integerValue(min: number, max: number): ValueKind<number> {
+  const description = `a whole number from ${min} to ${max}`;
+  return {
+    placeholder: 'N',
+    description,
+    repeatable: false,
+    read(raw) {
+      const text = typeof raw === 'number' ? String(raw) : raw;
+      if (typeof text !== 'string' || !/^\d{1,15}$/.test(text)) return fail(raw, description);
+      const value = Number(text);
+      return value >= min && value <= max ? value : fail(raw, description);
+    },
+  };
+}
+
+const sizeUnits: Readonly<Record<string, number>> = {
+  '': 1,
+  B: 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  kB: 1000,
+  MB: 1000 ** 2,
+  GB: 1000 ** 3,
+};
+
+/** A number of bytes: `4MiB`, `65536`. */
+export function sizeValue(min: number, max: number): ValueKind<number> {
+  const description = `a size such as 64KiB, 4MiB or a number of bytes, from ${min} to ${max} bytes`;
+  return {
+    placeholder: 'SIZE',
+    description,
+    repeatable: false,
+    read(raw) {
+      const text = typeof raw === 'number' ? String(raw) : raw;
+      const match = typeof text === 'string' ? /^(\d{1,15}(?:\.\d{1,6})?) ?([A-Za-z]*)$/.exec(text) : null;
+      const unit = match === null ? undefined : sizeUnits[match[2]!];
+      if (unit === undefined) return fail(raw, description);
+      const bytes = Math.round(Number(match![1]) * unit);
+      return bytes >= min && bytes <= max ? bytes : fail(raw, description);
+    },
+  };
+}
+
+const timeUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** The longest time that a timer takes. */
+const MAX_TIMER_MS = 0x7fffffff;
+
+/** A time in milliseconds: `1s`, `250ms`, `1.5m`. */
+export const timeValue: ValueKind<number> = {
+  placeholder: 'TIME',
+  description: 'a time such as 250ms, 1.5s, 2m or 1h, from 1ms to 596h',
+  repeatable: false,
+  read(raw) {
+    const match = typeof raw === 'string' ? /^(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h)$/.exec(raw) : null;
+    if (match === null) return fail(raw, this.description);
+    const milliseconds = Number(match[1]) * timeUnits[match[2]!]!;
+    return milliseconds >= 1 && milliseconds <= MAX_TIMER_MS ? milliseconds : fail(raw, this.description);
+  },
+};
+
+/** A time, or `none`. */
+export const optionalTimeValue: ValueKind<number | undefined> = {
+  placeholder: 'TIME',
+  description: `none, or ${timeValue.description}`,
+  repeatable: false,
+  read(raw) {
+    if (raw === 'none' || raw === null) return undefined;
+    try {
+      return timeValue.read(raw);
+    } catch {
+      return fail(raw, this.description);
+    }
+  },
+};
+
+/** Texts: a flag repeats or takes commas, a file has a list or one text. */
+export const listValue: ValueKind<readonly string[]> = {
+  placeholder: 'NAME,…',
+  description: 'a list of names',
+  repeatable: true,
+  read(raw) {
+    const items = Array.isArray(raw) ? (raw as readonly RawValue[]) : [raw];
+    return items.flatMap((item) => {
+      if (typeof item !== 'string') return fail(item, 'a name');
+      return item
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== '');
+    });
+  },
+};
+
+/** gRPC code → HTTP status: `5=410,7=404` in a flag, a map in a file. Names of codes will do too. */
+export function statusMapValue(codeOf: (name: string) => number | undefined): ValueKind<ReadonlyMap<number, number>> {
+  const description = 'pairs of a gRPC code from 1 to 16 and an HTTP status from 400 to 599, such as 5=410,7=404';
+  const readPair = ([name, raw]: readonly [string, RawValue]): [number, number] => {
+    const code = /^\d{1,2}$/.test(name) ? Number(name) : codeOf(name);
+    const status = typeof raw === 'number' ? raw : Number(typeof raw === 'string' && /^\d{3}$/.test(raw) ? raw : NaN);
+    const isGood = code !== undefined && code >= 1 && code <= 16 && status >= 400 && status <= 599;
+    return isGood && Number.isInteger(status) ? [code, status] : fail(`${name}=${JSON.stringify(raw)}`, description);
+  };
+  const pairsOf = (raw: RawValue): (readonly [string, RawValue])[] => {
+    if (Array.isArray(raw)) return (raw as readonly RawValue[]).flatMap(pairsOf);
+    if (typeof raw === 'string') {
+      return raw.split(',').map((pair) => {
+        const parts = pair.trim().split('=');
+        return parts.length === 2 ? [parts[0]!, parts[1]!] : fail(pair, description);
+      });
+    }
+    return raw !== null && typeof raw === 'object' ? Object.entries(raw) : fail(raw, description);
+  };
+  return {
+    placeholder: 'CODE=STATUS,…',
+    description,
+    repeatable: true,
+    read: (raw) => new Map(pairsOf(raw).map(readPair)),
+  };
+}

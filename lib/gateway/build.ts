@@ -1,0 +1,96 @@
+/**
+ * Start-up: a schema and options → a gateway. Compiles one plan for each binding and fills the route table. Whatever is
+ * wrong goes to the problem list; the gateway is only good if that stays empty.
+ */
+import { Codec } from '../codec/index.js';
+import type { Channel } from '../exchange.js';
+import { compilePolicies } from '../policy/index.js';
+import { PathMatcherBuilder } from '../router/index.js';
+import { bindingsOf, selectServices, type Binding } from '../rule/index.js';
+import type { Schema } from '../schema/index.js';
+import type { ProblemList } from '../status.js';
+import { Buffers, compilePlan, createErrorWriter, type TranscodeContext, wrapJson } from '../transcode/index.js';
+import { checkHealth } from './health.js';
+import { Gateway, type Page, type Route } from './gateway.js';
+import type { GatewayOptions } from './options.js';
+
+/** A gateway and what can be told about it. */
+export interface BuiltGateway {
+  readonly gateway: Gateway;
+  /** In the order of the services and their methods. */
+  readonly bindings: readonly Binding[];
+}
+
+/** What a gateway is made from, besides its options. */
+export interface GatewayContext {
+  readonly schema: Schema;
+  /** Types that may stand in a google.protobuf.Any. */
+  readonly types: Pick<Schema, 'message'>;
+  /** The channel to a service, by full name; throws a ConfigError where it has none. */
+  readonly channelFor: (service: string) => Channel;
+  /** The address that the listener binds; decides whether the host check applies. */
+  readonly listenHost: string;
+  /** Also warn of routes that no request can reach. */
+  readonly thorough: boolean;
+}
+
+/** Builds a gateway. Problems are collected in `problems`; it is only good where there are none. */
+export function buildGateway(
+  { schema, types, channelFor, listenHost, thorough }: GatewayContext,
+  options: GatewayOptions,
+  problems: ProblemList,
+): BuiltGateway {
+  const services = selectServices(schema, options.services, problems);
+  const bindings = bindingsOf(services, problems, options);
+  const codec = new Codec(types, options);
+  const context: TranscodeContext = {
+    codec,
+    options,
+    writeError: createErrorWriter(codec, options),
+    buffers: new Buffers(),
+  };
+  const served = services.flatMap((service) => {
+    const channel = problems.attempt(() => channelFor(service.fullName));
+    return channel === undefined ? [] : [{ name: service.fullName, channel }];
+  });
+  const channels = new Map(served.map(({ name, channel }) => [name, channel]));
+  const builder = new PathMatcherBuilder<Route>(options);
+  addRoutes(bindings, channels, context, builder, problems);
+  const matcher = builder.build(problems);
+  if (thorough) builder.reportShadowed(problems);
+  const gateway = new Gateway({
+    matcher,
+    policies: compilePolicies(options, listenHost),
+    pages: buildPages(served, options),
+    writeError: context.writeError,
+    maxConcurrentRequests: options.maxConcurrentRequests,
+  });
+  return { gateway, bindings };
+}
+
+function addRoutes(
+  bindings: readonly Binding[],
+  channels: ReadonlyMap<string, Channel>,
+  context: TranscodeContext,
+  builder: PathMatcherBuilder<Route>,
+  problems: ProblemList,
+): void {
+  for (const binding of bindings) {
+    const channel = channels.get(binding.method.service.fullName);
+    const plan = problems.attempt(() => compilePlan(binding, context));
+    if (channel === undefined || plan === undefined) continue;
+    builder.add(binding, { plan, channel });
+  }
+}
+
+function buildPages(
+  services: readonly { readonly name: string; readonly channel: Channel }[],
+  options: GatewayOptions,
+): ReadonlyMap<string, Page> {
+  const pages = new Map<string, Page>();
+  if (options.health)
+    pages.set('/health', (head) =>
+      checkHealth(services, head, (json) => wrapJson(options.envelope, json, head.requestId)),
+    );
+  return pages;
+}

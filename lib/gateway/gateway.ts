@@ -1,0 +1,177 @@
+/**
+ * Runs exchanges: policies, route, plan, call, answer. Everything that fails on the way ends in one `catch`, and every
+ * error becomes an answer in the route's (or the listener's) shape. Its tables are built by `build` and never change.
+ */
+import type { Channel, ErrorWriter, Exchange, MethodPlan, Reply, RequestHead } from '../exchange.js';
+import type { Policy } from '../policy/index.js';
+import type { PathMatcher } from '../router/index.js';
+import { Code, StatusError } from '../status.js';
+import { quote, splitTarget } from '../uri.js';
+import { errorChannel, type InternalError } from './diagnostics.js';
+import { requestIdOf } from './request-id.js';
+import { UnaryRun } from './unary.js';
+
+/** What a route leads to. */
+export interface Route {
+  readonly plan: MethodPlan;
+  readonly channel: Channel;
+}
+
+/** A page of the proxy's own. */
+export type Page = (head: RequestHead) => Promise<Reply>;
+
+export interface GatewayParts {
+  readonly matcher: PathMatcher<Route>;
+  readonly policies: readonly Policy[];
+  /** By path; `GET` and `HEAD` alone. */
+  readonly pages: ReadonlyMap<string, Page>;
+  readonly writeError: ErrorWriter;
+  readonly maxConcurrentRequests: number;
+}
+
+export class Gateway {
+  private active = 0;
+
+  constructor(private readonly parts: GatewayParts) {}
+
+  /** The answer for an error that has no route: also for what the HTTP parser refuses. */
+  get writeError(): ErrorWriter {
+    return this.parts.writeError;
+  }
+
+  /** Answers one exchange; never throws. */
+  handle(exchange: Exchange): void {
+    const { path, query } = splitTarget(exchange.target);
+    const head: RequestHead & { method: string } = {
+      method: exchange.method,
+      path,
+      query,
+      headers: exchange.headers,
+      httpVersion: exchange.httpVersion,
+      hasBody: exchange.hasBody,
+      requestId: requestIdOf(exchange.headers),
+    };
+    const run = new Run(exchange, head, this.parts, () => this.active--);
+    this.active++;
+    try {
+      if (this.active > this.parts.maxConcurrentRequests) throw tooMany(this.parts.maxConcurrentRequests);
+      for (const policy of this.parts.policies) policy.onRequest(head);
+      run.route();
+    } catch (error) {
+      run.onError(error);
+    }
+  }
+}
+
+function tooMany(limit: number): StatusError {
+  return StatusError.http(503, `${limit} requests are under way already; try again`, {
+    headers: [['retry-after', '1']],
+  });
+}
+
+/** One exchange on its way. */
+class Run {
+  private plan: MethodPlan | undefined;
+  private unary: UnaryRun | undefined;
+  private settled = false;
+
+  constructor(
+    private readonly exchange: Exchange,
+    private readonly head: RequestHead,
+    private readonly parts: GatewayParts,
+    private readonly release: () => void,
+  ) {
+    exchange.onClose(() => {
+      this.settle();
+      this.unary?.clientGone();
+    });
+  }
+
+  /** @throws StatusError where no route takes the request. */
+  route(): void {
+    const { head } = this;
+    const match = this.parts.matcher.match(head.method, head.path);
+    if (match === undefined) {
+      this.miss();
+      return;
+    }
+    const { plan, channel } = match.value;
+    this.plan = plan;
+    if (plan.rpc.clientStreaming || plan.rpc.serverStreaming) throw notStreamed(plan.rpc.name);
+    const unary = plan.openUnary(head, match.captures);
+    this.unary = new UnaryRun(this.exchange, unary, channel, plan.rpc.path, this);
+    this.unary.start();
+  }
+
+  /** Cold: pages of our own, OPTIONS, 405, 404. */
+  private miss(): void {
+    const { method, path } = this.head;
+    const { matcher, pages, writeError } = this.parts;
+    const page = pages.get(path);
+    if (page !== undefined && (method === 'GET' || method === 'HEAD')) {
+      page(this.head).then(
+        (reply) => this.onReply(reply),
+        (error: unknown) => this.onError(error),
+      );
+      return;
+    }
+    if (method === 'OPTIONS' && this.exchange.target === '*') {
+      this.onReply(emptyReply(this.head, []));
+      return;
+    }
+    const allowed = page === undefined ? matcher.allowed(path) : withPage(matcher.allowed(path));
+    if (allowed.length === 0) throw notFound(this.head);
+    const allow = allowed.join(', ');
+    if (method === 'OPTIONS') {
+      this.onReply(emptyReply(this.head, ['allow', allow]));
+      return;
+    }
+    const error = StatusError.http(405, `${method} is not allowed on ${quote(path)}; allowed are ${allow}`, {
+      headers: [['allow', allow]],
+    });
+    this.onReply(writeError(error, this.head));
+  }
+
+  onReply(reply: Reply): void {
+    if (this.settled) return;
+    this.settle();
+    this.exchange.respond(reply);
+    this.exchange.end(reply.body, reply.trailers);
+  }
+
+  onError(thrown: unknown): void {
+    if (this.settled) return;
+    const error = StatusError.from(thrown);
+    if (!(thrown instanceof StatusError) && errorChannel.hasSubscribers) this.publish(thrown);
+    this.onReply(this.plan?.fail(error, this.head) ?? this.parts.writeError(error, this.head));
+  }
+
+  private publish(cause: unknown): void {
+    const { requestId, method, path } = this.head;
+    errorChannel.publish({ requestId, method, path, cause } satisfies InternalError);
+  }
+
+  /** The exchange no longer counts as under way. */
+  private settle(): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.release();
+  }
+}
+
+function notFound({ method, path }: RequestHead): StatusError {
+  return StatusError.http(404, `no route for ${method} ${quote(path)}; "photongate routes" lists what is served`);
+}
+
+function notStreamed(rpc: string): StatusError {
+  return new StatusError(Code.UNIMPLEMENTED, `${rpc} is a streaming method, which is not served over REST yet`);
+}
+
+function emptyReply(head: RequestHead, headers: readonly string[]): Reply {
+  return { status: 204, headers: [...headers, 'x-request-id', head.requestId], body: undefined };
+}
+
+/** A page is there beside the routes of its path. */
+function withPage(allowed: readonly string[]): string[] {
+  return [...new Set([...allowed, 'GET', 'HEAD', 'OPTIONS'])].sort();
+}

@@ -1,0 +1,4 @@
+export { buildGateway, type BuiltGateway, type GatewayContext } from './build.js';
+export { errorChannel, type InternalError } from './diagnostics.js';
+export { Gateway } from './gateway.js';
+export { defaultGatewayOptions, type GatewayOptions } from './options.js';

@@ -1,0 +1,29 @@
+/** The options of one gateway: what a listener serves and how. `config` fills in what was not given. */
+import { defaultPolicyOptions, type PolicyOptions } from '../policy/index.js';
+import { defaultTranscodeOptions, type TranscodeOptions } from '../transcode/index.js';
+
+export interface GatewayOptions extends TranscodeOptions, PolicyOptions {
+  /** Names or wildcards of the services to serve (`pkg.*`). Default: all. (Envoy `services`.) */
+  readonly services: readonly string[];
+  /** Serve methods without a rule at `POST /package.Service/Method`. Default false. (Envoy `auto_mapping`.) */
+  readonly autoMapping: boolean;
+  /** Two rules of one method and shape: refuse to start, or keep the first. Default `error`. */
+  readonly onDuplicate: 'error' | 'first';
+  /** A trailing slash matters. Default false. */
+  readonly strictSlash: boolean;
+  /** Serve `GET /health`. Default true. */
+  readonly health: boolean;
+  /** Requests under way at once; more are answered 503. Default 10000. */
+  readonly maxConcurrentRequests: number;
+}
+
+export const defaultGatewayOptions: GatewayOptions = Object.freeze({
+  ...defaultTranscodeOptions,
+  ...defaultPolicyOptions,
+  services: Object.freeze([]),
+  autoMapping: false,
+  onDuplicate: 'error',
+  strictSlash: false,
+  health: true,
+  maxConcurrentRequests: 10_000,
+} as const);

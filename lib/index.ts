@@ -1,0 +1,10 @@
+// For users.
+export { type RunningProxy, startProxy } from './proxy.js';
+export { type Config, type ConfigInput, loadConfig, type Settings } from './config/index.js';
+export { Code, ConfigError, type Problem, ProblemList, StatusError } from './status.js';
+
+// For other libraries: the parts on their own.
+export { curlLine } from './openapi/index.js';
+export { Codec, type CodecOptions } from './codec/index.js';
+export { type Match, PathMatcher, PathMatcherBuilder } from './router/index.js';
+export { loadSchema, type Schema, type SchemaSources } from './schema/index.js';

@@ -1,0 +1,49 @@
+/** A curl line for a binding: method, path with sample values, sample body. */
+import type { Binding } from '../rule/index.js';
+import { sampleJson, sampleMessage, sampleText } from './sample.js';
+
+/** `curl -X PUT http://host/v1/kv/my-key -d '{"value":"my-value"}'`, ready to paste into a POSIX shell. */
+export function curlLine(binding: Binding, baseUrl: string): string {
+  const { httpMethod } = binding;
+  const url = `${baseUrl}${samplePath(binding)}`;
+  const body = sampleBody(binding);
+  const parts = ['curl'];
+  // curl's own choice is GET, and POST with -d.
+  if (httpMethod === 'HEAD') parts.push('-I');
+  else if (httpMethod !== '*' && httpMethod !== (body === undefined ? 'GET' : 'POST')) parts.push(`-X ${httpMethod}`);
+  parts.push(shellWord(url));
+  if (body !== undefined) parts.push(`-d ${shellQuote(JSON.stringify(body))}`);
+  return parts.join(' ');
+}
+
+/** The template with a sample for each variable and wildcard. */
+function samplePath({ template, variables }: Binding): string {
+  const segments = template.segments.map((segment) => {
+    if (segment.kind === 'literal') return segment.text;
+    return segment.kind === '*' ? 'a' : 'a/b';
+  });
+  template.variables.forEach(({ first, last }, index) => {
+    if (first !== last || template.segments[first]!.kind !== '*') return;
+    const fieldPath = variables[index]!.fieldPath;
+    segments[first] = encodeURIComponent(sampleText(fieldPath[fieldPath.length - 1]!) ?? 'a');
+  });
+  return `/${segments.join('/')}${template.verb === undefined ? '' : `:${template.verb.text}`}`;
+}
+
+function sampleBody({ body, method, variables }: Binding): unknown {
+  if (body.kind === 'none') return undefined;
+  const inPath = variables.map(({ fieldPath }) => fieldPath[fieldPath.length - 1]!);
+  if (body.kind === 'all') return sampleMessage(method.input, inPath);
+  const field = body.path[body.path.length - 1]!;
+  const isPlainMessage = field.message !== undefined && !field.repeated && sampleText(field) === undefined;
+  return isPlainMessage ? sampleMessage(field.message, inPath) : sampleJson(field);
+}
+
+/** As it is where a shell takes it literally, else in single quotes. */
+function shellWord(text: string): string {
+  return /^[\w./:%@+,=-]+$/.test(text) ? text : shellQuote(text);
+}
+
+function shellQuote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}

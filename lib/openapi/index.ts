@@ -1,0 +1,1 @@
+export { curlLine } from './curl.js';

@@ -1,0 +1,31 @@
+/**
+ * Which policies a listener has, and in which order: decided once from its options.
+ */
+import { methodOverridePolicy } from './method-override.js';
+import { hostPolicy, isLoopback, originPolicy } from './origin.js';
+import type { Policy } from './policy.js';
+
+export interface PolicyOptions {
+  /** Refuse writes from pages of foreign origins. Default true. */
+  readonly checkOrigin: boolean;
+  /** Names, besides IP addresses and localhost, that a listener on loopback answers to; `*`: all. Default none. */
+  readonly allowedHosts: readonly string[];
+  /** Honour `X-HTTP-Method-Override` on POST. Default false. */
+  readonly methodOverride: boolean;
+}
+
+export const defaultPolicyOptions: PolicyOptions = Object.freeze({
+  checkOrigin: true,
+  allowedHosts: Object.freeze([]),
+  methodOverride: false,
+});
+
+/** The policies of a listener, in the order in which they run. `listenHost` is the address that it binds. */
+export function compilePolicies(options: PolicyOptions, listenHost: string): readonly Policy[] {
+  const policies: Policy[] = [];
+  // The checks look at the method that was sent: an override must not get round them.
+  if (isLoopback(listenHost) && !options.allowedHosts.includes('*')) policies.push(hostPolicy(options.allowedHosts));
+  if (options.checkOrigin) policies.push(originPolicy());
+  if (options.methodOverride) policies.push(methodOverridePolicy());
+  return policies;
+}

@@ -1,0 +1,134 @@
+/**
+ * A configuration → listeners that answer. Loads the schema once, builds a gateway for each listener, opens the ports.
+ * What a program that embeds the whole proxy calls; `cli` adds signals and words.
+ */
+import type { Config, ListenerConfig } from './config/index.js';
+import type { Channel } from './exchange.js';
+import { buildGateway, type BuiltGateway } from './gateway/index.js';
+import { loadSchema, type Schema, type SchemaSources } from './schema/index.js';
+import { listen, type Listener } from './server/index.js';
+import { Code, ConfigError, type Problem, ProblemList } from './status.js';
+import { ChannelPool, UpstreamTable } from './upstream/index.js';
+
+/** A configuration that was found good, not yet listening. */
+export interface PreparedProxy {
+  readonly listeners: readonly PreparedListener[];
+  /** What is odd but no reason to refuse the start. */
+  readonly warnings: readonly Problem[];
+  readonly pool: ChannelPool;
+}
+
+export interface PreparedListener extends BuiltGateway {
+  readonly config: ListenerConfig;
+}
+
+/** A proxy that listens. */
+export interface RunningProxy {
+  /** The base URL of each listener, in order: `http://127.0.0.1:8080`. */
+  readonly urls: readonly string[];
+  readonly prepared: PreparedProxy;
+  /** Takes no more requests and lets those in flight end within their listener's `drain_timeout`; never rejects. */
+  drain(): Promise<void>;
+}
+
+/** How strict a preparation is. */
+export interface PrepareOptions {
+  /** Services need no upstream: for listing and checking alone. Default false. */
+  readonly offline?: boolean;
+  /** Also look for routes that no request can reach: slow with thousands of them. Default false. */
+  readonly thorough?: boolean;
+}
+
+/**
+ * Loads and checks everything that a configuration names.
+ * @throws ConfigError with all problems that were found.
+ */
+export function prepareProxy(config: Config, options: PrepareOptions = {}): PreparedProxy {
+  const problems = new ProblemList();
+  const pool = new ChannelPool();
+  const schema = loadSchema(config.sources, problems);
+  const types = withErrorDetails(schema, config.sources);
+  const listeners = config.listeners.map((listener) => {
+    const channelFor = options.offline === true ? () => offlineChannel : channelsOf(config, listener, pool, problems);
+    const context = { schema, types, channelFor, listenHost: listener.host, thorough: options.thorough ?? false };
+    return { config: listener, ...buildGateway(context, { ...listener.options, services: listener.services }, problems) };
+  });
+  // Listeners share schema and upstreams, and so their problems.
+  const warnings = withoutRepeats(problems.warnings);
+  if (problems.errors.length > 0) {
+    pool.close();
+    throw new ConfigError(withoutRepeats(problems.errors), { warnings });
+  }
+  return { listeners, warnings, pool };
+}
+
+/**
+ * The types that may stand in an Any: those of the schema, and google.rpc's error details, which services send whether
+ * their protos import them or not. A schema of its own, so that it cannot clash with what the user's files define.
+ */
+function withErrorDetails(schema: Schema, { annotationsRoot }: SchemaSources): Pick<Schema, 'message'> {
+  const details = loadSchema(
+    {
+      protos: ['google/rpc/error_details.proto'],
+      protoPaths: [annotationsRoot],
+      descriptorSets: [],
+      workingDirectory: annotationsRoot,
+      annotationsRoot,
+    },
+    new ProblemList(),
+  );
+  return { message: (name) => schema.message(name) ?? details.message(name) };
+}
+
+function channelsOf(
+  config: Config,
+  { options }: ListenerConfig,
+  pool: ChannelPool,
+  problems: ProblemList,
+): (service: string) => Channel {
+  const specs = config.upstreams.map((spec) => ({ ...spec, options: { maxReceiveBytes: options.maxReceiveBytes } }));
+  const table = problems.attempt(() => new UpstreamTable(specs, pool));
+  return (service) => table?.channelFor(service) ?? offlineChannel;
+}
+
+function withoutRepeats(problems: readonly Problem[]): Problem[] {
+  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
+}
+
+/** Leads nowhere. */
+const offlineChannel: Channel = {
+  target: 'none',
+  start(_request, listener) {
+    listener.onEnd({ code: Code.UNAVAILABLE, message: 'no upstream is configured', trailers: [] });
+    return { send: () => true, halfClose() {}, pause() {}, resume() {}, cancel() {} };
+  },
+  connect: () => Promise.resolve(false),
+  close() {},
+};
+
+/**
+ * Starts a proxy: returns when every listener takes connections. Upstreams may be down.
+ * @throws ConfigError where the configuration is bad or a port cannot be opened; nothing listens then.
+ */
+export async function startProxy(config: Config): Promise<RunningProxy> {
+  const prepared = prepareProxy(config);
+  const listeners: Listener[] = [];
+  try {
+    for (const { config: { host, port, options }, gateway } of prepared.listeners) {
+      listeners.push(await listen({ ...options, host, port }, gateway));
+    }
+  } catch (error) {
+    await Promise.all(listeners.map((listener) => listener.drain(0)));
+    prepared.pool.close();
+    throw error;
+  }
+  return {
+    urls: listeners.map(({ url }) => url),
+    prepared,
+    async drain() {
+      const timeouts = prepared.listeners.map(({ config: { options } }) => options.drainTimeoutMs);
+      await Promise.all(listeners.map((listener, index) => listener.drain(timeouts[index]!)));
+      prepared.pool.close();
+    },
+  };
+}

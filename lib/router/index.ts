@@ -1,0 +1,2 @@
+export * from './builder.js';
+export { PathMatcher, type Match } from './matcher.js';

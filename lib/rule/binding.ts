@@ -1,0 +1,259 @@
+/**
+ * Rules → bindings: what a rule says, resolved against the messages of its RPC and checked. A binding is all that the
+ * layers above need to serve one route or to document it; they never look at an annotation.
+ */
+import type { MethodDescriptor, ServiceDescriptor } from '../schema/types.js';
+import type { ProblemList, SourcePlace } from '../status.js';
+import { quote } from '../uri.js';
+import {
+  describeField,
+  fieldPathText,
+  hasTextForm,
+  resolveFieldPath,
+  sharedOneof,
+  startsWith,
+  type Fault,
+  type FieldPath,
+} from './field-path.js';
+import { readHttpRules, type HttpRule } from './http-rule.js';
+import { readMethodOptions, type MethodOptions } from './method-options.js';
+import { RpcProblems, type Located } from './option-reader.js';
+import type { RuleOrigin } from './origin.js';
+import { parseTemplate, type PathTemplate } from './template.js';
+
+/** A variable of the template and the field that it sets. */
+export interface BoundVariable {
+  readonly fieldPath: FieldPath;
+  /** The template gives it several segments: `%2F` is kept in its value. */
+  readonly multi: boolean;
+}
+
+/** Which part of the request message the body is. */
+export type BodyBinding =
+  | { readonly kind: 'none' }
+  /** `body: "*"`. */
+  | { readonly kind: 'all' }
+  | { readonly kind: 'field'; readonly path: FieldPath };
+
+/** One route: an HTTP method and a template that lead to an RPC. */
+export interface Binding {
+  readonly method: MethodDescriptor;
+  /** Exact, or `*` for every method but OPTIONS. */
+  readonly httpMethod: string;
+  readonly template: PathTemplate;
+  /** In the template's order, which is that of a match's captures. */
+  readonly variables: readonly BoundVariable[];
+  readonly body: BodyBinding;
+  /** The field that is the response body; undefined: the whole response. */
+  readonly responseBody: FieldPath | undefined;
+  /** Shared by all bindings of the RPC. */
+  readonly options: MethodOptions;
+  /** 0 for the rule itself, n for its n-th additional binding. */
+  readonly index: number;
+  /** Of the pattern, for messages. */
+  readonly place: SourcePlace;
+  /** Decides between duplicates. */
+  readonly origin: RuleOrigin;
+}
+
+export interface BindingOptions {
+  /** Serve methods without a rule at `POST /package.Service/Method` with body `*`. Default false. (Envoy `auto_mapping`.) */
+  readonly autoMapping?: boolean;
+}
+
+/**
+ * The bindings of services, in the order of services, methods and rules. Everything that is wrong is reported, and the
+ * bindings concerned are left out; a method without a rule is a warning, as nothing reaches it.
+ */
+export function bindingsOf(
+  services: readonly ServiceDescriptor[],
+  problems: ProblemList,
+  { autoMapping = false }: BindingOptions = {},
+): Binding[] {
+  /** Rules seen of each file. */
+  const counts = new Map<string, number>();
+  return services.flatMap((service) =>
+    service.methods.flatMap((method) => {
+      const reporter = new RpcProblems(method.fullName, problems);
+      const options = readMethodOptions(method, reporter);
+      return rulesOf(method, autoMapping, reporter).flatMap((rule) => {
+        const declaration = counts.get(service.file.name) ?? 0;
+        counts.set(service.file.name, declaration + 1);
+        const origin = { rpc: method.fullName, place: rule.place, fileOrder: service.file.order, declaration };
+        return bindRule(method, rule, options, origin, reporter) ?? [];
+      });
+    }),
+  );
+}
+
+function rulesOf(method: MethodDescriptor, autoMapping: boolean, problems: RpcProblems): HttpRule[] {
+  const option = method.option('google.api.http');
+  if (option !== undefined) return readHttpRules(option, problems);
+  if (autoMapping) return [autoRule(method)];
+  problems.warn({
+    code: 'unannotated-method',
+    message: `${method.fullName} has no google.api.http option, so no HTTP request reaches it`,
+    place: method.place,
+    hint: 'add one: option (google.api.http) = { get: "/v1/…" }; or serve such methods by auto_mapping',
+  });
+  return [];
+}
+
+function autoRule(method: MethodDescriptor): HttpRule {
+  const { place } = method;
+  const template = parseTemplate(method.path);
+  return { httpMethod: 'POST', template, place, body: { value: '*', place }, responseBody: undefined, index: 0 };
+}
+
+/** Undefined where something was reported. */
+function bindRule(
+  method: MethodDescriptor,
+  rule: HttpRule,
+  options: MethodOptions,
+  origin: RuleOrigin,
+  problems: RpcProblems,
+): Binding | undefined {
+  const binder = new RuleBinder(method, rule, options, problems);
+  const variables = binder.bindVariables();
+  const body = binder.bindBody();
+  const responseBody = binder.bindResponseBody();
+  binder.checkConflicts(variables, body);
+  if (binder.failed) return undefined;
+  const { httpMethod, template, index, place } = rule;
+  return { method, httpMethod, template, variables, body, responseBody, options, index, place, origin };
+}
+
+/** Resolves the parts of one rule and remembers whether one was wrong. */
+class RuleBinder {
+  failed = false;
+
+  constructor(
+    private readonly method: MethodDescriptor,
+    private readonly rule: HttpRule,
+    private readonly options: MethodOptions,
+    private readonly problems: RpcProblems,
+  ) {}
+
+  bindVariables(): BoundVariable[] {
+    return this.rule.template.variables.flatMap(({ fieldPath: text, multi, offset }) => {
+      const report = (fault: Fault): void => this.fail(fault, this.rule.place, offset);
+      const fieldPath = resolveFieldPath(this.method.input, text, report);
+      if (fieldPath === undefined) return [];
+      const field = fieldPath.at(-1)!;
+      if (field.repeated || !hasTextForm(field)) {
+        report({
+          code: 'path-field-type',
+          message: `the variable {${text}} binds ${describeField(field)}, which cannot be written in a path`,
+          hint: 'bind a scalar, an enum or a well-known type with a string form, such as google.protobuf.Timestamp',
+        });
+        return [];
+      }
+      return [{ fieldPath, multi }];
+    });
+  }
+
+  bindBody(): BodyBinding {
+    const { body } = this.rule;
+    if (body === undefined) return { kind: 'none' };
+    if (body.value === '*') return { kind: 'all' };
+    const path = this.resolve('body', this.method.input, body);
+    return path === undefined ? { kind: 'none' } : { kind: 'field', path };
+  }
+
+  bindResponseBody(): FieldPath | undefined {
+    const { responseBody } = this.rule;
+    if (responseBody?.value !== '*')
+      return responseBody && this.resolve('response_body', this.method.output, responseBody);
+    this.fail(
+      {
+        code: 'response-body-star',
+        message: 'response_body is "*", expected a field of the response',
+        hint: 'leave response_body out: then the body is the whole response',
+      },
+      responseBody.place,
+    );
+    return undefined;
+  }
+
+  /** What is set from two places, or can never be set together. */
+  checkConflicts(variables: readonly BoundVariable[], body: BodyBinding): void {
+    const { variables: written } = this.rule.template;
+    // Otherwise some did not resolve, and what is left no longer goes with the template's.
+    if (variables.length !== written.length) return;
+    variables.forEach(({ fieldPath }, index) => {
+      const { fieldPath: text, offset } = written[index]!;
+      const name = `the variable {${text}}`;
+      for (let other = 0; other < index; other++) {
+        const otherName = `the variable {${written[other]!.fieldPath}}`;
+        this.checkPair(name, fieldPath, otherName, variables[other]!.fieldPath, offset);
+      }
+      for (const header of this.options.headers) {
+        this.checkPair(name, fieldPath, `the ${header.source} ${quote(header.name)}`, header.path, offset);
+      }
+      if (body.kind === 'field') this.checkBody(name, fieldPath, body.path, offset);
+    });
+    if (body.kind === 'field') {
+      for (const header of this.options.headers)
+        this.checkBody(`the ${header.source} ${quote(header.name)}`, header.path, body.path);
+    }
+  }
+
+  private checkPair(name: string, path: FieldPath, otherName: string, otherPath: FieldPath, offset: number): void {
+    const oneof = sharedOneof(path, otherPath);
+    if (oneof !== undefined) {
+      this.failOneof(name, otherName, oneof, offset);
+    } else if (startsWith(path, otherPath) || startsWith(otherPath, path)) {
+      this.fail(
+        {
+          code: 'field-bound-twice',
+          message: `${name} binds ${quote(fieldPathText(path))}, and ${otherName} binds ${quote(fieldPathText(otherPath))}: each field is bound once`,
+          hint: 'bind another field, or use * without a name for the second',
+        },
+        this.rule.place,
+        offset,
+      );
+    }
+  }
+
+  /** Below the body field a variable may set a part; the body field itself, and what holds it, belong to the body. */
+  private checkBody(name: string, path: FieldPath, body: FieldPath, offset?: number): void {
+    const oneof = sharedOneof(path, body);
+    if (oneof !== undefined) {
+      this.failOneof(name, `the body ${quote(fieldPathText(body))}`, oneof, offset);
+    } else if (startsWith(body, path)) {
+      this.fail(
+        {
+          code: 'body-field-bound',
+          message: `${name} binds ${quote(fieldPathText(path))}, which the body ${quote(fieldPathText(body))} sets as well`,
+          hint: 'name another body field, or write body: "*" for all fields that the path does not bind',
+        },
+        this.rule.place,
+        offset,
+      );
+    }
+  }
+
+  private failOneof(name: string, otherName: string, oneof: string, offset: number | undefined): void {
+    this.fail(
+      {
+        code: 'oneof-bound-twice',
+        message: `${name} and ${otherName} set two members of the oneof ${quote(oneof)}, of which only one can be set`,
+        hint: 'bind one of them here, and the other in an additional binding',
+      },
+      this.rule.place,
+      offset,
+    );
+  }
+
+  private resolve(member: string, root: MethodDescriptor['input'], text: Located<string>): FieldPath | undefined {
+    return resolveFieldPath(root, text.value, (fault) =>
+      this.fail({ ...fault, message: `${member}: ${fault.message}` }, text.place),
+    );
+  }
+
+  private fail(fault: Fault, place: SourcePlace, templateOffset?: number): void {
+    this.failed = true;
+    const template = this.rule.template.source;
+    this.problems.error({ ...fault, place, template, ...(templateOffset !== undefined && { templateOffset }) });
+  }
+}

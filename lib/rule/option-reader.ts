@@ -1,0 +1,153 @@
+/**
+ * Reads the members of an option message and judges their names, number and types. `schema` keeps options as they were
+ * written, whether they stand in a `.proto` or were converted from a service config: this is where mistakes show.
+ */
+import type { OptionMessage, OptionValue } from '../schema/types.js';
+import { nearestName, type Problem, type ProblemList, type SourcePlace } from '../status.js';
+import { quote } from '../uri.js';
+
+/** A value and where it stands. */
+export interface Located<T> {
+  readonly value: T;
+  readonly place: SourcePlace;
+}
+
+/** Takes the problems of one RPC, and names it in each. */
+export class RpcProblems {
+  constructor(
+    /** Full name of the RPC. */
+    readonly rpc: string,
+    private readonly list: ProblemList,
+  ) {}
+
+  error(problem: Omit<Problem, 'rpc'>): void {
+    this.list.error({ ...problem, rpc: this.rpc });
+  }
+
+  warn(problem: Omit<Problem, 'rpc'>): void {
+    this.list.warn({ ...problem, rpc: this.rpc });
+  }
+}
+
+/**
+ * One option message. Each accessor reports what is wrong with its member and then answers as if it were not there.
+ * Members that the message does not have are reported by the constructor.
+ */
+export class OptionReader {
+  /**
+   * @param typeName full name of the option's message type, for messages.
+   * @param members the names it may have.
+   */
+  constructor(
+    private readonly option: OptionMessage,
+    private readonly typeName: string,
+    members: readonly string[],
+    private readonly problems: RpcProblems,
+  ) {
+    for (const { name, place } of option.fields) {
+      if (!members.includes(name)) this.reportUnknown(name, place, members);
+    }
+  }
+
+  /** Where the message stands. */
+  get place(): SourcePlace {
+    return this.option.place;
+  }
+
+  /** One of these is set, be it to something wrong. */
+  hasAny(names: readonly string[]): boolean {
+    return this.option.fields.some(({ name }) => names.includes(name));
+  }
+
+  text(name: string): Located<string> | undefined {
+    return this.single(name, isString, 'a string');
+  }
+
+  integer(name: string): Located<number | bigint> | undefined {
+    return this.single(name, isInteger, 'an integer');
+  }
+
+  boolean(name: string): Located<boolean> | undefined {
+    return this.single(name, isBoolean, 'true or false');
+  }
+
+  message(name: string): Located<OptionMessage> | undefined {
+    return this.single(name, isOptionMessage, 'a message: { … }');
+  }
+
+  /** A repeated member. */
+  messages(name: string): OptionMessage[] {
+    return this.located(name, isOptionMessage, 'a message: { … }').map(({ value }) => value);
+  }
+
+  private single<T extends OptionValue>(
+    name: string,
+    is: (value: OptionValue) => value is T,
+    expected: string,
+  ): Located<T> | undefined {
+    const [first, second] = this.located(name, is, expected);
+    if (second !== undefined) {
+      this.problems.error({
+        code: 'option-duplicate',
+        message: `${name} of ${this.typeName} is set twice`,
+        place: second.place,
+        hint: 'set it once',
+      });
+    }
+    return first;
+  }
+
+  private located<T extends OptionValue>(
+    name: string,
+    is: (value: OptionValue) => value is T,
+    expected: string,
+  ): Located<T>[] {
+    const found: Located<T>[] = [];
+    for (const field of this.option.fields) {
+      if (field.name !== name) continue;
+      if (is(field.value)) found.push({ value: field.value, place: field.place });
+      else this.reportType(name, field.value, field.place, expected);
+    }
+    return found;
+  }
+
+  private reportType(name: string, value: OptionValue, place: SourcePlace, expected: string): void {
+    this.problems.error({
+      code: 'option-type',
+      message: `${name} of ${this.typeName} is ${describeValue(value)}, expected ${expected}`,
+      place,
+    });
+  }
+
+  private reportUnknown(name: string, place: SourcePlace, members: readonly string[]): void {
+    const near = nearestName(name, members);
+    this.problems.error({
+      code: 'option-unknown',
+      message: `${this.typeName} has no member ${quote(name)}`,
+      place,
+      hint: near === undefined ? `its members are ${members.join(', ')}` : `did you mean ${near}?`,
+    });
+  }
+}
+
+function isString(value: OptionValue): value is string {
+  return typeof value === 'string';
+}
+
+function isBoolean(value: OptionValue): value is boolean {
+  return typeof value === 'boolean';
+}
+
+function isInteger(value: OptionValue): value is number | bigint {
+  return typeof value === 'bigint' || Number.isInteger(value);
+}
+
+function isOptionMessage(value: OptionValue): value is OptionMessage {
+  return typeof value === 'object' && 'fields' in value;
+}
+
+function describeValue(value: OptionValue): string {
+  if (typeof value === 'string') return `the string ${quote(value)}`;
+  if (typeof value === 'object') return 'fields' in value ? 'a message' : `the name ${quote(value.identifier)}`;
+  return typeof value === 'boolean' ? `${value}` : `the number ${value}`;
+}

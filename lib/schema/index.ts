@@ -1,0 +1,3 @@
+export { diskFiles, memoryFiles, type FileReader, type FolderEntry } from './files.js';
+export { loadSchema, type SchemaSources } from './load.js';
+export type * from './types.js';

@@ -1,0 +1,239 @@
+/**
+ * Reads options as they are written: `option NAME = VALUE;`, `[NAME = VALUE, …]` and the text format of aggregate
+ * values. Names and types are not checked: a reader of an option judges them, with the place of each member at hand.
+ */
+import type { OptionNode, OptionPart } from './ast.js';
+import type { Lexer } from './lexer.js';
+import { StringSyntaxError, readString } from './strings.js';
+import type { OptionField, OptionMessage, OptionValue } from './types.js';
+
+/** Aggregates nested deeper are refused, so that no input overflows the stack. */
+const MAX_DEPTH = 100;
+
+/** Reads an `option` statement; the current token is `option`. One node, or one for each element of a list. */
+export function parseOptionStatement(lexer: Lexer): OptionNode[] {
+  lexer.next();
+  const nodes = parseOption(lexer);
+  if (!lexer.is(';')) throw lexer.expected('";" after the option');
+  return nodes;
+}
+
+/** Reads `[a = 1, (b).c = {…}]`; the current token is `[`. */
+export function parseBracketedOptions(lexer: Lexer): OptionNode[] {
+  const nodes: OptionNode[] = [];
+  do {
+    lexer.next();
+    nodes.push(...parseOption(lexer));
+  } while (lexer.is(','));
+  expectSymbol(lexer, ']', 'after the options');
+  return nodes;
+}
+
+function parseOption(lexer: Lexer): OptionNode[] {
+  const place = lexer.source.placeAt(lexer.start);
+  const path = parseOptionName(lexer);
+  expectSymbol(lexer, '=', 'after the name of the option');
+  return parseValues(lexer, 0).map((value) => ({ path, value, place }));
+}
+
+function parseOptionName(lexer: Lexer): OptionPart[] {
+  const parts = [parseOptionPart(lexer)];
+  while (lexer.is('.')) {
+    lexer.next();
+    parts.push(parseOptionPart(lexer));
+  }
+  return parts;
+}
+
+function parseOptionPart(lexer: Lexer): OptionPart {
+  if (!lexer.is('(')) return { text: takeIdentifier(lexer, 'the name of an option'), extension: false };
+  lexer.next();
+  const text = parseFullName(lexer, 'the name of an option');
+  expectSymbol(lexer, ')', 'after the name of the option');
+  return { text, extension: true };
+}
+
+/** `a.b.c` or `.a.b.c`. */
+export function parseFullName(lexer: Lexer, what: string): string {
+  let name = '';
+  if (lexer.is('.')) {
+    name = '.';
+    lexer.next();
+  }
+  name += takeIdentifier(lexer, what);
+  while (lexer.is('.')) {
+    lexer.next();
+    name += `.${takeIdentifier(lexer, what)}`;
+  }
+  return name;
+}
+
+export function takeIdentifier(lexer: Lexer, what: string): string {
+  if (lexer.kind !== 'identifier') throw lexer.expected(what);
+  const name = lexer.token;
+  lexer.next();
+  return name;
+}
+
+export function expectSymbol(lexer: Lexer, symbol: string, where: string): void {
+  if (!lexer.is(symbol)) throw lexer.expected(`"${symbol}" ${where}`);
+  lexer.next();
+}
+
+/** One value, or all elements of a list. */
+function parseValues(lexer: Lexer, depth: number): OptionValue[] {
+  if (!lexer.is('[')) return [parseValue(lexer, depth)];
+  lexer.next();
+  const values: OptionValue[] = [];
+  while (!lexer.is(']')) {
+    values.push(parseValue(lexer, depth));
+    if (lexer.is(',')) lexer.next();
+    else if (!lexer.is(']')) throw lexer.expected('"," or "]" in the list');
+  }
+  lexer.next();
+  return values;
+}
+
+function parseValue(lexer: Lexer, depth: number): OptionValue {
+  if (lexer.is('{')) return parseMessage(lexer, '}', depth);
+  if (lexer.is('<')) return parseMessage(lexer, '>', depth);
+  if (lexer.kind === 'string') return parseString(lexer);
+  if (lexer.is('-')) {
+    lexer.next();
+    return negate(lexer, parseWordOrNumber(lexer));
+  }
+  return parseWordOrNumber(lexer);
+}
+
+function parseWordOrNumber(lexer: Lexer): OptionValue {
+  if (lexer.kind === 'integer') return parseInteger(lexer);
+  const token = lexer.token;
+  if (lexer.kind === 'float') {
+    lexer.next();
+    return Number(token.replace(/f$/i, ''));
+  }
+  if (lexer.kind !== 'identifier') throw lexer.expected('a value: a string, a number, a name or { … }');
+  lexer.next();
+  return token === 'true' ? true : token === 'false' ? false : { identifier: token };
+}
+
+function negate(lexer: Lexer, value: OptionValue): OptionValue {
+  if (typeof value === 'number' || typeof value === 'bigint') return -value;
+  if (typeof value === 'object' && 'identifier' in value && /^(inf|infinity|nan)$/i.test(value.identifier)) {
+    return { identifier: `-${value.identifier}` };
+  }
+  throw lexer.failure('expected a number after "-"', lexer.previousEnd - 1);
+}
+
+/** An integer in any of the three notations; exact, as a bigint beyond 2^53. */
+export function parseInteger(lexer: Lexer): number | bigint {
+  const token = lexer.token;
+  if (/^0[0-9]*[89]/.test(token)) {
+    throw lexer.failure(`"${token.slice(0, 40)}" starts with 0 and so is octal, where 8 and 9 do not exist`);
+  }
+  // A hostile run of digits must not cost quadratic time: no integer option is that long.
+  if (token.length > 40) throw lexer.failure('an integer of more than 40 digits fits no type');
+  lexer.next();
+  const value = BigInt(/^0[0-7]+$/.test(token) ? `0o${token.slice(1)}` : token);
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
+}
+
+/** Adjacent literals are one string. */
+export function parseString(lexer: Lexer): string {
+  let value = '';
+  while (lexer.kind === 'string') {
+    try {
+      value += readString(lexer.token);
+    } catch (error) {
+      if (!(error instanceof StringSyntaxError)) throw error;
+      throw lexer.failure(error.message, lexer.start + error.offset, 'write a backslash as \\\\');
+    }
+    lexer.next();
+  }
+  return value;
+}
+
+/** `{ name: value  name { … }  name: [ … ] }`; the current token is the opening one. */
+function parseMessage(lexer: Lexer, close: string, depth: number): OptionMessage {
+  if (depth >= MAX_DEPTH) throw lexer.failure(`an option is nested more than ${MAX_DEPTH} deep`);
+  const place = lexer.source.placeAt(lexer.start);
+  lexer.next();
+  const fields: OptionField[] = [];
+  while (!lexer.is(close)) {
+    for (const field of parseMember(lexer, close, depth)) fields.push(field);
+    if (lexer.is(',') || lexer.is(';')) lexer.next();
+  }
+  lexer.next();
+  return { fields, place };
+}
+
+function parseMember(lexer: Lexer, close: string, depth: number): OptionField[] {
+  const place = lexer.source.placeAt(lexer.start);
+  const name = parseMemberName(lexer, close);
+  if (lexer.is(':')) lexer.next();
+  else if (!lexer.is('{') && !lexer.is('<') && !lexer.is('[')) throw lexer.expected(`":" after "${name}"`);
+  return parseValues(lexer, depth + 1).map((value) => ({ name, value, place }));
+}
+
+/** A field's name, or an extension's or Any's type in brackets: `[pkg.ext]`, `[type.googleapis.com/pkg.T]`. */
+function parseMemberName(lexer: Lexer, close: string): string {
+  if (!lexer.is('[')) return takeIdentifier(lexer, `the name of a field, or "${close}"`);
+  lexer.next();
+  let name = '[';
+  while (!lexer.is(']')) {
+    if (lexer.kind !== 'identifier' && !lexer.is('.') && !lexer.is('/') && !lexer.is('-')) {
+      throw lexer.expected('the name of an extension, and "]" after it');
+    }
+    name += lexer.token;
+    lexer.next();
+  }
+  lexer.next();
+  return `${name}]`;
+}
+
+/**
+ * Joins the statements of one extension, `option (x) = {…};` and `option (x).a.b = …;`, into one message. Members set
+ * twice stay twice; dotted paths that share a beginning share its message. Undefined where one of them sets the whole
+ * extension to something that is no message.
+ */
+export function joinOptions(nodes: readonly OptionNode[]): OptionMessage | undefined {
+  const first = nodes[0];
+  if (first === undefined) return undefined;
+  const fields: OptionField[] = [];
+  /** Messages that dotted paths made, and that later paths may add to. */
+  const open = new WeakMap<OptionMessage, OptionField[]>();
+  for (const node of nodes) {
+    if (node.path.length === 1) {
+      if (!isOptionMessage(node.value)) return undefined;
+      for (const field of node.value.fields) fields.push(field);
+    } else {
+      addByPath(fields, node, open);
+    }
+  }
+  return { fields, place: first.place };
+}
+
+function addByPath(fields: OptionField[], node: OptionNode, open: WeakMap<OptionMessage, OptionField[]>): void {
+  let target = fields;
+  for (const part of node.path.slice(1, -1)) {
+    const name = memberName(part);
+    const last = target.findLast((field) => field.name === name)?.value;
+    let inner = isOptionMessage(last) ? open.get(last) : undefined;
+    if (inner === undefined) {
+      inner = [];
+      const value: OptionMessage = { fields: inner, place: node.place };
+      open.set(value, inner);
+      target.push({ name, value, place: node.place });
+    }
+    target = inner;
+  }
+  target.push({ name: memberName(node.path[node.path.length - 1]!), value: node.value, place: node.place });
+}
+
+function memberName(part: OptionPart): string {
+  return part.extension ? `[${part.text}]` : part.text;
+}
+
+export function isOptionMessage(value: OptionValue | undefined): value is OptionMessage {
+  return typeof value === 'object' && 'fields' in value;
+}

@@ -1,0 +1,146 @@
+/**
+ * Statements of the protobuf language without their grammar: where one ends, which comments belong to it, and how to go
+ * on after a syntax error, so that one run finds them all.
+ */
+import { ConfigError, type Problem, type ProblemList, type SourcePlace } from '../status.js';
+import type { Origin } from './ast.js';
+import { gapComments } from './comments.js';
+import { Lexer } from './lexer.js';
+import type { SourceText } from './source.js';
+
+/** Enough to mend a file by; the rest are mostly echoes of the first. */
+const MAX_ERRORS = 20;
+
+/** A declaration in a text: its first token, the gap before it, and the gap after its `;` or `{`. */
+export class TextOrigin implements Origin {
+  private bodyStart = -1;
+  private bodyNext = -1;
+
+  constructor(
+    private readonly source: SourceText,
+    private readonly gapStart: number,
+    private readonly start: number,
+  ) {}
+
+  /** Notes the end of the declaration's head; its trailing comments lie between there and the next token. */
+  endsAt(end: number, next: number): void {
+    this.bodyStart = end;
+    this.bodyNext = next;
+  }
+
+  get place(): SourcePlace {
+    return this.source.placeAt(this.start);
+  }
+
+  get comment(): string {
+    const { text } = this.source;
+    const { leading } = gapComments(text, this.gapStart, this.start, this.gapStart > 0);
+    if (leading !== '' || this.bodyStart < 0) return leading;
+    return gapComments(text, this.bodyStart, this.bodyNext, true).trailing;
+  }
+}
+
+/** The place of another declaration, without its comment. */
+export class UncommentedOrigin implements Origin {
+  readonly comment = '';
+
+  constructor(private readonly of: Origin) {}
+
+  get place(): SourcePlace {
+    return this.of.place;
+  }
+}
+
+export class StatementReader {
+  protected readonly lexer: Lexer;
+  /** The rpc whose options are being read. */
+  protected rpc: string | undefined;
+  /** End of the last `;`, `{` or `}`: where the comments before the next declaration start. */
+  private gapStart = 0;
+  private errors = 0;
+
+  constructor(
+    protected readonly source: SourceText,
+    private readonly problems: ProblemList,
+  ) {
+    this.lexer = new Lexer(source);
+  }
+
+  /** Whether there was a syntax error. */
+  protected get failed(): boolean {
+    return this.errors > 0;
+  }
+
+  /** Runs one statement; after an error in it, skips to where the next one starts. */
+  protected guard(statement: () => void): void {
+    const depth = this.lexer.depth;
+    try {
+      statement();
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      this.errors++;
+      if (this.errors <= MAX_ERRORS) this.report(error.problems);
+      this.skipStatement(depth);
+    }
+  }
+
+  private report(problems: readonly Problem[]): void {
+    const { rpc } = this;
+    for (const problem of problems) this.problems.error(rpc === undefined ? problem : { ...problem, rpc });
+  }
+
+  /** Past the `;` or `}` that ends a statement begun at that depth, or up to the `}` that closes the block around. */
+  private skipStatement(depth: number): void {
+    const { lexer } = this;
+    while (lexer.kind !== 'end') {
+      const closes = lexer.is('}');
+      if (closes && lexer.depth <= depth) return;
+      const ends = closes ? lexer.depth === depth + 1 : lexer.depth === depth && lexer.is(';');
+      if (ends) this.gapStart = lexer.end;
+      this.advanceQuietly();
+      if (ends) return;
+    }
+  }
+
+  private advanceQuietly(): void {
+    try {
+      this.lexer.next();
+    } catch (error) {
+      // The lexer has moved past what it refused; one message for this statement is enough.
+      if (!(error instanceof ConfigError)) throw error;
+    }
+  }
+
+  /** Statements up to the closing brace; the current token is the opening one. */
+  protected block(origin: TextOrigin | undefined, what: string, statement: () => void): void {
+    const opening = this.lexer.start;
+    if (!this.lexer.is('{')) throw this.lexer.expected(`"{" after the name of the ${what}`);
+    this.endDeclaration(origin);
+    while (!this.lexer.is('}')) {
+      if (this.lexer.kind === 'end') {
+        const { line } = this.source.placeAt(opening);
+        throw this.lexer.failure(`expected "}" to close the ${what} opened in line ${line}, found the end of the file`);
+      }
+      if (this.lexer.is(';')) this.endDeclaration(undefined);
+      else this.guard(statement);
+    }
+    this.endDeclaration(undefined);
+  }
+
+  /** Steps over a `;`, `{` or `}`. */
+  protected endDeclaration(origin: TextOrigin | undefined): void {
+    const end = this.lexer.end;
+    this.gapStart = end;
+    this.lexer.next();
+    origin?.endsAt(end, this.lexer.start);
+  }
+
+  protected endStatement(origin: TextOrigin | undefined, after: string): void {
+    if (!this.lexer.is(';')) throw this.lexer.expected(`";" after ${after}`);
+    this.endDeclaration(origin);
+  }
+
+  protected origin(): TextOrigin {
+    return new TextOrigin(this.source, this.gapStart, this.lexer.start);
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * Finds what a name means. Names are resolved as protoc does it: from the innermost scope outwards, and only among
+ * what the file itself and its imports declare, so that a file means the same whatever else is loaded.
+ */
+import type { ProblemList } from '../status.js';
+import type { EnumNode, ExtendNode, FieldNode, FileNode, MessageNode, ServiceNode } from './ast.js';
+
+/** A file among the others. */
+export class SourceFile {
+  /** Filled by the loader. */
+  readonly imports: { readonly file: SourceFile; readonly public: boolean }[] = [];
+  /** An import could not be found or read (reported), so unknown names are no news. */
+  broken = false;
+  /** Position among the files that were asked for. */
+  order: number | undefined;
+  private visibleFiles: Set<SourceFile> | undefined;
+  private visiblePackages: Set<string> | undefined;
+
+  constructor(
+    readonly node: FileNode,
+    /** The descriptor set that it came from. */
+    readonly fromSet?: string,
+  ) {
+    this.broken = node.incomplete;
+  }
+
+  /** Itself, its imports, and what those import publicly. */
+  get visible(): ReadonlySet<SourceFile> {
+    if (this.visibleFiles !== undefined) return this.visibleFiles;
+    const seen = new Set<SourceFile>([this]);
+    const open = this.imports.map(({ file }) => file);
+    for (let file = open.pop(); file !== undefined; file = open.pop()) {
+      if (seen.has(file)) continue;
+      seen.add(file);
+      for (const next of file.imports) if (next.public) open.push(next.file);
+    }
+    this.visibleFiles = seen;
+    return seen;
+  }
+
+  /** Whether `name` is a visible package or the beginning of one. */
+  seesPackage(name: string): boolean {
+    this.visiblePackages ??= packagePrefixes(this.visible);
+    return this.visiblePackages.has(name);
+  }
+
+  /** Whether something it sees could not be read. */
+  get uncertain(): boolean {
+    for (const file of this.visible) if (file.broken) return true;
+    return false;
+  }
+}
+
+function packagePrefixes(files: Iterable<SourceFile>): Set<string> {
+  const names = new Set<string>();
+  for (const { node } of files) {
+    for (let name = node.package; name !== '' && !names.has(name); name = parentScope(name)) names.add(name);
+  }
+  return names;
+}
+
+interface SymbolBase {
+  readonly fullName: string;
+  readonly file: SourceFile;
+}
+
+export interface MessageSymbol extends SymbolBase {
+  readonly kind: 'message';
+  readonly node: MessageNode;
+  readonly parent: MessageSymbol | undefined;
+}
+
+export interface EnumSymbol extends SymbolBase {
+  readonly kind: 'enum';
+  readonly node: EnumNode;
+  readonly parent: MessageSymbol | undefined;
+}
+
+export interface ServiceSymbol extends SymbolBase {
+  readonly kind: 'service';
+  readonly node: ServiceNode;
+}
+
+export interface ExtensionSymbol extends SymbolBase {
+  readonly kind: 'extension';
+  readonly node: FieldNode;
+  /** Where the names in it are resolved: the message or package around the `extend`. */
+  readonly scope: string;
+  readonly extend: ExtendNode;
+  readonly parent: MessageSymbol | undefined;
+}
+
+export type AnySymbol = MessageSymbol | EnumSymbol | ServiceSymbol | ExtensionSymbol;
+
+/** What a look-up came to; `hidden` exists but in a file that is not imported. */
+export interface Resolution {
+  readonly symbol: AnySymbol | undefined;
+  readonly hidden: AnySymbol | undefined;
+}
+
+const TYPES: ReadonlySet<string> = new Set(['message', 'enum']);
+const EXTENSIONS: ReadonlySet<string> = new Set(['extension']);
+
+export class SymbolTable {
+  private readonly symbols = new Map<string, AnySymbol>();
+
+  constructor(private readonly problems: ProblemList) {}
+
+  get(fullName: string): AnySymbol | undefined {
+    return this.symbols.get(fullName);
+  }
+
+  all(): IterableIterator<AnySymbol> {
+    return this.symbols.values();
+  }
+
+  /** Takes in all that a file declares; a name that exists already is a problem. */
+  addFile(file: SourceFile): void {
+    const { node } = file;
+    for (const message of node.messages) this.addMessage(file, message, node.package, undefined);
+    for (const inner of node.enums) this.addEnum(file, inner, node.package, undefined);
+    for (const extend of node.extends) this.addExtend(file, extend, node.package, undefined);
+    for (const service of node.services) {
+      this.add({ kind: 'service', fullName: joinName(node.package, service.name), file, node: service });
+    }
+  }
+
+  /** A message or enum, by its name as written in a scope (`pkg.Message`, a package, or ''). */
+  resolveType(name: string, scope: string, file: SourceFile): Resolution {
+    return this.resolve(name, scope, file, TYPES);
+  }
+
+  resolveExtension(name: string, scope: string, file: SourceFile): Resolution {
+    return this.resolve(name, scope, file, EXTENSIONS);
+  }
+
+  private resolve(name: string, scope: string, file: SourceFile, kinds: ReadonlySet<string>): Resolution {
+    if (name.startsWith('.')) return this.lookUp(name.slice(1), file, kinds, undefined);
+    const dot = name.indexOf('.');
+    const first = dot < 0 ? '' : name.slice(0, dot);
+    let hidden: AnySymbol | undefined;
+    for (let outer = scope; ; outer = parentScope(outer)) {
+      // The innermost scope that knows the first part decides for the whole name.
+      const decides = first !== '' && this.isScope(joinName(outer, first), file);
+      const found = this.lookUp(joinName(outer, name), file, kinds, hidden);
+      if (found.symbol !== undefined || decides) return found;
+      hidden = found.hidden;
+      if (outer === '') return { symbol: undefined, hidden };
+    }
+  }
+
+  private lookUp(
+    fullName: string,
+    file: SourceFile,
+    kinds: ReadonlySet<string>,
+    hidden: AnySymbol | undefined,
+  ): Resolution {
+    const symbol = this.symbols.get(fullName);
+    if (symbol === undefined || !kinds.has(symbol.kind)) return { symbol: undefined, hidden };
+    return file.visible.has(symbol.file) ? { symbol, hidden } : { symbol: undefined, hidden: hidden ?? symbol };
+  }
+
+  private isScope(fullName: string, file: SourceFile): boolean {
+    const symbol = this.symbols.get(fullName);
+    if (symbol !== undefined && symbol.kind !== 'extension' && file.visible.has(symbol.file)) return true;
+    return file.seesPackage(fullName);
+  }
+
+  private addMessage(file: SourceFile, node: MessageNode, scope: string, parent: MessageSymbol | undefined): void {
+    const fullName = joinName(scope, node.name);
+    const symbol: MessageSymbol = { kind: 'message', fullName, file, node, parent };
+    if (!this.add(symbol)) return;
+    for (const inner of node.messages) this.addMessage(file, inner, fullName, symbol);
+    for (const inner of node.enums) this.addEnum(file, inner, fullName, symbol);
+    for (const extend of node.extends) this.addExtend(file, extend, fullName, symbol);
+  }
+
+  private addEnum(file: SourceFile, node: EnumNode, scope: string, parent: MessageSymbol | undefined): void {
+    this.add({ kind: 'enum', fullName: joinName(scope, node.name), file, node, parent });
+  }
+
+  private addExtend(file: SourceFile, extend: ExtendNode, scope: string, parent: MessageSymbol | undefined): void {
+    for (const node of extend.fields) {
+      this.add({ kind: 'extension', fullName: joinName(scope, node.name), file, node, scope, extend, parent });
+    }
+  }
+
+  private add(symbol: AnySymbol): boolean {
+    const other = this.symbols.get(symbol.fullName);
+    if (other === undefined) {
+      this.symbols.set(symbol.fullName, symbol);
+      return true;
+    }
+    this.reportDuplicate(symbol, other);
+    return false;
+  }
+
+  private reportDuplicate(symbol: AnySymbol, other: AnySymbol): void {
+    const { place } = symbol.node.origin;
+    const first = other.node.origin.place;
+    const where = first.line === undefined ? first.file : `${first.file}:${first.line}`;
+    const twice = first.file !== place.file;
+    this.problems.error({
+      code: 'duplicate-type',
+      message: `${symbol.kind} ${symbol.fullName} is declared in ${place.file}, but ${where} declares it already`,
+      place,
+      hint: twice
+        ? 'where both are copies of one file, give its import root once with --proto-path; else rename one of them'
+        : 'rename or remove one of them',
+    });
+  }
+}
+
+/** `a.b` + `c` → `a.b.c`; the scope '' is the root. */
+export function joinName(scope: string, name: string): string {
+  return scope === '' ? name : `${scope}.${name}`;
+}
+
+/** `a.b.c` → `a.b`; `a` → ''. */
+export function parentScope(name: string): string {
+  return name.slice(0, Math.max(0, name.lastIndexOf('.')));
+}

@@ -1,0 +1,192 @@
+/**
+ * HTTP/1 connections: Node's own parser and server object, which never listens itself but is handed sockets. Answers what
+ * the parser refuses, keeps the limits, closes connections. What one request does is in `http1-exchange`.
+ */
+import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Peer } from '../exchange.js';
+import { StatusError } from '../status.js';
+import { Http1Exchange, type Http1Connection } from './http1-exchange.js';
+import { DRAIN_MS, HEADER_SLACK_BYTES, type ExchangeHandler, type ListenerOptions } from './options.js';
+import { parserProblem, type ParserError } from './parser-problem.js';
+import { peerOf } from './peer.js';
+import { dispatch, errorReply, headProblem } from './refusal.js';
+
+export class Http1Server {
+  private readonly server: Server;
+  private readonly connections = new Map<Socket, Connection>();
+
+  constructor(
+    private readonly options: ListenerOptions,
+    private readonly handler: ExchangeHandler,
+  ) {
+    const { maxUrlBytes, maxHeaderBytes, headerTimeoutMs, keepAliveTimeoutMs } = options;
+    this.server = createServer({
+      maxHeaderSize: maxUrlBytes + maxHeaderBytes + HEADER_SLACK_BYTES,
+      headersTimeout: headerTimeoutMs,
+      connectionsCheckingInterval: Math.max(10, Math.min(1000, headerTimeoutMs / 4)),
+      requestTimeout: 0,
+      keepAliveTimeout: keepAliveTimeoutMs,
+      requireHostHeader: false,
+    });
+    // Node drops the headers beyond this number in silence; 0 is all of them, bounded by their size.
+    this.server.maxHeadersCount = 0;
+    this.server.on('request', (request, response) => this.take(request, response, false));
+    this.server.on('checkContinue', (request, response) => this.take(request, response, true));
+    this.server.on('checkExpectation', (request, response) => this.take(request, response, false));
+    this.server.on('connect', (request, socket) => this.refuseConnect(request, socket as Socket));
+    this.server.on('clientError', (error, socket) => this.fail(error, socket as Socket));
+    // The server's timers start with this event only, and nobody else emits it: the server does not listen.
+    this.server.emit('listening');
+  }
+
+  /** Serves a connection, from the bytes that it already holds. */
+  accept(socket: Socket): void {
+    const connection = new Connection(socket);
+    this.connections.set(socket, connection);
+    socket.on('close', () => {
+      this.connections.delete(socket);
+      connection.lost();
+    });
+    this.server.emit('connection', socket);
+    socket.resume();
+  }
+
+  /** No further requests: idle connections are closed now, the others after their answers. */
+  drain(): void {
+    for (const connection of this.connections.values()) connection.closeWhenIdle();
+  }
+
+  /** Cuts every connection; an answer under way is seen to be cut. */
+  destroy(): void {
+    for (const { socket } of this.connections.values()) socket.resetAndDestroy();
+    this.server.close();
+  }
+
+  private take(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    const connection = this.connections.get(request.socket);
+    if (connection === undefined) return;
+    const head = readHead(request);
+    const { idleTimeoutMs } = this.options;
+    const exchange = new Http1Exchange(connection, request, response, head.headers, idleTimeoutMs, expectsContinue);
+    connection.add(exchange, response);
+    const needsHost = exchange.httpVersion === '1.1';
+    dispatch(exchange, this.handler, versionProblem(request, head) ?? headProblem(head, this.options, needsHost));
+  }
+
+  private refuseConnect(request: IncomingMessage, socket: Socket): void {
+    const error = StatusError.http(501, 'CONNECT is not served here: this is not a forward proxy');
+    this.answerRaw(socket, error, request.method!);
+    socket.resume();
+  }
+
+  /** The parser gave up on a connection: malformed bytes, a time-out, or the client is gone. */
+  private fail(error: ParserError, socket: Socket): void {
+    const connection = this.connections.get(socket);
+    const problem = parserProblem(error, this.options);
+    if (connection === undefined || problem === undefined) {
+      socket.destroy();
+      return;
+    }
+    // After its first error the parser reports one for each further read.
+    if (connection.broken || !socket.writable) return;
+    connection.broken = true;
+    const last = connection.lastExchange();
+    if (last === undefined) return this.answerRaw(socket, problem, 'GET');
+    // A body that cannot be read on is for its exchange to answer. Requests that were whole get their answers, and no
+    // answer can be put before theirs.
+    if (last.bodyIsUnfinished()) last.failBody(problem);
+    connection.closeWhenIdle();
+  }
+
+  /** Answers on the socket itself, as there is no request to answer. */
+  private answerRaw(socket: Socket, error: StatusError, method: string): void {
+    const reply = errorReply(this.handler, error, { method, httpVersion: '1.1' });
+    const body = reply.body ?? Buffer.alloc(0);
+    const lines = [`HTTP/1.1 ${reply.status} ${reply.reason ?? STATUS_CODES[reply.status] ?? ''}`];
+    for (let index = 0; index < reply.headers.length; index += 2) {
+      lines.push(`${reply.headers[index]}: ${reply.headers[index + 1]}`);
+    }
+    lines.push(`date: ${new Date().toUTCString()}`, 'connection: close');
+    const head = lines.map((line) => line.replace(/[^\t\x20-\x7e\x80-\xff]/g, '')).join('\r\n');
+    socket.end(Buffer.concat([Buffer.from(`${head}\r\n\r\n`, 'latin1'), body]));
+    // Unread bytes would turn the close into a reset, and that could take the answer away: wait for the client's end.
+    const timer = setTimeout(() => socket.destroy(), DRAIN_MS);
+    socket.once('close', () => clearTimeout(timer));
+  }
+}
+
+/** One connection and its requests, which are more than one with pipelining. */
+class Connection implements Http1Connection {
+  closing = false;
+  /** The parser gave up: no further request can come. */
+  broken = false;
+  private readonly exchanges = new Set<Http1Exchange>();
+  readonly peer: Peer;
+
+  constructor(readonly socket: Socket) {
+    this.peer = peerOf(socket);
+  }
+
+  add(exchange: Http1Exchange, response: ServerResponse): void {
+    this.exchanges.add(exchange);
+    response.on('close', () => {
+      this.exchanges.delete(exchange);
+      if (this.closing) this.closeWhenIdle();
+    });
+  }
+
+  /** The exchange whose body the parser is in, if any. */
+  lastExchange(): Http1Exchange | undefined {
+    let last: Http1Exchange | undefined;
+    for (const exchange of this.exchanges) last = exchange;
+    return last;
+  }
+
+  closeWhenIdle(): void {
+    this.closing = true;
+    if (this.exchanges.size === 0) this.socket.destroySoon();
+  }
+
+  lost(): void {
+    for (const exchange of this.exchanges) exchange.connectionLost();
+    this.exchanges.clear();
+  }
+}
+
+interface RequestLines {
+  readonly headers: string[];
+  readonly target: string;
+  readonly headerBytes: number;
+  readonly hosts: number;
+  readonly expect: string | undefined;
+}
+
+/** The header list with names in lower case, and what its limits and rules need, in one pass. */
+function readHead(request: IncomingMessage): RequestLines {
+  const raw = request.rawHeaders;
+  const headers = new Array<string>(raw.length);
+  let headerBytes = 0;
+  let hosts = 0;
+  let expect: string | undefined;
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = raw[index]!.toLowerCase();
+    const value = raw[index + 1]!;
+    headers[index] = name;
+    headers[index + 1] = value;
+    headerBytes += name.length + value.length + 4;
+    if (name === 'host') hosts++;
+    else if (name === 'expect') expect = value;
+  }
+  return { headers, target: request.url!, headerBytes, hosts, expect };
+}
+
+function versionProblem(request: IncomingMessage, { headers }: RequestLines): StatusError | undefined {
+  if (request.httpVersionMajor !== 1) {
+    return StatusError.http(400, `the request line ends in HTTP/${request.httpVersion}, expected HTTP/1.1`);
+  }
+  if (request.httpVersionMinor === 0 && headers.includes('transfer-encoding')) {
+    return StatusError.http(400, 'an HTTP/1.0 request cannot have Transfer-Encoding; write HTTP/1.1 or Content-Length');
+  }
+  return undefined;
+}

@@ -1,0 +1,146 @@
+/**
+ * A port: takes connections, tells HTTP/2 from HTTP/1 by their first bytes, and closes them all in the end. Where a request
+ * enters the process.
+ *
+ *   net.Server → first bytes → http1 or http2 → Exchange → handler
+ */
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { listenError, urlOf, type ListenAddress } from './address.js';
+import { Http1Server } from './http1.js';
+import { Http2Listener } from './http2.js';
+import { defaultListenerOptions, type ExchangeHandler, type ListenerOptions } from './options.js';
+
+/** A port that is open. */
+export interface Listener {
+  /** The address that is really bound: with port 0, the one that was picked. */
+  readonly address: ListenAddress;
+  /** For people on this machine: `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /**
+   * Takes no more requests, lets the answers under way complete, and cancels what is left after `timeoutMs`. Resolves when
+   * the last connection is closed; never rejects.
+   */
+  drain(timeoutMs: number): Promise<void>;
+  /** Cuts everything at once. */
+  closeNow(): void;
+}
+
+/**
+ * Opens a port.
+ * @throws ConfigError `port-in-use`, `listen-permission`, `listen-address` or `listen-failed`.
+ */
+export async function listen(options: Partial<ListenerOptions>, handler: ExchangeHandler): Promise<Listener> {
+  const complete: ListenerOptions = { ...defaultListenerOptions, ...options };
+  const port = new Port(complete, handler);
+  await port.open();
+  return port;
+}
+
+class Port implements Listener {
+  address: ListenAddress;
+  private readonly server: Server;
+  private readonly http1: Http1Server;
+  private readonly http2: Http2Listener;
+  private readonly sockets = new Set<Socket>();
+  /** Connections that have not sent enough to tell what they speak. */
+  private readonly undecided = new Set<Socket>();
+  private drained: Promise<void> | undefined;
+  private onEmpty: (() => void) | undefined;
+
+  constructor(
+    private readonly options: ListenerOptions,
+    handler: ExchangeHandler,
+  ) {
+    this.address = { host: options.host, port: options.port };
+    this.http1 = new Http1Server(options, handler);
+    this.http2 = new Http2Listener(options, handler);
+    // HTTP/1 clients may end their side before the answer.
+    this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.take(socket));
+  }
+
+  open(): Promise<void> {
+    const { host, port } = this.options;
+    return new Promise((resolve, reject) => {
+      this.server.once('error', (error) => reject(listenError(error, { host, port })));
+      this.server.listen({ host, port }, () => {
+        this.server.removeAllListeners('error');
+        // Such as no more file descriptors for one connection: the next may succeed.
+        this.server.on('error', () => undefined);
+        const bound = this.server.address() as AddressInfo;
+        this.address = { host: bound.address, port: bound.port };
+        resolve();
+      });
+    });
+  }
+
+  get url(): string {
+    return urlOf(this.address);
+  }
+
+  drain(timeoutMs: number): Promise<void> {
+    this.drained ??= new Promise((resolve) => {
+      const timer = setTimeout(() => this.closeNow(), timeoutMs);
+      this.onEmpty = () => {
+        clearTimeout(timer);
+        // Leaves nothing behind that would keep the process alive.
+        this.closeNow();
+        resolve();
+      };
+      this.server.close();
+      for (const socket of this.undecided) socket.destroy();
+      this.http1.drain();
+      this.http2.drain();
+      if (this.sockets.size === 0) this.onEmpty();
+    });
+    return this.drained;
+  }
+
+  closeNow(): void {
+    this.server.close();
+    this.http1.destroy();
+    this.http2.destroy();
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  private take(socket: Socket): void {
+    this.sockets.add(socket);
+    socket.on('close', () => this.forget(socket));
+    // Every connection can be reset at any time; who serves it hears of the close.
+    socket.on('error', () => undefined);
+    this.sniff(socket);
+  }
+
+  private forget(socket: Socket): void {
+    this.sockets.delete(socket);
+    this.undecided.delete(socket);
+    if (this.sockets.size === 0) this.onEmpty?.();
+  }
+
+  /** Waits for three bytes: `PRI` starts HTTP/2 with prior knowledge and no method of HTTP/1. */
+  private sniff(socket: Socket): void {
+    this.undecided.add(socket);
+    let head: Buffer | undefined;
+    const settle = (): void => {
+      clearTimeout(timer);
+      socket.off('data', onData).off('end', settle);
+      this.undecided.delete(socket);
+      socket.pause();
+      if (head !== undefined) socket.unshift(head);
+      if (isHttp2(head)) this.http2.accept(socket);
+      else if (head !== undefined) this.http1.accept(socket);
+      else socket.destroy();
+    };
+    const onData = (chunk: Buffer): void => {
+      head = head === undefined ? chunk : Buffer.concat([head, chunk]);
+      if (head.length >= 3) settle();
+    };
+    // One that has sent a byte or two goes on to HTTP/1, whose own time-out answers it.
+    const timer = setTimeout(settle, this.options.headerTimeoutMs);
+    socket.once('close', () => clearTimeout(timer));
+    socket.on('data', onData).on('end', settle);
+  }
+}
+
+function isHttp2(head: Buffer | undefined): boolean {
+  return head !== undefined && head.length >= 3 && head[0] === 0x50 && head[1] === 0x52 && head[2] === 0x49;
+}

@@ -1,0 +1,60 @@
+/**
+ * How long a call may take: the client's `grpc-timeout` and `x-request-timeout`, the smaller of both, within what the
+ * options allow. Times are milliseconds from now.
+ */
+import { header, type HeaderFields } from '../headers.js';
+import { StatusError } from '../status.js';
+import { quote } from '../uri.js';
+
+export interface DeadlineOptions {
+  readonly defaultDeadlineMs: number | undefined;
+  readonly maxDeadlineMs: number | undefined;
+}
+
+const unitMs: Readonly<Record<string, number>> = {
+  H: 3_600_000,
+  M: 60_000,
+  S: 1000,
+  m: 1,
+  u: 1e-3,
+  n: 1e-6,
+};
+
+/**
+ * The time the call may take, in milliseconds; undefined: no limit.
+ * @throws StatusError 400 on a malformed header.
+ */
+export function deadlineOf(headers: HeaderFields, options: DeadlineOptions): number | undefined {
+  const asked = smaller(grpcTimeout(headers), requestTimeout(headers)) ?? options.defaultDeadlineMs;
+  return smaller(asked, options.maxDeadlineMs);
+}
+
+function smaller(a: number | undefined, b: number | undefined): number | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return Math.min(a, b);
+}
+
+/** gRPC's own form: at most eight digits and a unit. */
+function grpcTimeout(headers: HeaderFields): number | undefined {
+  const text = header(headers, 'grpc-timeout');
+  if (text === undefined) return undefined;
+  const match = /^(\d{1,8})([HMSmun])$/.exec(text);
+  if (match === null) {
+    throw StatusError.badField(
+      'grpc-timeout',
+      `found ${quote(text)}, expected 1 to 8 digits and a unit of H, M, S, m, u or n, such as 1500m`,
+    );
+  }
+  return Number(match[1]) * unitMs[match[2]!]!;
+}
+
+/** The readable form: `1.5s`, `200ms`. */
+function requestTimeout(headers: HeaderFields): number | undefined {
+  const text = header(headers, 'x-request-timeout');
+  if (text === undefined) return undefined;
+  const match = /^(\d{1,9}(?:\.\d{1,9})?)(ms|s)$/.exec(text);
+  if (match === null) {
+    throw StatusError.badField('x-request-timeout', `found ${quote(text)}, expected a time such as 1.5s or 200ms`);
+  }
+  return Number(match[1]) * (match[2] === 's' ? 1000 : 1);
+}

@@ -1,0 +1,90 @@
+/**
+ * Errors as HTTP answers, in the configured shape. The one place where a StatusError becomes a status line, headers
+ * and a body; used for the routes' own errors, for failed calls and for what no route answers.
+ */
+import type { Codec } from '../codec/index.js';
+import type { ErrorWriter, Reply } from '../exchange.js';
+import { codeName, httpStatusOf, type StatusDetail, StatusError } from '../status.js';
+import { Writer } from '../wire/index.js';
+import { badRequestDetail, isDebugInfo, retryAfterSeconds } from './details.js';
+import { metaJson } from './envelope.js';
+import type { ErrorFormat, TranscodeOptions } from './options.js';
+
+/** Makes the writer of error answers for one set of options. */
+export function createErrorWriter(codec: Codec, options: TranscodeOptions): ErrorWriter {
+  const writeDetail = detailWriter(codec);
+  const shape = shapes[options.errorFormat];
+  return (error, head) => {
+    const details = detailsOf(error, options);
+    const body = shape(error, details.map(writeDetail), head.requestId);
+    const headers = [
+      'content-type',
+      'application/json',
+      'content-length',
+      String(Buffer.byteLength(body)),
+      'x-request-id',
+      head.requestId,
+    ];
+    for (const [name, value] of error.headers) headers.push(name, value);
+    const retryAfter = retryAfterSeconds(details);
+    if (retryAfter !== undefined) headers.push('retry-after', String(retryAfter));
+    return {
+      status: error.httpStatus ?? options.statusMap.get(error.code) ?? httpStatusOf(error.code),
+      headers,
+      reason: options.reasonPhrase && head.httpVersion !== '2' ? reasonPhrase(error.message) : undefined,
+      body: head.method === 'HEAD' ? undefined : Buffer.from(body),
+    } satisfies Reply;
+  };
+}
+
+function detailsOf(error: StatusError, options: TranscodeOptions): readonly StatusDetail[] {
+  const own = error.violations.length > 0 ? [badRequestDetail(error.violations)] : [];
+  const given = options.debugInfo ? error.details : error.details.filter((detail) => !isDebugInfo(detail));
+  return [...given, ...own];
+}
+
+function detailWriter(codec: Codec): (detail: StatusDetail) => string {
+  const out = new Writer();
+  return ({ typeUrl, value }) => {
+    const bytes = Buffer.from(value);
+    out.reset();
+    try {
+      codec.writeAny(typeUrl, bytes, out);
+      return out.peek().toString('utf8');
+    } catch (error) {
+      // A detail that its own type cannot read must not cost the error: it is shown as it came.
+      if (!(error instanceof StatusError)) throw error;
+      return JSON.stringify({ '@type': typeUrl, value: bytes.toString('base64') });
+    }
+  };
+}
+
+type Shape = (error: StatusError, details: readonly string[], requestId: string) => string;
+
+const shapes: Readonly<Record<ErrorFormat, Shape>> = {
+  /** google.rpc.Status. */
+  status: (error, details) => `{"code":${error.code},"message":${jsonString(error.message)}${detailsMember(details)}}`,
+
+  /** PhotonCloud's envelope. */
+  photon: (error, details, requestId) =>
+    `{"error":{"code":"${codeName(error.code)}","message":${jsonString(error.message)}${detailsMember(details)}},` +
+    `"meta":${metaJson(requestId)}}`,
+};
+
+function detailsMember(details: readonly string[]): string {
+  return details.length === 0 ? '' : `,"details":[${details.join(',')}]`;
+}
+
+function jsonString(text: string): string {
+  return JSON.stringify(text.toWellFormed());
+}
+
+/** BusyBox wget shows the reason phrase and nothing else: the message, printable ASCII, at most 120 characters. */
+function reasonPhrase(message: string): string | undefined {
+  const text = message
+    .replace(/\s+/g, ' ')
+    .replace(/[^\x20-\x7e]/g, '?')
+    .trim()
+    .slice(0, 120);
+  return text === '' ? undefined : text;
+}

@@ -1,0 +1,5 @@
+export { Buffers, type TranscodeContext } from './context.js';
+export { wrapJson } from './envelope.js';
+export { createErrorWriter } from './error-body.js';
+export { defaultTranscodeOptions, type ErrorFormat, type TranscodeOptions } from './options.js';
+export { compilePlan } from './plan.js';

@@ -1,0 +1,63 @@
+/**
+ * The options of the REST side, complete: `config` fills in what was not given. Names and defaults are those of
+ * docs/options.md; each says which option of a peer does the same.
+ */
+import { defaultCodecOptions, type CodecOptions } from '../codec/index.js';
+import type { UnescapeMode } from '../uri.js';
+
+export type ErrorFormat = 'status' | 'photon';
+
+export interface TranscodeOptions extends CodecOptions {
+  /**
+   * Which percent-escapes of a multi-segment path variable are undone. Default `all_characters_except_slash`, what
+   * http.proto asks for. (Envoy `url_unescape_spec`, grpc-gateway `WithUnescapingMode`.)
+   */
+  readonly urlUnescape: UnescapeMode;
+  /** A repeated query parameter may hold several values separated by commas. Default false. */
+  readonly commaLists: boolean;
+  /** `+` in a query is a plus, not a space. Default false. (Opposite of Envoy `query_param_unescape_plus`.) */
+  readonly literalPlus: boolean;
+  /** Query parameters to skip: names, or prefixes ending in `*` or `_`. Default none. (Envoy `ignored_query_parameters`.) */
+  readonly ignoreQuery: readonly string[];
+  /** Skip every unknown query parameter instead of answering 400. Default false. (Envoy `ignore_unknown_query_parameters`.) */
+  readonly ignoreUnknownQuery: boolean;
+  /** Ignore a body where the rule has none instead of answering 400. Default false; Envoy and grpc-gateway always do. */
+  readonly ignoreUnexpectedBody: boolean;
+  /** A path value silently replaces another value in the body instead of 400. Default false; grpc-gateway always does. */
+  readonly overwritePathFields: boolean;
+  /** Wraps each JSON answer: `{"data": …, "meta": {…}}`. Default `none`. */
+  readonly envelope: 'none' | 'photon';
+  /** Shape of error bodies. Default `status` (google.rpc.Status), or `photon` where `envelope` is. */
+  readonly errorFormat: ErrorFormat;
+  /** HTTP status for gRPC codes where it shall differ from google.rpc.Code's table. Default none. */
+  readonly statusMap: ReadonlyMap<number, number>;
+  /** Show google.rpc.DebugInfo details to clients. Default false. */
+  readonly debugInfo: boolean;
+  /** On HTTP/1 the reason phrase of an error is its message (BusyBox wget shows nothing else). Default true. */
+  readonly reasonPhrase: boolean;
+  /** Deadline of calls whose client gives none, in milliseconds. Default none. */
+  readonly defaultDeadlineMs: number | undefined;
+  /** The longest deadline a client may ask for, in milliseconds; longer ones are cut to it. Default none. */
+  readonly maxDeadlineMs: number | undefined;
+  /** Largest request body, in bytes. Default 4 MiB. (Envoy `max_request_body_size`.) */
+  readonly maxBodyBytes: number;
+}
+
+export const defaultTranscodeOptions: TranscodeOptions = Object.freeze({
+  ...defaultCodecOptions,
+  urlUnescape: 'all_characters_except_slash',
+  commaLists: false,
+  literalPlus: false,
+  ignoreQuery: Object.freeze([]),
+  ignoreUnknownQuery: false,
+  ignoreUnexpectedBody: false,
+  overwritePathFields: false,
+  envelope: 'none',
+  errorFormat: 'status',
+  statusMap: new Map<number, number>(),
+  debugInfo: false,
+  reasonPhrase: true,
+  defaultDeadlineMs: undefined,
+  maxDeadlineMs: undefined,
+  maxBodyBytes: 4 * 1024 * 1024,
+} as const);

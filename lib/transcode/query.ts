@@ -1,0 +1,323 @@
+/**
+ * Query strings (and forms, which are written the same way) → bound values. A name is resolved once for each spelling
+ * and kept; names with an index or a map key are resolved each time. Values are not read here: `weave` does that when it writes.
+ */
+import type { Codec, TextReader } from '../codec/index.js';
+import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
+import { nearestName, type FieldViolation } from '../status.js';
+import { quote, UnescapeError, unescapeQuery } from '../uri.js';
+import { Writer } from '../wire/index.js';
+import type { MessageNode } from './weave.js';
+import type { TranscodeOptions } from './options.js';
+
+/** A field path that the query may not touch, with the reason. */
+export interface Reserved {
+  readonly path: readonly FieldDescriptor[];
+  /** `the path /v1/{name}` / `the body`: completes "is already given by …". */
+  readonly by: string;
+}
+
+/** One step from a message to a field of it, to an element of a list, or to an entry of a map. */
+interface Step {
+  readonly field: FieldDescriptor;
+  readonly element: string;
+  readonly keyEntry: Buffer | undefined;
+}
+
+/** Where a parameter's value goes. */
+interface Target {
+  /** The messages on the way, outermost first. */
+  readonly steps: readonly Step[];
+  readonly field: FieldDescriptor;
+  readonly read: TextReader;
+  /** The same for all spellings of one field. */
+  readonly key: string;
+  /** `parent key/oneof` → member, for each step that is a member of a oneof. */
+  readonly oneofs: readonly (readonly [group: string, member: string])[];
+}
+
+/** Names resolved and kept; recursive types have endless names, so there is a limit. */
+const MAX_KEPT_NAMES = 1000;
+/** As deep as a JSON body may nest. */
+const MAX_STEPS = 100;
+
+/** Why a name leads nowhere, in words for the client. */
+class NameError extends Error {}
+
+export class QueryBinder {
+  private readonly targets = new Map<string, Target>();
+
+  /** @param root message that the names are relative to; undefined: every name is unknown (`body: "*"`). */
+  constructor(
+    private readonly root: MessageDescriptor | undefined,
+    private readonly reserved: readonly Reserved[],
+    private readonly codec: Codec,
+    private readonly options: TranscodeOptions,
+  ) {}
+
+  /** Adds what `query` holds to `node`; what is wrong with names goes to `violations`. */
+  bind(query: string, node: MessageNode, violations: FieldViolation[]): void {
+    const seen = new SeenFields();
+    for (const pair of query.split('&')) {
+      if (pair === '') continue;
+      const mark = pair.indexOf('=');
+      try {
+        this.bindPair(
+          unescapeQuery(mark < 0 ? pair : pair.slice(0, mark), this.options.literalPlus),
+          mark < 0 ? undefined : pair.slice(mark + 1),
+          node,
+          seen,
+        );
+      } catch (error) {
+        if (!(error instanceof NameError) && !(error instanceof UnescapeError)) throw error;
+        violations.push({ field: labelOf(pair, mark), description: error.message });
+      }
+    }
+    seen.checkIndices(violations);
+  }
+
+  private bindPair(name: string, rawValue: string | undefined, node: MessageNode, seen: SeenFields): void {
+    if (this.isIgnored(name)) return;
+    const target = this.resolve(name);
+    if (target === undefined) return;
+    const text = rawValue === undefined ? '' : unescapeQuery(rawValue, this.options.literalPlus);
+    seen.add(target, name);
+    let at = node;
+    for (const step of target.steps) at = at.child(step.field, step.element, step.keyEntry);
+    const { field, read } = target;
+    const texts = this.options.commaLists && field.repeated ? text.split(',') : [text];
+    for (const one of texts) at.add({ field, read, text: one, bare: rawValue === undefined, label: name });
+  }
+
+  private isIgnored(name: string): boolean {
+    return this.options.ignoreQuery.some((entry) =>
+      entry.endsWith('*')
+        ? name.startsWith(entry.slice(0, -1))
+        : entry === name || (entry.endsWith('_') && name.startsWith(entry)),
+    );
+  }
+
+  /** Undefined: an unknown name that the options say to skip. */
+  private resolve(name: string): Target | undefined {
+    const kept = this.targets.get(name);
+    if (kept !== undefined) return kept;
+    if (this.root === undefined) {
+      if (this.options.ignoreUnknownQuery) return undefined;
+      throw new NameError('unknown query parameter: this route takes everything from the body, write it there');
+    }
+    const found = new NameResolver(name, this.root, this.codec).resolve();
+    if (found instanceof UnknownName) {
+      if (this.options.ignoreUnknownQuery) return undefined;
+      throw new NameError(found.message);
+    }
+    this.checkReserved(found);
+    const isPlain = found.steps.every((step) => step.element === '');
+    if (isPlain && this.targets.size < MAX_KEPT_NAMES) this.targets.set(name, found);
+    return found;
+  }
+
+  /** The path and the body always win: a parameter must not reach a field of theirs, its parent or its child. */
+  private checkReserved(target: Target): void {
+    const path = [...target.steps.map((step) => step.field), target.field];
+    for (const { path: taken, by } of this.reserved) {
+      const shared = Math.min(path.length, taken.length);
+      if (taken.slice(0, shared).every((field, index) => field === path[index])) {
+        throw new NameError(
+          `"${taken.map((field) => field.name).join('.')}" is given by ${by}; leave it out of the query`,
+        );
+      }
+    }
+  }
+}
+
+/** What a violation calls a parameter: its name as decoded, or the whole pair where it has none. */
+function labelOf(pair: string, mark: number): string {
+  if (mark === 0) return pair;
+  const raw = mark < 0 ? pair : pair.slice(0, mark);
+  try {
+    return unescapeQuery(raw, false);
+  } catch {
+    return raw;
+  }
+}
+
+/** What one query has set so far. */
+class SeenFields {
+  private readonly keys = new Map<string, string>();
+  private readonly oneofs = new Map<string, { member: string; name: string }>();
+  private readonly indices = new Map<string, { name: string; found: Set<number> }>();
+
+  add(target: Target, name: string): void {
+    const first = this.keys.get(target.key);
+    if (first !== undefined && !target.field.repeated) {
+      throw new NameError(
+        first === name ? 'given more than once, expected one value' : `given more than once (also as "${first}")`,
+      );
+    }
+    this.keys.set(target.key, name);
+    for (const [group, member] of target.oneofs) this.addOneof(group, member, name);
+    this.addIndices(target, name);
+  }
+
+  private addOneof(group: string, member: string, name: string): void {
+    const other = this.oneofs.get(group);
+    if (other !== undefined && other.member !== member) {
+      const oneof = group.slice(group.lastIndexOf('/') + 1);
+      throw new NameError(
+        `"${other.name}" is given too, and both are members of the oneof "${oneof}"; give one of them`,
+      );
+    }
+    this.oneofs.set(group, { member, name });
+  }
+
+  private addIndices(target: Target, name: string): void {
+    let path = '';
+    for (const { field, element } of target.steps) {
+      path += `/${field.number}`;
+      if (element !== '' && field.repeated) {
+        const list = this.indices.get(path) ?? { name: name.slice(0, name.indexOf('[')), found: new Set() };
+        list.found.add(Number(element));
+        this.indices.set(path, list);
+      }
+      path += `[${element}]`;
+    }
+  }
+
+  /** Elements may come in any order, but none may be missing. */
+  checkIndices(violations: FieldViolation[]): void {
+    for (const { name, found } of this.indices.values()) {
+      for (let index = 0; index < found.size; index++) {
+        if (found.has(index)) continue;
+        const description = `element ${index} is missing; indices run from 0 without gaps`;
+        violations.push({ field: name, description });
+        break;
+      }
+    }
+  }
+}
+
+/** The end of a resolution that found no field. */
+class UnknownName {
+  constructor(readonly message: string) {}
+}
+
+/** Follows one parameter name through the message types. */
+class NameResolver {
+  private readonly steps: Step[] = [];
+  private readonly oneofs: (readonly [string, string])[] = [];
+  private key = '';
+
+  constructor(
+    private readonly name: string,
+    private readonly root: MessageDescriptor,
+    private readonly codec: Codec,
+  ) {}
+
+  resolve(): Target | UnknownName {
+    let message = this.root;
+    let rest = this.name;
+    for (;;) {
+      const whole = message.field(rest);
+      const end = whole === undefined ? rest.search(/[.[]/) : -1;
+      const part = end < 0 ? rest : rest.slice(0, end);
+      const field = whole ?? message.field(part);
+      if (field === undefined) return this.unknown(part, message);
+      this.enter(field);
+      if (end < 0) return this.leaf(field);
+      rest = rest.slice(end);
+      const next = field.map === undefined ? this.step(field, rest) : this.mapStep(field, rest);
+      if (next instanceof UnknownName || 'read' in next) return next;
+      message = next.message;
+      rest = next.rest;
+      if (this.steps.length > MAX_STEPS) return new UnknownName(`nested more than ${MAX_STEPS} deep`);
+    }
+  }
+
+  private enter(field: FieldDescriptor): void {
+    if (field.oneof !== undefined) this.oneofs.push([`${this.key}/${field.oneof.name}`, field.name]);
+    this.key += `/${field.number}`;
+  }
+
+  private leaf(field: FieldDescriptor): Target | UnknownName {
+    const read = this.codec.textReader(field);
+    if (read === undefined || field.map !== undefined) return new UnknownName(this.noTextForm(field));
+    return { steps: this.steps, field, read, key: this.key, oneofs: this.oneofs };
+  }
+
+  /** Behind a field that is no map: `.name` into a message, `[0].name` into a list of messages. */
+  private step(field: FieldDescriptor, rest: string): { message: MessageDescriptor; rest: string } | UnknownName {
+    // A type with a text form (Timestamp, wrappers …) is written whole.
+    const { message } = field;
+    if (message === undefined || this.codec.textReader(field) !== undefined) {
+      return new UnknownName(
+        field.repeated && rest.startsWith('[')
+          ? `an index is for lists of messages; give "${field.name}" once for each element`
+          : `"${field.name}" has no fields, it is ${this.codec.describeText(field)}; write ${field.name}=…`,
+      );
+    }
+    if (!field.repeated) {
+      if (!rest.startsWith('.')) {
+        return new UnknownName(`"${field.name}" is neither a list nor a map; write ${field.name}.…`);
+      }
+      this.steps.push({ field, element: '', keyEntry: undefined });
+      return { message, rest: rest.slice(1) };
+    }
+    const index = /^\[(0|[1-9]\d{0,6})\]\./.exec(rest);
+    if (index === null) {
+      return new UnknownName(`"${field.name}" is a list of messages; write ${field.name}[0].…, ${field.name}[1].…`);
+    }
+    this.key += `[${index[1]!}]`;
+    this.steps.push({ field, element: index[1]!, keyEntry: undefined });
+    return { message, rest: rest.slice(index[0].length) };
+  }
+
+  /** Behind a map: `[key]` or `.key` for scalar values, `[key].name` for messages. */
+  private mapStep(
+    field: FieldDescriptor,
+    rest: string,
+  ): Target | { message: MessageDescriptor; rest: string } | UnknownName {
+    const { key, value } = field.map!;
+    const read = this.codec.textReader(value);
+    const usage = read === undefined ? `${field.name}[KEY].FIELD=…` : `${field.name}[KEY]=… or ${field.name}.KEY=…`;
+    const found = read === undefined ? /^\[([^]*?)\]\./.exec(rest) : /^(?:\[([^]*)\]|\.([^]*))$/.exec(rest);
+    if (found === null) return new UnknownName(`"${field.name}" is a map; write ${usage}`);
+    const text = found[1] ?? found[2] ?? '';
+    const entry = new Writer(16);
+    try {
+      this.codec.textReader(key)!(text, entry, false);
+    } catch (error) {
+      throw new NameError(`the key ${quote(text)}: ${(error as Error).message}`, { cause: error });
+    }
+    const keyEntry = entry.take();
+    // Spellings of one key (`1`, `01` …) are one key: compare what goes on the wire.
+    const element = `=${keyEntry.toString('latin1')}`;
+    this.key += `[${element}]`;
+    this.steps.push({ field, element, keyEntry });
+    if (read !== undefined) return { steps: this.steps, field: value, read, key: this.key, oneofs: this.oneofs };
+    this.steps.push({ field: value, element: '', keyEntry: undefined });
+    return { message: value.message!, rest: rest.slice(found[0].length) };
+  }
+
+  private unknown(part: string, message: MessageDescriptor): UnknownName {
+    const near = nearestName(
+      part,
+      message.fields.flatMap((field) => [field.name, field.jsonName]),
+    );
+    const where = message === this.root ? '' : ` in ${message.fullName}`;
+    const hint = near === undefined ? '' : `, did you mean "${near}"?`;
+    return new UnknownName(
+      part === this.name
+        ? `unknown query parameter${hint}`
+        : `unknown query parameter: no field ${quote(part)}${where}${hint}`,
+    );
+  }
+
+  private noTextForm(field: FieldDescriptor): string {
+    if (field.map !== undefined) return `"${field.name}" is a map; write ${field.name}[KEY]=…`;
+    const inner = field.message?.fields[0];
+    const example = field.repeated ? `${field.name}[0]` : field.name;
+    return `"${field.name}" is a message and has no text form; name a field of it${
+      inner === undefined ? '' : `, such as ${example}.${inner.name}=…`
+    }`;
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * Puts one request message together from its three sources: values bound by name (path, query, headers) and the bytes
+ * that the body was turned into. A nested message is written once, whatever sources its fields come from: several
+ * widespread decoders replace a repeated occurrence instead of merging it.
+ *
+ * Who may set what is decided before, by the binders; here only what a body can still contradict is checked:
+ * a path-bound field that the body holds too, and a second member of a oneof.
+ */
+import type { FieldDescriptor } from '../schema/types.js';
+import type { FieldViolation } from '../status.js';
+import { Reader, WireType, type Writer } from '../wire/index.js';
+import { type TextReader, ValueError } from '../codec/index.js';
+import { tagBytes } from './submessage.js';
+
+/** One text value and how it becomes a field. */
+export interface BoundValue {
+  readonly field: FieldDescriptor;
+  readonly read: TextReader;
+  /** Percent-decoded. */
+  readonly text: string;
+  /** `?flag`: a name without `=`. */
+  readonly bare: boolean;
+  /** What error messages call it: the parameter as the client wrote it, or the variable of the template. */
+  readonly label: string;
+}
+
+/** A message field (or one element of a list of messages, or one entry of a map) that has values below it. */
+interface Branch {
+  readonly field: FieldDescriptor;
+  /** Tells elements and entries of one field apart; '' for a singular message. */
+  readonly element: string;
+  /** Wire bytes of the key, for a map entry. */
+  readonly keyEntry: Buffer | undefined;
+  readonly node: MessageNode;
+}
+
+/** The values bound inside one message, and the body's part of it. */
+export class MessageNode {
+  /** Tagged fields that the body brought for this message. */
+  base: Buffer | undefined;
+  private values: BoundValue[] | undefined;
+  private branches: Branch[] | undefined;
+
+  /** True where the body's bytes are the whole message. */
+  get holdsBodyAlone(): boolean {
+    return this.values === undefined && this.branches === undefined && this.base !== undefined;
+  }
+
+  add(value: BoundValue): void {
+    (this.values ??= []).push(value);
+  }
+
+  /** The node of a message field; made when first asked for. */
+  child(field: FieldDescriptor, element = '', keyEntry?: Buffer): MessageNode {
+    const found = this.branches?.find((branch) => branch.field === field && branch.element === element);
+    if (found !== undefined) return found.node;
+    const branch: Branch = { field, element, keyEntry, node: new MessageNode() };
+    const branches = (this.branches ??= []);
+    branches.splice(placeOf(branch, branches), 0, branch);
+    return branch.node;
+  }
+
+  /** Writes the message. What is wrong with the values is added to `violations`; the bytes are then worthless. */
+  write(out: Writer, context: WeaveContext): void {
+    if (this.base !== undefined) this.writeBase(out, this.base, context);
+    if (this.values !== undefined) for (const value of this.values) writeValue(out, value, context);
+    if (this.branches !== undefined) for (const branch of this.branches) writeBranch(out, branch, context);
+  }
+
+  /** Copies the body's fields, but those that a child takes over or that a bound value repeats. */
+  private writeBase(out: Writer, base: Buffer, context: WeaveContext): void {
+    if (this.values === undefined && this.branches === undefined) {
+      out.raw(base);
+      return;
+    }
+    let copied = 0;
+    for (const entry of entriesOf(base)) {
+      if (this.keepsEntry(entry, base, context)) continue;
+      out.rawRange(base, copied, entry.start);
+      copied = entry.end;
+    }
+    out.rawRange(base, copied, base.length);
+  }
+
+  private keepsEntry(entry: Entry, base: Buffer, context: WeaveContext): boolean {
+    for (const value of this.values ?? []) {
+      if (value.field.number === entry.number) {
+        checkEqual(value, base.subarray(entry.start, entry.end), context);
+        return false;
+      }
+      checkOneof(value.field, value.label, entry.number, context);
+    }
+    for (const branch of this.branches ?? []) {
+      if (branch.field.number === entry.number && branch.element === '') {
+        branch.node.base = base.subarray(entry.contentStart, entry.contentEnd);
+        return false;
+      }
+      checkOneof(branch.field, branch.field.name, entry.number, context);
+    }
+    return true;
+  }
+}
+
+/** Last, but elements of a list stand in the order of their indices. */
+function placeOf({ field, element }: Branch, branches: readonly Branch[]): number {
+  if (!field.repeated) return branches.length;
+  const next = branches.findIndex((other) => other.field === field && Number(other.element) > Number(element));
+  return next < 0 ? branches.length : next;
+}
+
+/** What a write needs besides the values. */
+export interface WeaveContext {
+  readonly violations: FieldViolation[];
+  /** For encoding a value that is only compared. */
+  readonly scratch: Writer;
+  readonly overwritePathFields: boolean;
+}
+
+function writeValue(out: Writer, value: BoundValue, context: WeaveContext): void {
+  try {
+    value.read(value.text, out, value.bare);
+  } catch (error) {
+    if (!(error instanceof ValueError)) throw error;
+    context.violations.push({ field: value.label, description: error.message });
+  }
+}
+
+function writeBranch(out: Writer, branch: Branch, context: WeaveContext): void {
+  const { field } = branch;
+  if (field.delimited) {
+    out.uint32(((field.number << 3) | WireType.START_GROUP) >>> 0);
+    branch.node.write(out, context);
+    out.uint32(((field.number << 3) | WireType.END_GROUP) >>> 0);
+    return;
+  }
+  out.uint32(((field.number << 3) | WireType.BYTES) >>> 0);
+  const mark = out.begin();
+  if (branch.keyEntry !== undefined) out.raw(branch.keyEntry);
+  branch.node.write(out, context);
+  out.finish(mark);
+}
+
+/** The path wins over the body, and says so: another value in the body is an error unless the option allows it. */
+function checkEqual(value: BoundValue, found: Buffer, context: WeaveContext): void {
+  if (context.overwritePathFields) return;
+  const { scratch } = context;
+  scratch.reset();
+  try {
+    value.read(value.text, scratch, value.bare);
+  } catch (error) {
+    // Reported when the value itself is written.
+    if (error instanceof ValueError) return;
+    throw error;
+  }
+  if (scratch.peek().equals(found)) return;
+  context.violations.push({
+    field: value.label,
+    description: `the body has another value than the path (${JSON.stringify(value.text)}); leave it out of the body`,
+  });
+}
+
+function checkOneof(field: FieldDescriptor, label: string, found: number, context: WeaveContext): void {
+  const other = field.oneof?.fields.find((member) => member.number === found && member !== field);
+  if (other === undefined) return;
+  context.violations.push({
+    field: label,
+    description: `sets the oneof "${field.oneof!.name}" that the body sets by "${other.name}"; give one of them`,
+  });
+}
+
+/** One tagged field of a message in wire form; `content` is what stands behind tag and length (or between the group tags). */
+interface Entry {
+  readonly number: number;
+  readonly start: number;
+  readonly contentStart: number;
+  readonly contentEnd: number;
+  readonly end: number;
+}
+
+function* entriesOf(message: Buffer): Generator<Entry> {
+  const reader = new Reader(message);
+  while (!reader.done) {
+    const start = reader.pos;
+    const tag = reader.tag();
+    const wireType = tag & 7;
+    let contentStart = reader.pos;
+    if (wireType === WireType.BYTES) {
+      const end = reader.lengthEnd();
+      contentStart = reader.pos;
+      reader.pos = end;
+    } else {
+      reader.skip(tag);
+    }
+    const end = reader.pos;
+    const contentEnd = wireType === WireType.START_GROUP ? end - tagBytes(tag) : end;
+    yield { number: tag >>> 3, start, contentStart, contentEnd, end };
+  }
+}

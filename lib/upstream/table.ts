@@ -1,0 +1,108 @@
+/**
+ * Which upstream serves which service: `--upstream [service-or-package=]target`, any number of them. Read once at start;
+ * requests use the channel that their plan was given.
+ */
+import type { Channel } from '../exchange.js';
+import { ConfigError, nearestName, ProblemList, type Problem } from '../status.js';
+import { quote } from '../uri.js';
+import type { ChannelPool, UpstreamOptions } from './channel.js';
+import { parseTarget } from './target.js';
+
+/** One `--upstream`, cut into its parts. */
+export interface UpstreamSpec {
+  /** Full name of a service or package; undefined: for every service that no other upstream names. */
+  readonly name: string | undefined;
+  readonly target: string;
+  readonly options?: Partial<UpstreamOptions>;
+}
+
+/**
+ * `chainfire.v1=127.0.0.1:50051` → its name and target; without a name it is the upstream of all other services.
+ * @throws ConfigError `bad-target` or `bad-upstream`.
+ */
+export function parseUpstream(spec: string): UpstreamSpec {
+  const equals = spec.indexOf('=');
+  // A target may have a `=` too, as in `unix:/run/a=b.sock`; no name has a colon.
+  if (equals < 0 || spec.slice(0, equals).includes(':')) return { name: undefined, target: parseTarget(spec).text };
+  const name = spec.slice(0, equals);
+  if (!/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/.test(name)) throw badName(name, spec.slice(equals + 1));
+  return { name, target: parseTarget(spec.slice(equals + 1)).text };
+}
+
+function badName(name: string, target: string): ConfigError {
+  const guess = name.replace(/^[./]+|[.*/]+$/g, '');
+  const example = /^[A-Za-z_][\w.]*$/.test(guess) ? guess : 'package.Service';
+  return new ConfigError({
+    code: 'bad-upstream',
+    message: `--upstream ${quote(`${name}=${target}`)} has ${quote(name)} where the full name of a service or package belongs`,
+    hint: `write --upstream ${example}=${target || 'host:port'}`,
+  });
+}
+
+/** Finds the channel of a service: its own upstream, that of its package, of an enclosing package, or the default. */
+export class UpstreamTable {
+  private readonly channels = new Map<string | undefined, Channel>();
+
+  /**
+   * Opens a channel for each spec (from `pool`, which owns them).
+   * @throws ConfigError `duplicate-upstream`, `bad-target`; all that are found.
+   */
+  constructor(specs: Iterable<UpstreamSpec>, pool: ChannelPool) {
+    const problems = new ProblemList();
+    for (const { name, target, options } of specs) {
+      const known = this.channels.get(name);
+      if (known !== undefined) problems.error(duplicate(name, known.target, target));
+      else problems.attempt(() => this.channels.set(name, pool.open(target, options)));
+    }
+    problems.throwIfAny();
+  }
+
+  /**
+   * The channel of `package.Service`.
+   * @throws ConfigError `no-upstream` where nothing names it and there is no default.
+   */
+  channelFor(service: string): Channel {
+    const key = this.keyFor(service);
+    const channel = this.channels.get(key);
+    if (channel !== undefined) return channel;
+    throw new ConfigError({
+      code: 'no-upstream',
+      message: `service ${service} has no upstream`,
+      hint: `write --upstream host:port for all services, or --upstream ${service}=host:port`,
+    });
+  }
+
+  /** Warnings (`unused-upstream`) for names that no service in `services` matches: mostly misspelt. */
+  unused(services: Iterable<string>): Problem[] {
+    const known = [...services];
+    const used = new Set(known.map((service) => this.keyFor(service)));
+    const unused = [...this.channels.keys()].filter((name) => name !== undefined && !used.has(name)) as string[];
+    return unused.map((name) => unusedProblem(name, known));
+  }
+
+  private keyFor(service: string): string | undefined {
+    for (let name = service; name !== ''; name = name.slice(0, Math.max(0, name.lastIndexOf('.')))) {
+      if (this.channels.has(name)) return name;
+    }
+    return undefined;
+  }
+}
+
+function duplicate(name: string | undefined, first: string, second: string): Problem {
+  const subject = name === undefined ? 'for all other services' : `for ${name}`;
+  return {
+    code: 'duplicate-upstream',
+    message: `there are two upstreams ${subject}: ${first} and ${second}`,
+    hint: 'remove one of them, or write one target with both addresses: ipv4:10.0.0.1:50051,10.0.0.2:50051',
+  };
+}
+
+function unusedProblem(name: string, services: readonly string[]): Problem {
+  const packages = services.map((service) => service.slice(0, Math.max(0, service.lastIndexOf('.'))));
+  const near = nearestName(name, [...services, ...packages]);
+  return {
+    code: 'unused-upstream',
+    message: `--upstream ${name}=… names no service or package that is served`,
+    hint: near === undefined ? `served are: ${services.join(', ')}` : `did you mean ${near}?`,
+  };
+}

@@ -1,0 +1,117 @@
+/**
+ * Where a gRPC server listens, as people write it: `host:port`, `dns:///host:port`, `unix:/path`, `unix:///path`,
+ * `ipv4:address:port[,…]`, `ipv6:[address]:port[,…]`. Checks the text alone; nothing is resolved or connected here.
+ */
+import { isIPv4, isIPv6 } from 'node:net';
+import { ConfigError } from '../status.js';
+import { quote } from '../uri.js';
+
+/** A target that was checked. */
+export interface Target {
+  /** As it was written, for messages and logs. */
+  readonly text: string;
+  /** The same as a URI of gRPC naming (https://github.com/grpc/grpc/blob/master/doc/naming.md). */
+  readonly uri: string;
+}
+
+/**
+ * Reads one target.
+ * @throws ConfigError `bad-target`: says what is wrong and what to write.
+ */
+export function parseTarget(text: string): Target {
+  // `unix:8080` is a host named unix; `http:` and its like are told by their slashes.
+  const scheme = /^(dns|unix|ipv4|ipv6):(?!\d+$)|^([a-z][a-z0-9+.-]*):\/\//i.exec(text);
+  const name = (scheme?.[1] ?? scheme?.[2])?.toLowerCase();
+  switch (name) {
+    case undefined:
+      return { text, uri: `dns:///${checkHostPort(text, text)}` };
+    case 'dns':
+      return { text, uri: `dns:${parseDns(text)}` };
+    case 'unix':
+      return { text, uri: `unix:${parseUnix(text)}` };
+    case 'ipv4':
+    case 'ipv6':
+      return { text, uri: `${name}:${parseAddresses(text, name)}` };
+    default:
+      return refuseScheme(text, name);
+  }
+}
+
+/** `dns:host:port`, `dns:///host:port` or `dns://name-server/host:port`; returns what follows the scheme. */
+function parseDns(text: string): string {
+  const rest = text.slice('dns:'.length);
+  if (!rest.startsWith('//')) return `///${checkHostPort(rest, text)}`;
+  const slash = rest.indexOf('/', 2);
+  if (slash < 0) {
+    throw badTarget(text, 'names a DNS server but no host', `write dns:///${rest.slice(2) || 'host:50051'}`);
+  }
+  checkHostPort(rest.slice(slash + 1), text);
+  return rest;
+}
+
+/** `unix:path` (absolute, or relative to the working directory) or `unix:///path`; returns the path. */
+function parseUnix(text: string): string {
+  const rest = text.slice('unix:'.length);
+  const path = rest.startsWith('///') ? rest.slice(2) : rest;
+  if (path.startsWith('//')) {
+    throw badTarget(text, 'has two slashes after unix:', `write unix:${path.slice(1)} or unix://${path.slice(1)}`);
+  }
+  if (path === '' || path.endsWith('/')) {
+    throw badTarget(text, 'has no path to a socket', 'write unix:/path/to/the.sock');
+  }
+  return path;
+}
+
+/** `ipv4:1.2.3.4:50051,5.6.7.8:50051`; returns the list. */
+function parseAddresses(text: string, scheme: 'ipv4' | 'ipv6'): string {
+  const list = text.slice('ipv4:'.length);
+  const isAddress = scheme === 'ipv4' ? isIPv4 : isIPv6;
+  for (const item of list.split(',')) {
+    const address = checkHostPort(item, text)
+      .replace(/:\d+$/, '')
+      .replace(/^\[(.*)\]$/, '$1');
+    if (isAddress(address)) continue;
+    const example = scheme === 'ipv4' ? 'ipv4:127.0.0.1:50051' : 'ipv6:[::1]:50051';
+    throw badTarget(text, `has ${quote(address)} where ${scheme} wants an address`, `write ${example}`);
+  }
+  return list;
+}
+
+function checkHostPort(hostPort: string, text: string): string {
+  if (hostPort === '') throw badTarget(text, 'names no host', 'write host:port, such as 127.0.0.1:50051');
+  if (/^:?\d+$/.test(hostPort)) {
+    throw badTarget(text, 'is a port without a host', `write 127.0.0.1:${hostPort.replace(':', '')}`);
+  }
+  if (isIPv6(hostPort)) throw badTarget(text, 'is an IPv6 address without a port', `write [${hostPort}]:50051`);
+  const match = /^(\[[^\]]*\]|[^:]*)(?::([^:]*))?$/.exec(hostPort);
+  if (match === null) {
+    throw badTarget(text, 'has more than one colon', 'write host:port, and an IPv6 address in brackets: [::1]:50051');
+  }
+  const host = match[1]!;
+  const port = match[2];
+  checkHost(host, text);
+  if (port === undefined || port === '') throw badTarget(text, 'has no port', `write ${host}:50051`);
+  if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65535) {
+    throw badTarget(text, `has port ${quote(port)}, expected a number from 1 to 65535`, `write ${host}:50051`);
+  }
+  return hostPort;
+}
+
+function checkHost(host: string, text: string): void {
+  if (host.startsWith('[')) {
+    if (isIPv6(host.slice(1, -1))) return;
+    throw badTarget(text, `has ${quote(host)}, which is not an IPv6 address`, 'write [::1]:50051');
+  }
+  if (/^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?$/.test(host)) return;
+  throw badTarget(text, `has ${quote(host)} where a host name belongs`, 'write host:port, such as 127.0.0.1:50051');
+}
+
+function refuseScheme(text: string, scheme: string): never {
+  const withoutScheme = text.replace(/^[^:]*:\/*/, '').replace(/[/?#].*$/s, '');
+  const hint = /:\d+$/.test(withoutScheme) ? `write ${withoutScheme}` : 'write host:port, such as 127.0.0.1:50051';
+  throw badTarget(text, `starts with ${quote(`${scheme}:`)}; known are dns:, unix:, ipv4: and ipv6:`, hint);
+}
+
+function badTarget(text: string, problem: string, hint: string): ConfigError {
+  return new ConfigError({ code: 'bad-target', message: `--upstream target ${quote(text)} ${problem}`, hint });
+}

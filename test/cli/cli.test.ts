@@ -1,0 +1,225 @@
+/** The command line as its users meet it: exit codes, words, the configuration file, signals. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import t, { type Test } from 'tap';
+import { runCli, runMain, serveCli } from '../support/cli.js';
+import { startEchoService } from '../support/echo-service.js';
+import { send } from '../support/proxy.js';
+import { schemaFromText } from '../support/schema.js';
+
+const greeter = `syntax = "proto3";
+package greeter.v1;
+import "google/api/annotations.proto";
+service Greeter {
+  rpc SayHello(Hello) returns (Hello) {
+    option (google.api.http) = { get: "/v1/hello/{name}" };
+  }
+  rpc Silent(Hello) returns (Hello);
+}
+message Hello { string name = 1; int32 times = 2; }
+`;
+
+function folderWith(t: Test, files: Readonly<Record<string, string>>): string {
+  const folder = t.testdir();
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  return folder;
+}
+
+const rule = (option: string, fields = 'string name = 1;'): string => `syntax = "proto3";
+package bad.v1;
+import "google/api/annotations.proto";
+service Bad {
+  rpc Call(Request) returns (Request) {
+    option (google.api.http) = { ${option} };
+  }
+}
+message Request { ${fields} }
+`;
+
+interface Failure {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly files?: Readonly<Record<string, string>>;
+  readonly code: number;
+  /** All must stand in standard error. */
+  readonly words: readonly (string | RegExp)[];
+}
+
+const upstream = ['--upstream', '127.0.0.1:1'];
+const serveBad = ['--proto', 'bad.proto', ...upstream, '--listen', '0'];
+
+const failures: readonly Failure[] = [
+  { name: 'nothing to serve', args: [], code: 2, words: ['no-schema', '--proto'] },
+  { name: 'unknown flag', args: ['--protos', 'x'], code: 2, words: ['unknown flag --protos', 'did you mean --proto?'] },
+  { name: 'unknown command', args: ['rootes'], code: 2, words: ['"rootes"', 'did you mean routes?'] },
+  { name: 'flag without value', args: ['--proto'], code: 2, words: ['proto'] },
+  { name: 'not a number', args: ['--proto', 'a', '--max-json-depth', 'abc'], code: 2, words: ['--max-json-depth', 'found "abc"', 'whole number'] },
+  { name: 'given twice', args: ['--max-json-depth', '1', '--max-json-depth', '2'], code: 2, words: ['--max-json-depth', 'given 2 times'] },
+  { name: 'not a size', args: ['--max-body-bytes', '4 megs'], code: 2, words: ['--max-body-bytes', '4MiB'] },
+  { name: 'not a time', args: ['--drain-timeout', '10'], code: 2, words: ['--drain-timeout', '1.5s'] },
+  { name: 'not one of', args: ['--error-format', 'stat'], code: 2, words: ['--error-format', 'status, photon'] },
+  { name: 'not a switch value', args: ['--strict-slash=maybe'], code: 2, words: ['--strict-slash', '"maybe"'] },
+  { name: 'bad status map', args: ['--status-map', '5=200'], code: 2, words: ['--status-map', '5=410'] },
+  { name: 'bad listen', args: ['--proto', 'a', '--listen', 'localhost:http'], code: 2, words: ['listen', 'http'] },
+  { name: 'bad upstream', args: ['--proto', 'a', '--upstream', 'no-port'], code: 2, words: ['--upstream', 'no-port'] },
+  { name: 'no such file', args: ['--proto', 'greter.proto', ...upstream], files: { 'greeter.proto': greeter }, code: 1, words: ['file-not-found', 'greter.proto', 'did you mean greeter.proto?'] },
+  { name: 'no upstream', args: ['--proto', 'greeter.proto'], files: { 'greeter.proto': greeter }, code: 1, words: ['no-upstream', 'greeter.v1.Greeter', '--upstream'] },
+  { name: 'no such service', args: ['--proto', 'greeter.proto', '--service', 'greeter.v1.Greter', ...upstream], files: { 'greeter.proto': greeter }, code: 1, words: ['unknown-service', 'did you mean greeter.v1.Greeter?'] },
+  { name: 'no such configuration', args: ['--config', 'none.yaml'], code: 1, words: ['config-file', 'none.yaml'] },
+  { name: 'unknown field in a path', args: serveBad, files: { 'bad.proto': rule('get: "/v1/{nam}"') }, code: 1, words: ['bad.proto:6:', 'rpc bad.v1.Bad.Call', '/v1/{nam}', 'did you mean', 'name'] },
+  { name: 'template without slash', args: serveBad, files: { 'bad.proto': rule('get: "v1"') }, code: 1, words: ['bad.proto:6:', 'rpc bad.v1.Bad.Call', '/v1'] },
+  { name: 'variable in a variable', args: serveBad, files: { 'bad.proto': rule('get: "/{name=a/{name}}"') }, code: 1, words: ['bad.proto:6:', '/{name=a/{name}}'] },
+  { name: 'repeated field in a path', args: serveBad, files: { 'bad.proto': rule('get: "/{name}"', 'repeated string name = 1;') }, code: 1, words: ['bad.proto:6:', 'repeated'] },
+  { name: 'map in a path', args: serveBad, files: { 'bad.proto': rule('get: "/{name}"', 'map<string, string> name = 1;') }, code: 1, words: ['bad.proto:6:', 'map'] },
+  { name: 'message in a path', args: serveBad, files: { 'bad.proto': rule('get: "/{name}"', 'Request name = 1;') }, code: 1, words: ['bad.proto:6:', '{name}', 'bad.v1.Request'] },
+  { name: 'unknown body field', args: serveBad, files: { 'bad.proto': rule('post: "/a" body: "nam"') }, code: 1, words: ['bad.proto:6:', 'nam', 'name'] },
+  { name: 'unknown response_body field', args: serveBad, files: { 'bad.proto': rule('get: "/a" response_body: "nam"') }, code: 1, words: ['bad.proto:6:', 'nam', 'name'] },
+  { name: 'two patterns', args: serveBad, files: { 'bad.proto': rule('get: "/a" post: "/b"') }, code: 1, words: ['bad.proto:6:', 'GET', 'POST'] },
+  { name: 'nested additional_bindings', args: serveBad, files: { 'bad.proto': rule('get: "/a" additional_bindings { get: "/b" additional_bindings { get: "/c" } }') }, code: 1, words: ['bad.proto:6:', 'additional_bindings'] },
+  { name: 'CONNECT', args: serveBad, files: { 'bad.proto': rule('custom { kind: "CONNECT" path: "/a" }') }, code: 1, words: ['bad.proto:6:', 'CONNECT'] },
+  {
+    name: 'two rules of one shape',
+    args: serveBad,
+    files: { 'bad.proto': rule('get: "/a/{name}" additional_bindings { get: "/a/{name=*}" }') },
+    code: 1,
+    words: ['duplicate-route', '/a/{name}', 'bad.v1.Bad.Call', 'on_duplicate'],
+  },
+  { name: 'broken syntax', args: serveBad, files: { 'bad.proto': 'syntax = "proto3";\nmessage A {\n  string = 1;\n}\n' }, code: 1, words: ['bad.proto:3:'] },
+  { name: 'missing import', args: serveBad, files: { 'bad.proto': 'syntax = "proto3";\nimport "other/x.proto";\n' }, code: 1, words: ['bad.proto:2', 'other/x.proto', '--proto-path'] },
+  { name: 'unknown type', args: serveBad, files: { 'bad.proto': 'syntax = "proto3";\nmessage A {\n  Bee b = 1;\n}\nmessage Bees {}' }, code: 1, words: ['bad.proto:3', 'Bee'] },
+  {
+    name: 'all problems at once',
+    args: ['--proto', 'bad.proto', '--proto', 'other.proto', ...upstream],
+    files: { 'bad.proto': rule('get: "/{nam}"'), 'other.proto': rule('get: "v1"').replaceAll('bad.v1', 'other.v1') },
+    code: 1,
+    words: ['bad.proto:6:', 'other.proto:6:', '2 problems'],
+  },
+  { name: 'unknown key', args: ['--config', 'p.yaml'], files: { 'p.yaml': 'proto: [a.proto]\nmax_body_byte: 1\n' }, code: 1, words: ['p.yaml:2:1', 'max_body_byte', 'did you mean max_body_bytes?'] },
+  { name: 'key in camelCase', args: ['--config', 'p.yaml'], files: { 'p.yaml': 'maxBodyBytes: 1\n' }, code: 1, words: ['p.yaml:1:1', 'did you mean max_body_bytes?'] },
+  { name: 'bad value in a file', args: ['--config', 'p.yaml'], files: { 'p.yaml': 'proto: a\nidle_timeout: 5\n' }, code: 1, words: ['p.yaml:2:15', 'idle_timeout', '1.5s'] },
+  { name: 'broken YAML', args: ['--config', 'p.yaml'], files: { 'p.yaml': 'proto: [a\n' }, code: 1, words: ['config-syntax', /p\.yaml:[12]/] },
+  { name: 'duplicate key', args: ['--config', 'p.yaml'], files: { 'p.yaml': 'proto: a\nproto: b\n' }, code: 1, words: ['p.yaml:2:1'] },
+  { name: 'listener without address', args: ['--config', 'p.yaml'], files: { 'p.yaml': 'proto: a\nlisteners:\n  - services: [x]\n' }, code: 1, words: ['p.yaml:3:5', 'listen'] },
+  { name: 'check fails', args: ['check', '--proto', 'bad.proto'], files: { 'bad.proto': rule('get: "/{nam}"') }, code: 1, words: ['bad.proto:6:'] },
+];
+
+void t.test('what cannot start says why', async (t) => {
+  for (const { name, args, files = {}, code, words } of failures) {
+    const finished = await runMain(args, folderWith(t, files));
+    t.equal(finished.code, code, `${name}: ${finished.stderr}`);
+    for (const word of words) t.match(finished.stderr, word, name);
+    t.notMatch(finished.stderr, / at .*\.js:/, `${name}: no stack`);
+  }
+});
+
+void t.test('as a process: the exit code and the words', async (t) => {
+  const finished = await runCli(['--protos', 'x'], t.testdir());
+  t.equal(finished.code, 2);
+  t.match(finished.stderr, 'did you mean --proto?');
+  t.equal(finished.stdout, '');
+});
+
+void t.test('help and version', async (t) => {
+  const help = await runCli(['--help'], t.testdir());
+  t.equal(help.code, 0);
+  for (const flag of ['--proto', '--proto-path', '-I', '--upstream', '--listen', '--max-body-bytes', '--config']) {
+    t.match(help.stdout, flag);
+  }
+  const version = await runCli(['--version'], t.testdir());
+  t.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+void t.test('routes and check', async (t) => {
+  const folder = folderWith(t, { 'protos/greeter.proto': greeter });
+  const table = await runCli(['routes', '--proto', 'protos'], folder);
+  t.equal(table.code, 0, table.stderr);
+  t.match(table.stdout, /METHOD +PATH +BODY +RPC +KIND\nGET +\/v1\/hello\/\{name\} +- +greeter\.v1\.Greeter\.SayHello +unary\n/);
+  const json = await runCli(['routes', '--json', '--proto', 'protos'], folder);
+  t.match(JSON.parse(json.stdout), [
+    { http_method: 'GET', path: '/v1/hello/{name}', rpc: 'greeter.v1.Greeter.SayHello', body: null, line: 6 },
+  ]);
+  const check = await runCli(['check', '--proto', 'protos'], folder);
+  t.equal(check.code, 0, check.stderr);
+  t.match(check.stdout, 'ok: 1 routes, 1 warnings');
+  t.match(check.stderr, 'warning[unannotated-method]: greeter.v1.Greeter.Silent');
+});
+
+void t.test('serves, by flags and by a file', async (t) => {
+  const folder = folderWith(t, { 'protos/greeter.proto': greeter });
+  const service = await startEchoService(schemaFromText(greeter));
+  t.teardown(() => service.close());
+  const args = ['--proto', 'greeter.proto', '--proto-path', 'protos', '--upstream', service.target, '--listen', '127.0.0.1:0'];
+  const proxy = await serveCli(args, folder);
+  const response = await send(proxy.urls[0]!, 'GET /v1/hello/Ada?times=2');
+  t.strictSame(response.json, { name: 'Ada', times: 2 });
+  proxy.child.kill('SIGTERM');
+  t.equal((await proxy.finished).code, 0);
+
+  const config = `
+proto: [protos]
+upstreams: { default: "${service.target}" }
+always_print_primitive_fields: true
+listeners:
+  - listen: 127.0.0.1:0
+    services: [greeter.v1]
+  - listen: 127.0.0.1:0
+    services: [greeter.v1.Greeter]
+    always_print_primitive_fields: false
+    envelope: photon
+`;
+  writeFileSync(join(folder, 'photongate.yaml'), config);
+  // Paths are those of the file, wherever the command runs.
+  const byFile = await serveCli(['--config', join(folder, 'photongate.yaml')], tmpdir(), 2);
+  t.strictSame((await send(byFile.urls[0]!, 'GET /v1/hello/Ada')).json, { name: 'Ada', times: 0 });
+  t.match((await send(byFile.urls[1]!, 'GET /v1/hello/Ada')).json, { data: { name: 'Ada' }, meta: {} });
+  t.match((await send(byFile.urls[1]!, 'GET /no')).json, { error: { code: 'NOT_FOUND' } });
+  byFile.child.kill('SIGINT');
+  t.equal((await byFile.finished).code, 0);
+});
+
+void t.test('what is in flight at SIGTERM ends well; a second signal ends at once', async (t) => {
+  const folder = folderWith(t, { 'greeter.proto': greeter });
+  const service = await startEchoService(schemaFromText(greeter));
+  t.teardown(() => service.close());
+  service.answer = () => ({ delayMs: 700 });
+  const args = ['--proto', 'greeter.proto', '--upstream', service.target, '--listen', '0'];
+  const proxy = await serveCli(args, folder);
+  const answer = send(proxy.urls[0]!, 'GET /v1/hello/Ada');
+  while (service.calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  proxy.child.kill('SIGTERM');
+  t.equal((await answer).status, 200);
+  t.equal((await proxy.finished).code, 0);
+
+  const impatient = await serveCli(args, folder);
+  const lost = send(impatient.urls[0]!, 'GET /v1/hello/Ada').catch(() => 'lost');
+  while (service.calls.length === 1) await new Promise((resolve) => setTimeout(resolve, 10));
+  impatient.child.kill('SIGTERM');
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  impatient.child.kill('SIGTERM');
+  t.equal((await impatient.finished).code, 143);
+  t.equal(await lost, 'lost');
+});
+
+void t.test('a busy port, and upstreams that are down', async (t) => {
+  const folder = folderWith(t, { 'greeter.proto': greeter });
+  const busy = createServer().listen(0, '127.0.0.1');
+  t.teardown(() => busy.close());
+  await once(busy, 'listening');
+  const { port } = busy.address() as AddressInfo;
+  const args = ['--proto', 'greeter.proto', '--upstream', '127.0.0.1:1', '--listen'];
+  const failed = await runCli([...args, `127.0.0.1:${port}`], folder);
+  t.equal(failed.code, 1);
+  t.match(failed.stderr, String(port));
+  t.match(failed.stderr, '--listen');
+  const proxy = await serveCli([...args, '0'], folder);
+  t.equal((await send(proxy.urls[0]!, 'GET /v1/hello/Ada')).status, 503);
+  proxy.child.kill('SIGTERM');
+  t.equal((await proxy.finished).code, 0);
+});

@@ -1,0 +1,22 @@
+/** Pieces of text that, repeated, make a careless reader slow. */
+export const lexerLimits: readonly (readonly [name: string, unit: string])[] = [
+  ['comment openings', '/*'],
+  ['line comments', '//\n'],
+  ['open strings', '"'],
+  ['strings cut by lines', '"\n'],
+  ['backslashes', '"\\'],
+  ['braces', '{'],
+  ['closing braces', '}'],
+  ['brackets', '['],
+  ['messages', 'message M {'],
+  ['options', 'option x = {'],
+  ['broken options', 'option x = { a '],
+  ['joined strings', 'option x = "a" "b"; '],
+  ['digits', '1'],
+  ['letters', 'a'],
+  ['dots', 'a.'],
+  ['no tokens', '\0'],
+  ['statements', ';'],
+  ['fields', 'message M { int32 a = 1; // c\n } '],
+  ['imports', 'import "x"; '],
+];

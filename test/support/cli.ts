@@ -1,0 +1,71 @@
+/** The command itself, as a process: `node bin/photongate …`. Needs the build that `npm test` makes first. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { main } from '../../lib/cli/main.js';
+
+const bin = fileURLToPath(new URL('../../bin/photongate', import.meta.url));
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunningCli {
+  readonly child: ChildProcess;
+  /** The URLs of the lines "listening on …", as many as were waited for. */
+  readonly urls: readonly string[];
+  readonly finished: Promise<Finished>;
+}
+
+function start(args: readonly string[], cwd: string): { child: ChildProcess; finished: Promise<Finished>; text: { out: string } } {
+  const env = { ...process.env, NO_COLOR: '1' };
+  const child = spawn(process.execPath, [bin, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const text = { out: '', err: '' };
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text.out += chunk));
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (text.err += chunk));
+  const finished = new Promise<Finished>((resolve) => {
+    child.on('close', (code) => resolve({ code, stdout: text.out, stderr: text.err }));
+  });
+  return { child, finished, text };
+}
+
+/** Runs a command that ends by itself, in this process: for tables of many. */
+export async function runMain(args: readonly string[], workingDirectory: string): Promise<Finished> {
+  const text = { out: '', err: '' };
+  const code = await main(args, {
+    output: (chunk) => (text.out += chunk),
+    error: (chunk) => (text.err += chunk),
+    color: false,
+    columns: 100,
+    workingDirectory,
+    interactive: false,
+    // A start that should have failed ends at once instead of waiting for a signal.
+    onSignal: (listener) => {
+      listener('SIGTERM');
+      return () => undefined;
+    },
+    exit: () => undefined,
+  });
+  return { code, stdout: text.out, stderr: text.err };
+}
+
+/** Runs a command that ends by itself. */
+export function runCli(args: readonly string[], cwd: string): Promise<Finished> {
+  const { child, finished } = start(args, cwd);
+  const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
+  return finished.finally(() => clearTimeout(timer));
+}
+
+/** Starts a proxy and waits until `listeners` listeners are ready. */
+export async function serveCli(args: readonly string[], cwd: string, listeners = 1): Promise<RunningCli> {
+  const { child, finished, text } = start(args, cwd);
+  const urls = await new Promise<string[]>((resolve, reject) => {
+    child.stdout!.on('data', () => {
+      const found = [...text.out.matchAll(/listening on (http:\/\/\S+)/g)].map((match) => match[1]!);
+      if (found.length === listeners) resolve(found);
+    });
+    void finished.then(({ stderr }) => reject(new Error(`ended: ${stderr}`)));
+  });
+  return { child, urls, finished };
+}
