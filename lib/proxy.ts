@@ -2,11 +2,18 @@
  * A configuration → listeners that answer. Loads the schema once, builds a gateway for each listener, opens the ports.
  * What a program that embeds the whole proxy calls; `cli` adds signals and words.
  */
-import type { Config, ListenerConfig } from './config/index.js';
+import type { Config, ListenerConfig, MountConfig } from './config/index.js';
 import type { Channel } from './exchange.js';
-import { buildGateway, type BuiltGateway } from './gateway/index.js';
+import {
+  buildGateway,
+  type BuiltGateway,
+  type GatewayContext,
+  type GatewayOptions,
+  type ServedService,
+  Site,
+} from './gateway/index.js';
 import { loadSchema, type Schema, type SchemaSources } from './schema/index.js';
-import { listen, type Listener } from './server/index.js';
+import { type ExchangeHandler, listen, type Listener } from './server/index.js';
 import { Code, ConfigError, type Problem, ProblemList } from './status.js';
 import { ChannelPool, UpstreamTable } from './upstream/index.js';
 
@@ -18,8 +25,16 @@ export interface PreparedProxy {
   readonly pool: ChannelPool;
 }
 
-export interface PreparedListener extends BuiltGateway {
+export interface PreparedListener {
   readonly config: ListenerConfig;
+  /** Its own routes first, then those of its mounts. */
+  readonly parts: readonly PreparedPart[];
+  readonly handler: ExchangeHandler;
+}
+
+/** A gateway and where it is mounted. */
+export interface PreparedPart extends BuiltGateway {
+  readonly config: MountConfig;
 }
 
 /** A proxy that listens. */
@@ -49,9 +64,23 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
   const schema = loadSchema(config.sources, problems);
   const types = withErrorDetails(schema, config.sources);
   const listeners = config.listeners.map((listener) => {
-    const channelFor = options.offline === true ? () => offlineChannel : channelsOf(config, listener, pool, problems);
-    const context = { schema, types, channelFor, listenHost: listener.host, thorough: options.thorough ?? false };
-    return { config: listener, ...buildGateway(context, { ...listener.options, services: listener.services }, problems) };
+    const build = (mount: MountConfig, mounted: readonly ServedService[]): PreparedPart => {
+      const context: GatewayContext = {
+        schema,
+        types,
+        channelFor: options.offline === true ? () => offlineChannel : channelsOf(mount, pool, problems),
+        listenHost: listener.host,
+        thorough: options.thorough ?? false,
+        mounted,
+      };
+      return { config: mount, ...buildGateway(context, gatewayOptions(mount), problems) };
+    };
+    const mounts = listener.mounts.map((mount) => build(mount, []));
+    const root = build(
+      listener.root,
+      mounts.flatMap(({ services }) => services),
+    );
+    return { config: listener, parts: [root, ...mounts], handler: handlerOf(root, mounts) };
   });
   // Listeners share schema and upstreams, and so their problems.
   const warnings = withoutRepeats(problems.warnings);
@@ -80,13 +109,25 @@ function withErrorDetails(schema: Schema, { annotationsRoot }: SchemaSources): P
   return { message: (name) => schema.message(name) ?? details.message(name) };
 }
 
+/** The names of a mount's hosts are names that its listener answers to. */
+function gatewayOptions({ options, services, hosts }: MountConfig): GatewayOptions {
+  return { ...options, services, allowedHosts: [...options.allowedHosts, ...hosts] };
+}
+
+function handlerOf(root: PreparedPart, mounts: readonly PreparedPart[]): ExchangeHandler {
+  if (mounts.length === 0) return root.gateway;
+  return new Site(
+    mounts.map(({ config: { prefix, hosts }, gateway }) => ({ prefix, hosts, gateway })),
+    root.gateway,
+  );
+}
+
 function channelsOf(
-  config: Config,
-  { options }: ListenerConfig,
+  { upstreams, options: { maxReceiveBytes } }: MountConfig,
   pool: ChannelPool,
   problems: ProblemList,
 ): (service: string) => Channel {
-  const specs = config.upstreams.map((spec) => ({ ...spec, options: { maxReceiveBytes: options.maxReceiveBytes } }));
+  const specs = upstreams.map((spec) => ({ ...spec, options: { maxReceiveBytes } }));
   const table = problems.attempt(() => new UpstreamTable(specs, pool));
   return (service) => table?.channelFor(service) ?? offlineChannel;
 }
@@ -114,8 +155,11 @@ export async function startProxy(config: Config): Promise<RunningProxy> {
   const prepared = prepareProxy(config);
   const listeners: Listener[] = [];
   try {
-    for (const { config: { host, port, options }, gateway } of prepared.listeners) {
-      listeners.push(await listen({ ...options, host, port }, gateway));
+    for (const {
+      config: { host, port, root },
+      handler,
+    } of prepared.listeners) {
+      listeners.push(await listen({ ...root.options, host, port }, handler));
     }
   } catch (error) {
     await Promise.all(listeners.map((listener) => listener.drain(0)));
@@ -126,7 +170,7 @@ export async function startProxy(config: Config): Promise<RunningProxy> {
     urls: listeners.map(({ url }) => url),
     prepared,
     async drain() {
-      const timeouts = prepared.listeners.map(({ config: { options } }) => options.drainTimeoutMs);
+      const timeouts = prepared.listeners.map(({ config: { root } }) => root.options.drainTimeoutMs);
       await Promise.all(listeners.map((listener, index) => listener.drain(timeouts[index]!)));
       prepared.pool.close();
     },

@@ -136,7 +136,6 @@ export class StatusError extends Error {
   /** A 400 that names one field, both in its message and as a field violation. */
   static badField(field: string, description: string): StatusError {
     return new StatusError(Code.INVALID_ARGUMENT, `${field}: ${description}`, {
-      httpStatus: 400,
       violations: [{ field, description }],
     });
   }

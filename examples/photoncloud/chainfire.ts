@@ -59,19 +59,20 @@ export async function startChainFire(options: ChainFireOptions): Promise<Running
       ...clusterHandlers(cluster, requestIds, schema.codec('chainfire.v1.Member')),
     },
   };
-  const server = await serve({ host: options.host, port: options.port, services: [service], log }).catch((error) => {
+  let server: RunningService | undefined;
+  const close = async (): Promise<void> => {
+    await server?.close();
     store.close();
-    throw error;
-  });
-  // Only now is the port known where any would do. No call has come in yet: none is read before this function returns.
-  cluster.join(options.nodeName ?? 'chainfire-1', hostAndPort(options.host, server.port));
-  return {
-    port: server.port,
-    close: async () => {
-      await server.close();
-      store.close();
-    },
   };
+  try {
+    server = await serve({ host: options.host, port: options.port, services: [service], log });
+    // Only now is the port known where any would do. No call has come in yet: none is read before this function returns.
+    cluster.join(options.nodeName ?? 'chainfire-1', hostAndPort(options.host, server.port));
+    return { port: server.port, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 function keyValueHandlers(store: KeyValueStore): ServiceImplementation['handlers'] {

@@ -52,11 +52,13 @@ function startGate(host: string): Promise<RunningProxy> {
 }
 
 function announce(proxy: RunningProxy): void {
-  proxy.prepared.listeners.forEach(({ bindings }, index) => {
+  proxy.prepared.listeners.forEach(({ parts }, index) => {
     const url = proxy.urls[index]!;
     console.log(`photongate: listening on ${url}\n`);
-    for (const binding of bindings) {
-      if (binding.index === 0) console.log(`  ${curlLine(binding, url)}`);
+    for (const { config, bindings } of parts) {
+      for (const binding of bindings) {
+        if (binding.index === 0) console.log(`  ${curlLine(binding, `${url}${config.prefix}`)}`);
+      }
     }
     console.log(`  curl ${url}/health\n`);
   });

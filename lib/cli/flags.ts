@@ -68,9 +68,34 @@ function optionFlag(spec: OptionSpec): YargsOptions {
     : { type: 'string', requiresArg: true, group, describe };
 }
 
+/** The flags that are no options of the table. */
+export function flagTexts(): { readonly name: string; readonly text: string }[] {
+  return Object.entries(structuralFlags).map(([name, { describe }]) => ({ name, text: describe as string }));
+}
+
 /** Names of all flags, for suggestions. */
 export function flagNames(): string[] {
-  return [...Object.keys(structuralFlags), ...optionSpecs.map((spec) => flagName(spec.name)), 'help', 'version', 'json'];
+  const options = optionSpecs.map((spec) => flagName(spec.name));
+  return [...Object.keys(structuralFlags), ...options, 'help', 'version', 'json', 'curl'];
+}
+
+/**
+ * Flags given by the environment: `PHOTONGATE_MAX_BODY_BYTES` is `--max-body-bytes`; lists take commas. Variables with
+ * the prefix that are no flags are left alone: a cluster sets some of its own for a service of our name.
+ */
+export function environmentValues(environment: Readonly<Record<string, string | undefined>>): FlagValues {
+  const values: Record<string, FlagValue> = {};
+  for (const name of [...Object.keys(structuralFlags), ...optionSpecs.map((spec) => flagName(spec.name))]) {
+    const text = environment[environmentName(name)];
+    if (text === undefined || text === '') continue;
+    values[name] = name in structuralFlags && name !== 'config' ? text.split(',').map((part) => part.trim()) : text;
+  }
+  return values;
+}
+
+/** `max-body-bytes` → `PHOTONGATE_MAX_BODY_BYTES`. */
+export function environmentName(flag: string): string {
+  return `PHOTONGATE_${flag.replaceAll('-', '_').toUpperCase()}`;
 }
 
 /** True for a flag that takes no value. */
@@ -79,10 +104,11 @@ export function isSwitch(flag: string): boolean {
 }
 
 /**
- * What the flags say.
+ * What flags say, or the environment in their place.
+ * @param title how messages call a flag: `--max-body-bytes`, `PHOTONGATE_MAX_BODY_BYTES`.
  * @throws ConfigError naming each flag whose value will not do.
  */
-export function settingsOf(values: FlagValues): Settings {
+export function settingsOf(values: FlagValues, title = (flag: string): string => `--${flag}`): Settings {
   const problems: Problem[] = [];
   const attempt = <T>(step: () => T): T[] => {
     try {
@@ -101,14 +127,17 @@ export function settingsOf(values: FlagValues): Settings {
     ...given('proto', texts('proto')),
     ...given('protoPath', texts('proto-path')),
     ...given('descriptorSet', texts('descriptor-set')),
-    ...given('services', texts('service')?.flatMap((text) => text.split(','))),
+    ...given(
+      'services',
+      texts('service')?.flatMap((text) => text.split(',')),
+    ),
     ...given(
       'upstreams',
       texts('upstream')?.flatMap((spec) => attempt(() => parseUpstream(spec))),
     ),
     ...given('listen', listen),
     options: Object.fromEntries(
-      optionSpecs.flatMap((spec) => attempt(() => optionOf(spec, values[flagName(spec.name)])).flat()),
+      optionSpecs.flatMap((spec) => attempt(() => optionOf(spec, values[flagName(spec.name)], title)).flat()),
     ) as Settings['options'] & object,
   };
   if (problems.length > 0) throw new ConfigError(problems);
@@ -125,9 +154,9 @@ function textsOf(value: FlagValue): string[] | undefined {
 }
 
 /** The entry of one option; none where the flag was not given. */
-function optionOf(spec: OptionSpec, value: FlagValue): [string, unknown][] {
+function optionOf(spec: OptionSpec, value: FlagValue, title: (flag: string) => string): [string, unknown][] {
   if (value === undefined) return [];
-  const flag = flagName(spec.name);
+  const flag = title(flagName(spec.name));
   if (Array.isArray(value) && !spec.kind.repeatable) {
     throw badFlag(flag, `given ${value.length} times, expected once`);
   }
@@ -140,5 +169,5 @@ function optionOf(spec: OptionSpec, value: FlagValue): [string, unknown][] {
 }
 
 function badFlag(flag: string, message: string): ConfigError {
-  return new ConfigError({ code: 'bad-option', message: `--${flag}: ${message}` });
+  return new ConfigError({ code: 'bad-option', message: `${flag}: ${message}` });
 }

@@ -4,17 +4,25 @@
  */
 import { readFileSync } from 'node:fs';
 import yargs from 'yargs';
-import { type Config, loadConfig, type Settings } from '../config/index.js';
+import { type Config, loadConfig, printConfig, type Settings } from '../config/index.js';
 import { ConfigError, nearestName, type Problem } from '../status.js';
 import { check } from './check.js';
-import { flagNames, type FlagValues, isSwitch, settingsOf, yargsOptions } from './flags.js';
+import { completionScript, type Shell, shells } from './completion.js';
+import { ExitCode } from './exit-code.js';
+import {
+  environmentName,
+  environmentValues,
+  flagNames,
+  type FlagValues,
+  isSwitch,
+  settingsOf,
+  yargsOptions,
+} from './flags.js';
 import { renderProblem } from './render.js';
 import { routes } from './routes.js';
 import { serve } from './serve.js';
 import type { Terminal } from './terminal.js';
 import { processTerminal } from './terminal.js';
-
-export const ExitCode = { OK: 0, FAILURE: 1, USAGE: 2 } as const;
 
 const packageRoot = new URL('../../', import.meta.url);
 
@@ -42,25 +50,39 @@ export async function main(args: readonly string[], terminal: Terminal = process
 }
 
 async function run(command: string, values: FlagValues, terminal: Terminal): Promise<number> {
-  const flags = flagSettings(values);
-  const file = values['config'];
-  if (Array.isArray(file)) throw new UsageError(`--config: given ${file.length} times, expected once`);
-  const { workingDirectory } = terminal;
-  const config = (): Config => loadConfig({ flags, file: file as string | undefined, workingDirectory });
+  if (command === 'completion') {
+    terminal.output(completionScript(values['shell'] as Shell, commands));
+    return ExitCode.OK;
+  }
+  const config = (): Config => configOf(values, terminal);
   switch (command) {
     case 'routes':
-      return routes(config(), values['json'] === true, terminal);
+      return routes(config(), values['json'] === true ? 'json' : values['curl'] === true ? 'curl' : 'table', terminal);
     case 'check':
       return check(config, terminal);
+    case 'print-config':
+      terminal.output(printConfig(config()));
+      return ExitCode.OK;
     default:
       return serve(config(), terminal);
   }
 }
 
+/** Flags win over the environment, the environment over the file. */
+function configOf(values: FlagValues, { environment, workingDirectory }: Terminal): Config {
+  const fromEnvironment = environmentValues(environment);
+  const file = values['config'] ?? fromEnvironment['config'];
+  if (Array.isArray(file)) throw new UsageError(`--config: given ${file.length} times, expected once`);
+  const byEnvironment = usageSettings(() => settingsOf(fromEnvironment, environmentName));
+  const byFlags = usageSettings(() => settingsOf(values));
+  const flags = { ...byEnvironment, ...byFlags, options: { ...byEnvironment.options, ...byFlags.options } };
+  return loadConfig({ flags, file: file as string | undefined, workingDirectory });
+}
+
 /** Bad values of flags are wrong usage. */
-function flagSettings(values: FlagValues): Settings {
+function usageSettings(read: () => Settings): Settings {
   try {
-    return settingsOf(values);
+    return read();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const texts = error.problems.map(({ message, hint }) => (hint === undefined ? message : `${message}; ${hint}`));
@@ -78,7 +100,7 @@ interface ParsedArguments {
   readonly values: FlagValues;
 }
 
-const commands = ['serve', 'routes', 'check'];
+const commands = ['serve', 'routes', 'check', 'print-config', 'completion'];
 
 /** Undefined where `--help` or `--version` was printed. */
 async function parseArguments(args: readonly string[], terminal: Terminal): Promise<ParsedArguments | undefined> {
@@ -97,15 +119,24 @@ async function parseArguments(args: readonly string[], terminal: Terminal): Prom
     .usage('$0 [serve] --proto FILE --upstream HOST:PORT\n\nREST and JSON in front of gRPC servers.')
     .command(['serve', '$0'], 'serve the routes (the default)')
     .command('routes', 'list the routes', (command) =>
-      command.option('json', { type: 'boolean', describe: 'print a JSON array' }),
+      command
+        .option('json', { type: 'boolean', describe: 'print a JSON array' })
+        .option('curl', { type: 'boolean', describe: 'print a curl line for each route', conflicts: 'json' }),
     )
     .command('check', 'load everything, print every problem and warning; exit code 1 where there is a problem')
+    .command('print-config', 'print the effective configuration, as a file that can be used')
+    .command('completion <shell>', 'print a completion script for bash, zsh or fish', (command) =>
+      command.positional('shell', { choices: shells, demandOption: true }),
+    )
     .options(yargsOptions())
     .strict()
     .version(packageVersion())
     .help()
     .wrap(Math.min(terminal.columns, 110))
-    .epilogue('Exit codes: 0 fine, 1 the configuration or start-up failed, 2 wrong usage.')
+    .epilogue(
+      'Every flag can be given by the environment: PHOTONGATE_MAX_BODY_BYTES is --max-body-bytes.\n' +
+        'Exit codes: 0 fine, 1 the configuration or start-up failed, 2 wrong usage.',
+    )
     .exitProcess(false);
   const values = (await parser.parseAsync([...args], {}, (error, _argv, output) => {
     if (error !== undefined && error !== null) throw new UsageError(usageMessage(error.message));

@@ -17,13 +17,18 @@ export interface RenderOptions {
 }
 
 /** One problem over several lines, ending in a line feed. */
-export function renderProblem(problem: Problem, severity: Severity, { color, workingDirectory }: RenderOptions): string {
+export function renderProblem(
+  problem: Problem,
+  severity: Severity,
+  { color, workingDirectory }: RenderOptions,
+): string {
   const paint = (style: 'red' | 'yellow' | 'cyan' | 'bold', text: string): string =>
     color ? styleText(style, text) : text;
   const title = paint(severity === 'error' ? 'red' : 'yellow', `${severity}[${problem.code}]`);
   const lines = [`${title}: ${paint('bold', problem.message)}`];
   if (problem.place !== undefined || problem.rpc !== undefined) lines.push(`  at ${whereText(problem)}`);
-  if (problem.place !== undefined) lines.push(...excerpt(problem.place, workingDirectory, (text) => paint('cyan', text)));
+  if (problem.place !== undefined)
+    lines.push(...excerpt(problem.place, workingDirectory, (text) => paint('cyan', text)));
   if (problem.template !== undefined) lines.push(...templateLines(problem));
   if (problem.hint !== undefined) lines.push(`  hint: ${problem.hint}`);
   return `${lines.join('\n')}\n`;
@@ -33,7 +38,9 @@ function whereText({ place, rpc }: Problem): string {
   const parts: string[] = [];
   if (place !== undefined) {
     const line = place.line === undefined ? '' : `:${place.line}`;
-    parts.push(`${place.file}${line}${place.line === undefined || place.column === undefined ? '' : `:${place.column}`}`);
+    parts.push(
+      `${place.file}${line}${place.line === undefined || place.column === undefined ? '' : `:${place.column}`}`,
+    );
   }
   if (rpc !== undefined) parts.push(`rpc ${rpc}`);
   return parts.join(', ');

@@ -8,6 +8,7 @@ export interface Terminal {
   readonly color: boolean;
   readonly columns: number;
   readonly workingDirectory: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** True where standard error is a terminal: logs are then for people, else JSON lines. */
   readonly interactive: boolean;
   /** Calls `listener` on SIGINT and SIGTERM; returns how to stop that. */
@@ -25,6 +26,7 @@ export function processTerminal(): Terminal {
     color: stderr.isTTY && (process.env['NO_COLOR'] ?? '') === '',
     columns: stdout.columns ?? 100,
     workingDirectory: process.cwd(),
+    environment: process.env,
     interactive: stderr.isTTY,
     onSignal(listener) {
       process.on('SIGINT', listener);

@@ -149,11 +149,14 @@ function parseDigits(buf: Buffer, start: number, end: number, into: Halves): boo
   const cut = count > 9 ? end - 9 : pos;
   const head = digitsAsNumber(buf, pos, cut);
   const tail = digitsAsNumber(buf, cut, end);
-  const upper = Math.floor(head / 0x10000) * BILLION;
-  const lower = (head % 0x10000) * BILLION + tail;
-  const rest = (upper % 0x10000) * 0x10000 + lower;
+  // (`%` on doubles is a call into C, and took two thirds of the time; bench: codec.)
+  const headHigh = Math.floor(head / 0x10000);
+  const upper = headHigh * BILLION;
+  const upperHigh = Math.floor(upper / 0x10000);
+  const lower = (head - headHigh * 0x10000) * BILLION + tail;
+  const rest = (upper - upperHigh * 0x10000) * 0x10000 + lower;
   into.low = rest >>> 0;
-  into.high = Math.floor(upper / 0x10000) + Math.floor(rest / TWO_32);
+  into.high = upperHigh + Math.floor(rest / TWO_32);
   return into.high < TWO_32;
 }
 

@@ -5,14 +5,13 @@ import { WireType, type Writer } from '../wire/index.js';
 import { base64Expected, decodeBase64 } from './base64.js';
 import { LOWER_F, LOWER_N, LOWER_T, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './chars.js';
 import { fieldMaskExpected, parseFieldMask } from './field-mask.js';
-import { parseJsonNumber } from './floats.js';
-import { Halves, splitSafeInteger } from './integers.js';
 import type { JsonInput } from './json-input.js';
 import { delimited, listReader, mapReader, readStringKey } from './read-collections.js';
 import type { ElementReader, ReadContext, ValueReader } from './read-context.js';
 import { isTypeKey, type MessageReader } from './read-message.js';
 import { tagOf } from './tags.js';
 import { readString } from './read-scalars.js';
+import { shortDecimal } from './short-numbers.js';
 import { durationExpected, parseDuration, parseTimestamp, Seconds, timestampExpected } from './times.js';
 import { typeNameOf, wellKnownKind, wrappedField } from './well-known.js';
 
@@ -68,10 +67,8 @@ function timeReader(parse: (input: JsonInput, into: Seconds) => boolean, expecte
 /** The content of a Timestamp or Duration; zeros are left out, as every protobuf writer does. */
 export function writeSeconds(out: Writer, { seconds, nanos }: Seconds): void {
   if (seconds !== 0) {
-    const halves = new Halves();
-    splitSafeInteger(seconds, halves);
     out.byte((1 << 3) | WireType.VARINT);
-    out.varint64(halves.low, halves.high);
+    out.varint64(seconds >>> 0, Math.floor(seconds / 0x1_0000_0000));
   }
   if (nanos !== 0) {
     out.byte((2 << 3) | WireType.VARINT);
@@ -157,8 +154,11 @@ function readValue(input: JsonInput, struct: ValueReader, list: ValueReader): bo
 function readNumberValue(input: JsonInput): boolean {
   const offset = input.pos;
   if (!input.atNumber()) input.unexpectedValue();
-  input.number();
-  const value = parseJsonNumber(input.text, input.textStart, input.textEnd);
+  let value = shortDecimal(input);
+  if (Number.isNaN(value)) {
+    input.number();
+    value = Number(input.text.toString('latin1', input.textStart, input.textEnd));
+  }
   if (!Number.isFinite(value)) return input.badToken(offset, 'a number within the range of a double');
   input.out.byte((2 << 3) | WireType.FIXED64);
   input.out.double(value);
@@ -237,7 +237,10 @@ class AnyReader {
         continue;
       }
       if (!(isType && types++ === 0) && !this.context.options.ignoreUnknownFields) {
-        input.violation(offset, `found a member that does not belong here: ${any.why}; write "@type" and "value", each once`);
+        input.violation(
+          offset,
+          `found a member that does not belong here: ${any.why}; write "@type" and "value", each once`,
+        );
       }
       input.skipValue();
     } while (input.moreMembers());

@@ -138,6 +138,15 @@ export class JsonScanner {
 
   /** After a key: takes the colon and returns the first byte of the value. */
   colon(): number {
+    const { buf, pos } = this;
+    // Text without white space, as machines write it, takes one look (here and in moreMembers; bench: codec, 6 % of reading).
+    if (pos + 1 < this.end && buf[pos] === COLON) {
+      const char = buf[pos + 1]!;
+      if (char > SPACE) {
+        this.pos = pos + 1;
+        return char;
+      }
+    }
     if (this.next() !== COLON) this.unexpected('":" after the key');
     this.pos++;
     return this.next();
@@ -145,6 +154,11 @@ export class JsonScanner {
 
   /** After a member: takes a comma and returns true, or leaves the object and returns false. `pos` is at a key then. */
   moreMembers(): boolean {
+    const { buf, pos } = this;
+    if (pos + 1 < this.end && buf[pos] === COMMA && buf[pos + 1] === QUOTE) {
+      this.pos = pos + 1;
+      return true;
+    }
     const char = this.next();
     if (char === COMMA) {
       this.pos++;

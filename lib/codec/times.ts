@@ -3,7 +3,7 @@
  * so that JSON strings, query values and path segments share it.
  */
 import type { Writer } from '../wire/index.js';
-import { COLON, DOT, isDigit, LOWER_S, MINUS, PLUS, SPACE, UPPER_T, UPPER_Z, ZERO } from './chars.js';
+import { COLON, DOT, isDigit, LOWER_S, MINUS, PLUS, QUOTE, SPACE, UPPER_T, UPPER_Z, ZERO } from './chars.js';
 import { printDigits, printInteger } from './integers.js';
 
 /** Seconds and nanoseconds; both fields of both types. */
@@ -29,12 +29,13 @@ const DAY = 86_400;
 export function parseTimestamp(buf: Buffer, start: number, end: number, into: Seconds, spaceIsPlus: boolean): boolean {
   // YYYY-MM-DDTHH:MM:SS is 19 long.
   if (end - start < 20) return false;
-  const year = number(buf, start, 4);
-  const month = number(buf, start + 5, 2);
-  const day = number(buf, start + 8, 2);
-  const hour = number(buf, start + 11, 2);
-  const minute = number(buf, start + 14, 2);
-  const second = number(buf, start + 17, 2);
+  const century = twoDigits(buf, start);
+  const year = century * 100 + twoDigits(buf, start + 2);
+  const month = twoDigits(buf, start + 5);
+  const day = twoDigits(buf, start + 8);
+  const hour = twoDigits(buf, start + 11);
+  const minute = twoDigits(buf, start + 14);
+  const second = twoDigits(buf, start + 17);
   const separated =
     buf[start + 4] === MINUS &&
     buf[start + 7] === MINUS &&
@@ -42,7 +43,7 @@ export function parseTimestamp(buf: Buffer, start: number, end: number, into: Se
     buf[start + 13] === COLON &&
     buf[start + 16] === COLON;
   if (!separated || year < 1 || month < 1 || month > 12 || day < 1 || day > daysInMonth(year, month)) return false;
-  if (!(hour >= 0 && hour < 24 && minute >= 0 && minute < 60 && second >= 0 && second < 60)) return false;
+  if (hour > 23 || minute > 59 || second > 59 || (year | hour | minute | second) < 0) return false;
   let pos = start + 19;
   into.nanos = 0;
   if (buf[pos] === DOT) {
@@ -54,14 +55,11 @@ export function parseTimestamp(buf: Buffer, start: number, end: number, into: Se
   return into.seconds >= MIN_TIMESTAMP && into.seconds <= MAX_TIMESTAMP;
 }
 
-/** `count` digits as a number, NaN where one is none. */
-function number(buf: Buffer, start: number, count: number): number {
-  let value = 0;
-  for (let pos = start; pos < start + count; pos++) {
-    if (!isDigit(buf[pos])) return Number.NaN;
-    value = value * 10 + buf[pos]! - ZERO;
-  }
-  return value;
+/** Two digits as a number; far below 0 where one is none. */
+function twoDigits(buf: Buffer, start: number): number {
+  const tens = buf[start]! - ZERO;
+  const ones = buf[start + 1]! - ZERO;
+  return tens < 0 || tens > 9 || ones < 0 || ones > 9 ? -1_000_000 : tens * 10 + ones;
 }
 
 /** One to nine digits into `nanos`; returns where they end, -1 where there are none or too many. */
@@ -83,9 +81,9 @@ function parseOffset(buf: Buffer, start: number, end: number, spaceIsPlus: boole
   if (sign === UPPER_Z) return end - start === 1 ? 0 : Number.NaN;
   const known = sign === PLUS || sign === MINUS || (spaceIsPlus && sign === SPACE);
   if (!known || end - start !== 6 || buf[start + 3] !== COLON) return Number.NaN;
-  const hours = number(buf, start + 1, 2);
-  const minutes = number(buf, start + 4, 2);
-  if (hours > 23 || minutes > 59) return Number.NaN;
+  const hours = twoDigits(buf, start + 1);
+  const minutes = twoDigits(buf, start + 4);
+  if (hours > 23 || minutes > 59 || (hours | minutes) < 0) return Number.NaN;
   return (sign === MINUS ? -1 : 1) * (hours * 3600 + minutes * 60);
 }
 
@@ -97,8 +95,8 @@ function daysInMonth(year: number, month: number): number {
 /** Days from 1970-01-01 in the Gregorian calendar; years are counted from March, so that leap days come last. */
 function daysSinceEpoch(year: number, month: number, day: number): number {
   const marchYear = month > 2 ? year : year - 1;
-  const dayOfYear = Math.floor((153 * ((month + 9) % 12) + 2) / 5) + day - 1;
-  const leapDays = Math.floor(marchYear / 4) - Math.floor(marchYear / 100) + Math.floor(marchYear / 400);
+  const dayOfYear = (((153 * ((month + 9) % 12) + 2) / 5) | 0) + day - 1;
+  const leapDays = ((marchYear / 4) | 0) - ((marchYear / 100) | 0) + ((marchYear / 400) | 0);
   return marchYear * 365 + leapDays + dayOfYear - 719_468;
 }
 
@@ -106,36 +104,36 @@ function daysSinceEpoch(year: number, month: number, day: number): number {
 export function printTimestamp(out: Writer, { seconds, nanos }: Seconds): boolean {
   if (!(seconds >= MIN_TIMESTAMP && seconds <= MAX_TIMESTAMP && nanos >= 0 && nanos <= 999_999_999)) return false;
   const days = Math.floor(seconds / DAY);
-  const time = seconds - days * DAY;
-  out.ascii('"');
+  const time = (seconds - days * DAY) | 0;
+  // Quotes, date, time, fraction and Z take 32 at most.
+  out.reserve(32);
+  out.buf[out.pos++] = QUOTE;
   printDate(out, days);
-  out.ascii('T');
-  out.reserve(8);
+  out.buf[out.pos++] = UPPER_T;
   printDigits(out, (time / 3600) | 0, 2);
   out.buf[out.pos++] = COLON;
   printDigits(out, ((time / 60) | 0) % 60, 2);
   out.buf[out.pos++] = COLON;
   printDigits(out, time % 60, 2);
   printFraction(out, nanos);
-  out.ascii('Z"');
+  out.buf[out.pos++] = UPPER_Z;
+  out.buf[out.pos++] = QUOTE;
   return true;
 }
 
-/** Prints the date that is so many days after 1970-01-01. */
+/** Prints the date that is so many days after 1970-01-01. Room is reserved by the caller. */
 function printDate(out: Writer, days: number): void {
-  const shifted = days + 719_468;
-  const era = Math.floor(shifted / 146_097);
+  // Counted from 0000-03-01, in eras of 400 years; nothing here is negative.
+  const shifted = (days + 719_468) | 0;
+  const era = (shifted / 146_097) | 0;
   const dayOfEra = shifted - era * 146_097;
-  const yearOfEra = Math.floor(
-    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
-  );
-  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
-  const marchMonth = Math.floor((5 * dayOfYear + 2) / 153);
-  const day = dayOfYear - Math.floor((153 * marchMonth + 2) / 5) + 1;
+  const leapDays = ((dayOfEra / 1460) | 0) - ((dayOfEra / 36_524) | 0) + ((dayOfEra / 146_096) | 0);
+  const yearOfEra = ((dayOfEra - leapDays) / 365) | 0;
+  const dayOfYear = dayOfEra - (365 * yearOfEra + ((yearOfEra / 4) | 0) - ((yearOfEra / 100) | 0));
+  const marchMonth = ((5 * dayOfYear + 2) / 153) | 0;
+  const day = dayOfYear - (((153 * marchMonth + 2) / 5) | 0) + 1;
   const month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9;
-  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
-  out.reserve(10);
-  printDigits(out, year, 4);
+  printDigits(out, yearOfEra + era * 400 + (month <= 2 ? 1 : 0), 4);
   out.buf[out.pos++] = MINUS;
   printDigits(out, month, 2);
   out.buf[out.pos++] = MINUS;

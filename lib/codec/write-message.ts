@@ -5,7 +5,7 @@
 import type { FieldDescriptor, MapFields, MessageDescriptor } from '../schema/types.js';
 import { WireError, WireType, type Writer } from '../wire/index.js';
 import { CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET } from './chars.js';
-import { KeySet } from './key-set.js';
+import { KeyStack } from './key-stack.js';
 import { normalize, type FieldOfTag } from './normalize.js';
 import { tagOf } from './tags.js';
 import { wellKnownKind } from './well-known.js';
@@ -290,7 +290,8 @@ class MapPrinter {
 
   /** Prints the entries as they come; a key that comes again ends the quick pass. */
   private printAll(input: WireInput, out: Writer): void {
-    const keys = new KeySet(out);
+    const keys = (input.keys ??= new KeyStack(out));
+    const map = keys.enter();
     const mapStart = out.pos;
     do {
       const start = out.pos;
@@ -300,11 +301,12 @@ class MapPrinter {
       if (keyEnd < 0) {
         out.pos = start;
       } else {
-        if (keys.has(keyStart, keyEnd)) throw outOfOrder;
-        keys.add(keyStart, keyEnd);
+        if (keys.has(map, keyStart, keyEnd)) throw outOfOrder;
+        keys.add(map, keyStart, keyEnd);
       }
       input.nextTag();
     } while (input.ahead === this.tag);
+    keys.leave(map);
   }
 
   /** Prints the entries, then keeps one text for each key. */

@@ -45,25 +45,55 @@ export function printString(out: Writer, buf: Buffer, start: number, end: number
     return;
   }
   out.pos = at;
-  printUnplain(out, buf.subarray(pos, end), owner);
+  if (isValidUtf8(buf, pos, end)) {
+    printEscaped(out, buf, pos, end);
+  } else {
+    if (owner !== undefined) throw new UnprintableError(`the string field ${owner} holds bytes that are not UTF-8`);
+    const replaced = Buffer.from(buf.toString('utf8', pos, end), 'utf8');
+    printEscaped(out, replaced, 0, replaced.length);
+  }
   out.byte(QUOTE);
 }
 
-function printUnplain(out: Writer, rest: Buffer, owner: string | undefined): void {
-  let text = rest;
-  if (!isUtf8(rest)) {
-    if (owner !== undefined) throw new UnprintableError(`the string field ${owner} holds bytes that are not UTF-8`);
-    text = Buffer.from(rest.toString('utf8'), 'utf8');
+/** Native code is quicker, but calling it costs as much as this many bytes (bench: codec, lists of Japanese words). */
+const SHORT = 48;
+
+function isValidUtf8(buf: Buffer, start: number, end: number): boolean {
+  if (end - start > SHORT) return isUtf8(buf.subarray(start, end));
+  let pos = start;
+  while (pos < end) {
+    const length = sequenceLength(buf, pos, end);
+    if (length === 0) return false;
+    pos += length;
   }
-  let kept = 0;
-  for (let pos = 0; pos < text.length; pos++) {
-    const char = text[pos]!;
+  return true;
+}
+
+/** Bytes of the UTF-8 sequence at `pos`; 0 where there is none (https://www.unicode.org/versions/Unicode15.0.0/ch03.pdf, table 3-7). */
+function sequenceLength(buf: Buffer, pos: number, end: number): number {
+  const lead = buf[pos]!;
+  if (lead < 0x80) return 1;
+  const length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  if (lead < 0xc2 || lead > 0xf4 || pos + length > end) return 0;
+  const second = buf[pos + 1]!;
+  const lowest = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
+  const highest = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
+  if (second < lowest || second > highest) return 0;
+  for (let index = pos + 2; index < pos + length; index++) if ((buf[index]! & 0xc0) !== 0x80) return 0;
+  return length;
+}
+
+/** Prints valid UTF-8, escaping what JSON wants escaped. */
+function printEscaped(out: Writer, buf: Buffer, start: number, end: number): void {
+  let kept = start;
+  for (let pos = start; pos < end; pos++) {
+    const char = buf[pos]!;
     if (classes[char] !== 1) continue;
-    out.rawRange(text, kept, pos);
+    out.rawRange(buf, kept, pos);
     out.ascii(escapes[char]!);
     kept = pos + 1;
   }
-  out.rawRange(text, kept, text.length);
+  out.rawRange(buf, kept, end);
 }
 
 /** Prints `buf[start..end)` as base64 in quotes. */

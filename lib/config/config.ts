@@ -5,8 +5,6 @@ import type { Options } from './options.js';
 
 export interface Config {
   readonly sources: SchemaSources;
-  /** In the order in which they were given. */
-  readonly upstreams: readonly UpstreamSpec[];
   readonly listeners: readonly ListenerConfig[];
 }
 
@@ -16,27 +14,49 @@ export interface ListenerConfig {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
-  /** Names and wildcards; empty: all. */
-  readonly services: readonly string[];
+  /** What it serves by itself, at prefix '' and for every host. */
+  readonly root: MountConfig;
+  /** What it serves below path prefixes and for host names. */
+  readonly mounts: readonly MountConfig[];
+}
+
+/** A world of its own: services, upstreams, options, and where they are found on the listener. */
+export interface MountConfig {
+  /** `/chainfire`; '' for the root. */
+  readonly prefix: string;
+  /** Names and `*.` wildcards in lower case; none: every host. */
+  readonly hosts: readonly string[];
+  /** Names, packages and wildcards; undefined: all; empty: none. */
+  readonly services: readonly string[] | undefined;
+  /** In the order in which they were given; those of the mount hide those of the same name above it. */
+  readonly upstreams: readonly UpstreamSpec[];
   readonly options: Options;
 }
 
 /** What was given, by flags or by a file: nothing filled in. Lists replace, they do not add up. */
-export interface Settings {
+export interface Settings extends ServingSettings {
   readonly proto?: readonly string[];
   readonly protoPath?: readonly string[];
   readonly descriptorSet?: readonly string[];
-  readonly services?: readonly string[];
-  readonly upstreams?: readonly UpstreamSpec[];
   /** Addresses that all serve the same. */
   readonly listen?: readonly string[];
   /** Listeners with settings of their own; only a file has them. */
   readonly listeners?: readonly ListenerSettings[];
+}
+
+/** What can be said at the top, of a listener and of a mount. */
+export interface ServingSettings {
+  readonly services?: readonly string[];
+  readonly upstreams?: readonly UpstreamSpec[];
   readonly options?: Partial<Options>;
 }
 
-export interface ListenerSettings {
+export interface ListenerSettings extends ServingSettings {
   readonly listen: readonly string[];
-  readonly services?: readonly string[];
-  readonly options: Partial<Options>;
+  readonly mounts?: readonly MountSettings[];
+}
+
+export interface MountSettings extends ServingSettings {
+  readonly prefix: string;
+  readonly hosts: readonly string[];
 }

@@ -18,26 +18,33 @@ import {
 import { ConfigError, nearestName, type ProblemList, type SourcePlace } from '../status.js';
 import { quote } from '../uri.js';
 import { parseUpstream, type UpstreamSpec } from '../upstream/index.js';
-import type { ListenerSettings, Settings } from './config.js';
+import type { ListenerSettings, MountSettings, ServingSettings, Settings } from './config.js';
 import { optionSpec, optionSpecs, type Options } from './options.js';
 import { OptionError, type RawValue } from './values.js';
 
 /** The largest file that is read, in bytes. */
 const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
-const structuralKeys = ['proto', 'proto_path', 'descriptor_set', 'services', 'upstreams', 'listen', 'listeners'];
-const listenerKeys = ['listen', 'services'];
+/** Keys of a place besides the options. */
+type Keys = readonly string[];
+const servingKeys = ['services', 'upstreams'];
+const topKeys: Keys = ['proto', 'proto_path', 'descriptor_set', 'listen', 'listeners', ...servingKeys];
+const listenerKeys: Keys = ['listen', 'mounts', ...servingKeys];
+const mountKeys: Keys = ['path', 'host', ...servingKeys];
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+interface NamedPair {
+  readonly name: string;
+  readonly key: Node;
+  readonly value: Node | null;
+}
 
 /**
  * Reads a configuration.
  * @param file as the user named it, for messages; with `workingDirectory` the base of relative paths.
  */
-export function parseConfigFile(
-  file: string,
-  text: string,
-  workingDirectory: string,
-  problems: ProblemList,
-): Settings {
+export function parseConfigFile(file: string, text: string, workingDirectory: string, problems: ProblemList): Settings {
   if (text.length > MAX_FILE_BYTES) {
     problems.error({
       code: 'config-file',
@@ -81,57 +88,49 @@ class FileReader {
   }
 
   private settings(root: YAMLMap): Settings {
-    const settings: { -readonly [K in keyof Settings]: Settings[K] } = {};
-    const options: Partial<Options> = {};
-    for (const { name, key, value } of this.pairs(root)) {
-      switch (name) {
-        case 'proto':
-          settings.proto = this.paths(value);
-          break;
-        case 'proto_path':
-          settings.protoPath = this.paths(value);
-          break;
-        case 'descriptor_set':
-          settings.descriptorSet = this.paths(value);
-          break;
-        case 'services':
-          settings.services = this.texts(value);
-          break;
-        case 'upstreams':
-          settings.upstreams = this.upstreams(value);
-          break;
-        case 'listen':
-          settings.listen = this.addresses(value);
-          break;
-        case 'listeners':
-          settings.listeners = this.listeners(value);
-          break;
-        default:
-          this.option(name, key, value, options, structuralKeys);
-      }
+    const settings: Writable<Settings> = { options: {} };
+    for (const pair of this.pairs(root)) {
+      const { name, value } = pair;
+      if (name === 'proto') settings.proto = this.paths(value);
+      else if (name === 'proto_path') settings.protoPath = this.paths(value);
+      else if (name === 'descriptor_set') settings.descriptorSet = this.paths(value);
+      else if (name === 'listen') settings.listen = this.addresses(value);
+      else if (name === 'listeners') settings.listeners = this.listeners(value);
+      else this.serving(pair, settings, topKeys);
     }
     if (settings.listen !== undefined && settings.listeners !== undefined) {
-      this.error(root, 'config-conflict', '"listen" and "listeners" are both given; write the addresses in "listeners"');
+      const message = '"listen" and "listeners" are both given; write the addresses in "listeners"';
+      this.error(root, 'config-conflict', message);
     }
-    return { ...settings, options };
+    return settings;
   }
 
-  private option(name: string, key: Node, value: Node | null, into: Partial<Options>, otherKeys: string[]): void {
+  /** What stands at the top, on a listener or on a mount alike. */
+  private serving({ name, key, value }: NamedPair, into: Writable<ServingSettings>, keys: Keys): void {
+    if (name === 'services') into.services = this.texts(value);
+    else if (name === 'upstreams') into.upstreams = this.upstreams(value);
+    else this.option({ name, key, value }, into.options!, keys);
+  }
+
+  private option({ name, key, value }: NamedPair, into: Partial<Options>, keys: Keys): void {
     const spec = optionSpec(name);
     if (spec === undefined) {
-      this.unknownKey(name, key, otherKeys);
+      this.unknownKey(name, key, keys);
       return;
     }
-    const raw = this.plain(value);
+    if (spec.listenerOnly && keys === mountKeys) {
+      this.error(key, 'config-conflict', `"${name}" is the same for a whole listener; write it on the listener`);
+      return;
+    }
     try {
-      (into as Record<string, unknown>)[spec.key] = spec.kind.read(raw);
+      (into as Record<string, unknown>)[spec.key] = spec.kind.read(this.plain(value));
     } catch (error) {
       if (!(error instanceof OptionError)) throw error;
       this.error(value ?? key, 'bad-option', `${name}: ${error.message}`);
     }
   }
 
-  private unknownKey(name: string, key: Node, otherKeys: string[]): void {
+  private unknownKey(name: string, key: Node, otherKeys: Keys): void {
     const known = [...otherKeys, ...optionSpecs.map((spec) => spec.name)];
     const snake = name.replace(/-/g, '_').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     const near = known.includes(snake) ? snake : nearestName(snake, known);
@@ -193,16 +192,71 @@ class FileReader {
   }
 
   private listener(map: YAMLMap): ListenerSettings {
-    const options: Partial<Options> = {};
-    let listen: string[] | undefined;
-    let services: readonly string[] | undefined;
-    for (const { name, key, value } of this.pairs(map)) {
-      if (name === 'listen') listen = this.addresses(value);
-      else if (name === 'services') services = this.texts(value);
-      else this.option(name, key, value, options, listenerKeys);
+    const listener: Writable<ListenerSettings> = { listen: [], options: {} };
+    const pairs = this.pairs(map);
+    for (const pair of pairs) {
+      if (pair.name === 'listen') listener.listen = this.addresses(pair.value);
+      else if (pair.name === 'mounts') listener.mounts = this.mounts(pair.value);
+      else this.serving(pair, listener, listenerKeys);
     }
-    if (listen === undefined) this.error(map, 'config-type', 'this listener has no "listen: [host:]port"');
-    return { listen: listen ?? [], options, ...(services === undefined ? {} : { services }) };
+    if (!pairs.some(({ name }) => name === 'listen')) {
+      this.error(map, 'config-type', 'this listener has no "listen: [host:]port"');
+    }
+    return listener;
+  }
+
+  /** A map of path prefixes, or a list whose elements have a `path`: for one path under several hosts. */
+  private mounts(value: Node | null): MountSettings[] {
+    if (isMap(value)) {
+      return this.pairs(value).flatMap(({ name, key, value: mount }) => this.mount(name, key, mount));
+    }
+    if (isSeq(value)) {
+      return (value.items as Node[]).flatMap((item) => {
+        const mount = this.resolved(item);
+        const path = isMap(mount) ? this.pairs(mount).find(({ name }) => name === 'path') : undefined;
+        const text = this.plain(path?.value ?? null);
+        return this.mount(typeof text === 'string' ? text : '/', path?.value ?? item, mount);
+      });
+    }
+    this.error(
+      value,
+      'config-type',
+      '"mounts" is a map of path prefixes, such as "/chainfire: { services: [chainfire.v1] }"',
+    );
+    return [];
+  }
+
+  private mount(path: string, place: Node, value: Node | null): MountSettings[] {
+    if (!isMap(value)) {
+      this.error(value ?? place, 'config-type', `the mount ${path} is a map, such as { services: [chainfire.v1] }`);
+      return [];
+    }
+    if (!/^\/(?:[^/?#\s{}*]+(?:\/[^/?#\s{}*]+)*)?$/.test(path)) {
+      const message = `found ${quote(path)}, expected a path prefix such as /chainfire: no wildcard, no slash at its end`;
+      this.error(place, 'config-type', message);
+      return [];
+    }
+    const mount: Writable<MountSettings> = { prefix: path === '/' ? '' : path, hosts: [], options: {} };
+    for (const pair of this.pairs(value)) {
+      if (pair.name === 'path') continue;
+      if (pair.name === 'host') mount.hosts = this.hosts(pair.value);
+      else this.serving(pair, mount, mountKeys);
+    }
+    return [mount];
+  }
+
+  private hosts(value: Node | null): string[] {
+    return this.items(value, 'a host name such as api.example.com or *.example.com, without a port', (raw) =>
+      typeof raw === 'string' && /^(\*\.)?[\w-]+(\.[\w-]+)*$/.test(raw) ? raw.toLowerCase() : raw,
+    ).filter((host) => {
+      if (/^(\*\.)?[\w.-]+$/.test(host)) return true;
+      this.error(
+        value,
+        'config-type',
+        `found ${quote(host)}, expected a host name such as api.example.com or *.example.com`,
+      );
+      return false;
+    });
   }
 
   /** One address or several; a bare port is a number in YAML. */
@@ -230,7 +284,7 @@ class FileReader {
     });
   }
 
-  private pairs(map: YAMLMap): { name: string; key: Node; value: Node | null }[] {
+  private pairs(map: YAMLMap): NamedPair[] {
     return (map.items as Pair<Node, Node | null>[]).map(({ key, value }) => ({
       name: isScalar(key) ? String(key.value) : key.toString(),
       key,
@@ -258,4 +312,3 @@ class FileReader {
     return { file: this.file, line, column: col };
   }
 }
-

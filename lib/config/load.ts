@@ -7,7 +7,16 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigError, ProblemList } from '../status.js';
 import { parseListener } from '../server/index.js';
-import type { Config, ListenerConfig, ListenerSettings, Settings } from './config.js';
+import type { UpstreamSpec } from '../upstream/index.js';
+import type {
+  Config,
+  ListenerConfig,
+  ListenerSettings,
+  MountConfig,
+  MountSettings,
+  ServingSettings,
+  Settings,
+} from './config.js';
 import { parseConfigFile } from './file.js';
 import { completeOptions, type Options } from './options.js';
 
@@ -32,7 +41,8 @@ export interface ConfigInput {
  */
 export function loadConfig({ flags = {}, file, workingDirectory = process.cwd() }: ConfigInput): Config {
   const problems = new ProblemList();
-  const settings = file === undefined ? {} : parseConfigFile(file, readConfigFile(file, workingDirectory), workingDirectory, problems);
+  const settings =
+    file === undefined ? {} : parseConfigFile(file, readConfigFile(file, workingDirectory), workingDirectory, problems);
   const config = completeConfig(flags, settings, workingDirectory, problems);
   problems.throwIfAny();
   return config;
@@ -70,47 +80,70 @@ function completeConfig(flags: Settings, file: Settings, workingDirectory: strin
       hint: 'write --proto FILE, --proto FOLDER or --descriptor-set FILE',
     });
   }
+  const listeners: readonly ListenerSettings[] = file.listeners ?? [{ listen: file.listen ?? [DEFAULT_LISTEN] }];
+  checkConflicts(flags, listeners, problems);
   return {
     sources,
-    upstreams: flags.upstreams ?? file.upstreams ?? [],
-    listeners: listenersOf(flags, file, problems),
+    listeners: listeners.flatMap((listener) => listenersAt(flags, file, listener, problems)),
   };
 }
 
-function listenersOf(flags: Settings, file: Settings, problems: ProblemList): ListenerConfig[] {
-  const listeners = file.listeners ?? [{ listen: file.listen ?? [DEFAULT_LISTEN], options: {} }];
-  return listeners.flatMap((listener) => {
-    const options = completeOptions({ ...file.options, ...listener.options, ...flags.options });
-    const services = flags.services ?? listener.services ?? file.services ?? [];
-    return addressesOf(listener, listeners.length, flags, problems).flatMap((listen) =>
-      listenerAt(listen, services, options, problems),
-    );
-  });
-}
-
-function addressesOf(
-  listener: ListenerSettings,
-  count: number,
-  flags: Settings,
-  problems: ProblemList,
-): readonly string[] {
-  if (flags.listen === undefined) return listener.listen;
-  if (count > 1 && !problems.errors.some(({ code }) => code === 'config-conflict')) {
+/** Flags that cannot say which of several listeners or mounts they mean. */
+function checkConflicts(flags: Settings, listeners: readonly ListenerSettings[], problems: ProblemList): void {
+  if (flags.listen !== undefined && listeners.length > 1) {
     problems.error({
       code: 'config-conflict',
-      message: `--listen cannot replace the addresses of the ${count} listeners in the file`,
+      message: `--listen cannot replace the addresses of the ${listeners.length} listeners in the file`,
       hint: 'leave --listen out, or change "listen" in the file',
     });
   }
-  return flags.listen;
+  if (flags.services !== undefined && listeners.some(({ mounts }) => mounts !== undefined)) {
+    problems.error({
+      code: 'config-conflict',
+      message: '--service cannot tell which of the mounts in the file it means',
+      hint: 'leave --service out, or change "services" in the file',
+    });
+  }
 }
 
-function listenerAt(
-  listen: string,
-  services: readonly string[],
-  options: Options,
+/** A listener for each of its addresses. */
+function listenersAt(
+  flags: Settings,
+  file: Settings,
+  listener: ListenerSettings,
   problems: ProblemList,
 ): ListenerConfig[] {
-  const address = problems.attempt(() => parseListener(listen));
-  return address === undefined ? [] : [{ listen, host: address.host, port: address.port, services, options }];
+  const mounts = (listener.mounts ?? []).map((mount) => mountOf(mount, [file, listener, mount, flags]));
+  const root = mountOf({ prefix: '', hosts: [] }, [file, listener, flags]);
+  // With mounts, the listener itself serves only what it names itself.
+  const services = listener.mounts === undefined ? root.services : (listener.services ?? []);
+  return (flags.listen ?? listener.listen).flatMap((listen) => {
+    const address = problems.attempt(() => parseListener(listen));
+    return address === undefined ? [] : [{ listen, ...address, root: { ...root, services }, mounts }];
+  });
+}
+
+/** @param levels from the outermost to the one that wins. */
+function mountOf(
+  { prefix, hosts }: Pick<MountSettings, 'prefix' | 'hosts'>,
+  levels: readonly ServingSettings[],
+): MountConfig {
+  const options = Object.assign({}, ...levels.map((level) => level.options ?? {})) as Partial<Options>;
+  return {
+    prefix,
+    hosts,
+    services: levels.reduce<readonly string[] | undefined>((found, level) => level.services ?? found, undefined),
+    upstreams: upstreamsOf(levels),
+    options: completeOptions(options),
+  };
+}
+
+/** Those of an inner level come first and hide outer ones of the same name; flags replace them all. */
+function upstreamsOf(levels: readonly ServingSettings[]): readonly UpstreamSpec[] {
+  const flags = levels[levels.length - 1]!;
+  if (flags.upstreams !== undefined) return flags.upstreams;
+  return levels.reduceRight<UpstreamSpec[]>((inner, { upstreams = [] }) => {
+    const names = new Set(inner.map(({ name }) => name));
+    return [...inner, ...upstreams.filter(({ name }) => !names.has(name))];
+  }, []);
 }

@@ -38,6 +38,8 @@ export interface OptionSpec {
   readonly defaultText: string;
   readonly group: string;
   readonly text: string;
+  /** True for what belongs to the listener's sockets and cannot differ between its mounts. */
+  readonly listenerOnly: boolean;
 }
 
 const MiB = 1024 ** 2;
@@ -67,7 +69,8 @@ function option<K extends OptionKey>(
   defaultText: string,
   text: string,
 ): OptionSpec {
-  return { name, key, kind, defaultValue: defaultOptions[key], defaultText, group, text };
+  const listenerOnly = key === 'drainTimeoutMs' || key in listenerLimits;
+  return { name, key, kind, defaultValue: defaultOptions[key], defaultText, group, text, listenerOnly };
 }
 
 const size = sizeValue(1, MAX_BYTES);
@@ -206,9 +209,9 @@ export const optionSpecs: readonly OptionSpec[] = [
     answers,
     'error_format',
     'errorFormat',
-    enumValue('status', 'photon'),
+    enumValue('status', 'aip193', 'problem', 'photon'),
     'status, or as envelope',
-    'shape of error bodies: google.rpc.Status or {"error": …, "meta": {…}}',
+    'shape of error bodies: google.rpc.Status, AIP-193, RFC 9457 problem details, or {"error": …, "meta": {…}}',
   ),
   option(
     answers,

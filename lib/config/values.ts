@@ -18,8 +18,12 @@ export interface ValueKind<T> {
   readonly description: string;
   /** True where a flag may be given several times. */
   readonly repeatable: boolean;
+  /** What a file may hold, for the JSON Schema that editors use. */
+  readonly jsonSchema: object;
   /** @throws OptionError */
   read(raw: RawValue): T;
+  /** The value as a file holds it: what `read` takes. */
+  print(value: T): RawValue;
 }
 
 function fail(raw: RawValue, expected: string): never {
@@ -30,6 +34,8 @@ export const booleanValue: ValueKind<boolean> = {
   placeholder: undefined,
   description: 'true or false',
   repeatable: false,
+  jsonSchema: { type: 'boolean' },
+  print: (value) => value,
   read(raw) {
     if (typeof raw === 'boolean') return raw;
     if (raw === 'true') return true;
@@ -44,6 +50,8 @@ export function enumValue<const T extends string>(...values: readonly T[]): Valu
     placeholder: values.join('|'),
     description,
     repeatable: false,
+    jsonSchema: { enum: values },
+    print: (value) => value,
     read(raw) {
       const found = values.find((value) => value === raw);
       if (found !== undefined) return found;
@@ -60,6 +68,8 @@ export function integerValue(min: number, max: number): ValueKind<number> {
     placeholder: 'N',
     description,
     repeatable: false,
+    jsonSchema: { type: 'integer', minimum: min, maximum: max },
+    print: (value) => value,
     read(raw) {
       const text = typeof raw === 'number' ? String(raw) : raw;
       if (typeof text !== 'string' || !/^\d{1,15}$/.test(text)) return fail(raw, description);
@@ -80,6 +90,12 @@ const sizeUnits: Readonly<Record<string, number>> = {
   GB: 1000 ** 3,
 };
 
+/** In the largest unit that leaves a whole number. */
+function printSize(bytes: number): RawValue {
+  const unit = ['GiB', 'MiB', 'KiB'].find((name) => bytes >= sizeUnits[name]! && bytes % sizeUnits[name]! === 0);
+  return unit === undefined ? bytes : `${bytes / sizeUnits[unit]!}${unit}`;
+}
+
 /** A number of bytes: `4MiB`, `65536`. */
 export function sizeValue(min: number, max: number): ValueKind<number> {
   const description = `a size such as 64KiB, 4MiB or a number of bytes, from ${min} to ${max} bytes`;
@@ -87,6 +103,13 @@ export function sizeValue(min: number, max: number): ValueKind<number> {
     placeholder: 'SIZE',
     description,
     repeatable: false,
+    jsonSchema: {
+      type: ['integer', 'string'],
+      minimum: min,
+      maximum: max,
+      pattern: '^\\d+(\\.\\d+)? ?(B|[KMG]iB|[kMG]B)?$',
+    },
+    print: printSize,
     read(raw) {
       const text = typeof raw === 'number' ? String(raw) : raw;
       const match = typeof text === 'string' ? /^(\d{1,15}(?:\.\d{1,6})?) ?([A-Za-z]*)$/.exec(text) : null;
@@ -103,11 +126,15 @@ const timeUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000,
 /** The longest time that a timer takes. */
 const MAX_TIMER_MS = 0x7fffffff;
 
+const timePattern = '^\\d+(\\.\\d+)?(ms|s|m|h)$';
+
 /** A time in milliseconds: `1s`, `250ms`, `1.5m`. */
 export const timeValue: ValueKind<number> = {
   placeholder: 'TIME',
   description: 'a time such as 250ms, 1.5s, 2m or 1h, from 1ms to 596h',
   repeatable: false,
+  jsonSchema: { type: 'string', pattern: timePattern },
+  print: (milliseconds) => (milliseconds % 1000 === 0 ? `${milliseconds / 1000}s` : `${milliseconds}ms`),
   read(raw) {
     const match = typeof raw === 'string' ? /^(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h)$/.exec(raw) : null;
     if (match === null) return fail(raw, this.description);
@@ -121,6 +148,8 @@ export const optionalTimeValue: ValueKind<number | undefined> = {
   placeholder: 'TIME',
   description: `none, or ${timeValue.description}`,
   repeatable: false,
+  jsonSchema: { anyOf: [{ const: 'none' }, timeValue.jsonSchema] },
+  print: (milliseconds) => (milliseconds === undefined ? 'none' : timeValue.print(milliseconds)),
   read(raw) {
     if (raw === 'none' || raw === null) return undefined;
     try {
@@ -136,6 +165,8 @@ export const listValue: ValueKind<readonly string[]> = {
   placeholder: 'NAME,…',
   description: 'a list of names',
   repeatable: true,
+  jsonSchema: { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] },
+  print: (names) => names,
   read(raw) {
     const items = Array.isArray(raw) ? (raw as readonly RawValue[]) : [raw];
     return items.flatMap((item) => {
@@ -171,6 +202,8 @@ export function statusMapValue(codeOf: (name: string) => number | undefined): Va
     placeholder: 'CODE=STATUS,…',
     description,
     repeatable: true,
+    jsonSchema: { type: 'object', additionalProperties: { type: 'integer', minimum: 400, maximum: 599 } },
+    print: (map) => Object.fromEntries([...map].map(([code, status]) => [String(code), status])),
     read: (raw) => new Map(pairsOf(raw).map(readPair)),
   };
 }

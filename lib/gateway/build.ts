@@ -7,7 +7,7 @@ import type { Channel } from '../exchange.js';
 import { compilePolicies } from '../policy/index.js';
 import { PathMatcherBuilder } from '../router/index.js';
 import { bindingsOf, selectServices, type Binding } from '../rule/index.js';
-import type { Schema } from '../schema/index.js';
+import type { Schema, ServiceDescriptor } from '../schema/index.js';
 import type { ProblemList } from '../status.js';
 import { Buffers, compilePlan, createErrorWriter, type TranscodeContext, wrapJson } from '../transcode/index.js';
 import { checkHealth } from './health.js';
@@ -17,8 +17,16 @@ import type { GatewayOptions } from './options.js';
 /** A gateway and what can be told about it. */
 export interface BuiltGateway {
   readonly gateway: Gateway;
+  /** What it serves, and where that is reached. */
+  readonly services: readonly ServedService[];
   /** In the order of the services and their methods. */
   readonly bindings: readonly Binding[];
+}
+
+/** A service and the channel to its server. */
+export interface ServedService {
+  readonly name: string;
+  readonly channel: Channel;
 }
 
 /** What a gateway is made from, besides its options. */
@@ -32,21 +40,24 @@ export interface GatewayContext {
   readonly listenHost: string;
   /** Also warn of routes that no request can reach. */
   readonly thorough: boolean;
+  /** Services whose health `/health` tells besides its own: those of the mounts below this gateway. */
+  readonly mounted?: readonly ServedService[];
 }
 
 /** Builds a gateway. Problems are collected in `problems`; it is only good where there are none. */
 export function buildGateway(
-  { schema, types, channelFor, listenHost, thorough }: GatewayContext,
+  { schema, types, channelFor, listenHost, thorough, mounted = [] }: GatewayContext,
   options: GatewayOptions,
   problems: ProblemList,
 ): BuiltGateway {
-  const services = selectServices(schema, options.services, problems);
+  const services = servicesOf(schema, options.services, problems);
   const bindings = bindingsOf(services, problems, options);
   const codec = new Codec(types, options);
   const context: TranscodeContext = {
     codec,
     options,
-    writeError: createErrorWriter(codec, options),
+    // Details are shown without the fields that nobody set.
+    writeError: createErrorWriter(new Codec(types, { ...options, alwaysPrintPrimitiveFields: false }), options),
     buffers: new Buffers(),
   };
   const served = services.flatMap((service) => {
@@ -61,11 +72,20 @@ export function buildGateway(
   const gateway = new Gateway({
     matcher,
     policies: compilePolicies(options, listenHost),
-    pages: buildPages(served, options),
+    pages: buildPages([...served, ...mounted], options),
     writeError: context.writeError,
     maxConcurrentRequests: options.maxConcurrentRequests,
   });
-  return { gateway, bindings };
+  return { gateway, services: served, bindings };
+}
+
+/** Without names all, with an empty list none. */
+function servicesOf(
+  schema: Schema,
+  names: readonly string[] | undefined,
+  problems: ProblemList,
+): readonly ServiceDescriptor[] {
+  return names?.length === 0 ? [] : selectServices(schema, names ?? [], problems);
 }
 
 function addRoutes(
@@ -83,10 +103,7 @@ function addRoutes(
   }
 }
 
-function buildPages(
-  services: readonly { readonly name: string; readonly channel: Channel }[],
-  options: GatewayOptions,
-): ReadonlyMap<string, Page> {
+function buildPages(services: readonly ServedService[], options: GatewayOptions): ReadonlyMap<string, Page> {
   const pages = new Map<string, Page>();
   if (options.health)
     pages.set('/health', (head) =>

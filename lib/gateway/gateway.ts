@@ -39,12 +39,15 @@ export class Gateway {
     return this.parts.writeError;
   }
 
-  /** Answers one exchange; never throws. */
-  handle(exchange: Exchange): void {
+  /**
+   * Answers one exchange; never throws.
+   * @param prefixLength how much of the path is the mount's, and not the routes'.
+   */
+  handle(exchange: Exchange, prefixLength = 0): void {
     const { path, query } = splitTarget(exchange.target);
     const head: RequestHead & { method: string } = {
       method: exchange.method,
-      path,
+      path: prefixLength === 0 ? path : path.slice(prefixLength) || '/',
       query,
       headers: exchange.headers,
       httpVersion: exchange.httpVersion,

@@ -3,8 +3,8 @@ import { defaultPolicyOptions, type PolicyOptions } from '../policy/index.js';
 import { defaultTranscodeOptions, type TranscodeOptions } from '../transcode/index.js';
 
 export interface GatewayOptions extends TranscodeOptions, PolicyOptions {
-  /** Names or wildcards of the services to serve (`pkg.*`). Default: all. (Envoy `services`.) */
-  readonly services: readonly string[];
+  /** Names, packages or wildcards (`pkg.*`) of the services to serve; empty: none. Default: all. (Envoy `services`.) */
+  readonly services: readonly string[] | undefined;
   /** Serve methods without a rule at `POST /package.Service/Method`. Default false. (Envoy `auto_mapping`.) */
   readonly autoMapping: boolean;
   /** Two rules of one method and shape: refuse to start, or keep the first. Default `error`. */
@@ -20,7 +20,7 @@ export interface GatewayOptions extends TranscodeOptions, PolicyOptions {
 export const defaultGatewayOptions: GatewayOptions = Object.freeze({
   ...defaultTranscodeOptions,
   ...defaultPolicyOptions,
-  services: Object.freeze([]),
+  services: undefined,
   autoMapping: false,
   onDuplicate: 'error',
   strictSlash: false,

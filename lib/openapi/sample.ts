@@ -54,12 +54,19 @@ const wellKnownJson = new Map<string, unknown>([
   ['google.protobuf.DoubleValue', 1.5],
 ]);
 
+/** A value that the field's comment shows: "such as `10.0.0.2:2380`", "for example `a`", "e.g. `a`". */
+function commentedSample({ comment }: FieldDescriptor): string | undefined {
+  return /(?:such as|for example|e\.g\.|[Ee]xample:?|like),? `([^`]+)`/.exec(comment)?.[1];
+}
+
 /** A value as it stands in a path or a query; undefined for types without a text form. */
 export function sampleText(field: FieldDescriptor): string | undefined {
   if (field.map !== undefined) return undefined;
   if (field.enum !== undefined) return sampleEnum(field);
   if (field.message !== undefined) return wellKnownTexts.get(field.message.fullName);
-  return field.type === 'string' ? sampleString(field.name) : scalarTexts[field.type as keyof typeof scalarTexts];
+  return field.type === 'string'
+    ? (commentedSample(field) ?? sampleString(field.name))
+    : scalarTexts[field.type as keyof typeof scalarTexts];
 }
 
 /** `display_name` → `my-display-name`: says at a glance what to replace. */
@@ -105,7 +112,8 @@ function singleJson(field: FieldDescriptor, depth: number): unknown {
 
 /**
  * A message with the fields that a client would mostly give: all but those that only the service sets, one member of
- * each oneof, none of `optional` fields unless they are marked REQUIRED.
+ * each oneof, none of `optional` fields unless they are marked REQUIRED, and no `request_id` (https://google.aip.dev/155),
+ * which a line that is pasted twice must not repeat.
  * @param without fields given elsewhere, in the path.
  */
 export function sampleMessage(
@@ -123,7 +131,7 @@ export function sampleMessage(
 
 function isSampled(field: FieldDescriptor): boolean {
   if (field.behaviors.includes('REQUIRED') || field.required) return true;
-  if (field.behaviors.includes('OUTPUT_ONLY') || field.deprecated) return false;
+  if (field.behaviors.includes('OUTPUT_ONLY') || field.deprecated || field.name === 'request_id') return false;
   if (field.oneof !== undefined) return field.oneof.fields[0] === field;
   return !field.hasPresence || field.message !== undefined;
 }

@@ -8,7 +8,7 @@ import type { Policy } from './policy.js';
 export interface PolicyOptions {
   /** Refuse writes from pages of foreign origins. Default true. */
   readonly checkOrigin: boolean;
-  /** Names, besides IP addresses and localhost, that a listener on loopback answers to; `*`: all. Default none. */
+  /** Names, `*.example.com` too, that a listener on loopback answers to besides IP addresses and localhost; `*`: all. Default none. */
   readonly allowedHosts: readonly string[];
   /** Honour `X-HTTP-Method-Override` on POST. Default false. */
   readonly methodOverride: boolean;

@@ -51,16 +51,17 @@ function splitHost(host: string): { name: string; port: string | undefined } {
 
 /**
  * Refuses (403) a `Host` that is neither an IP address nor `localhost` nor one of `allowed`. For listeners on loopback.
- * `*` among `allowed` allows every name.
+ * `*.example.com` among `allowed` stands for all names below it.
  */
 export function hostPolicy(allowed: readonly string[]): Policy {
   const names = new Set(['localhost', ...allowed.map((name) => splitHost(name).name)]);
+  const suffixes = [...names].filter((name) => name.startsWith('*.')).map((name) => name.slice(1));
   return {
     name: 'host',
     onRequest({ headers }) {
       for (const host of hostsOf(headers)) {
         const { name } = splitHost(host);
-        if (names.has(name) || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0) continue;
+        if (names.has(name) || suffixes.some((suffix) => name.endsWith(suffix)) || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0) continue;
         throw StatusError.http(
           403,
           `this proxy listens on loopback and does not answer to the name ${quote(host)}; ` +

@@ -39,7 +39,8 @@ function coversMethod(winner: string, method: string): boolean {
 
 /**
  * The winner is the same as the rule up to the rule's `**` and has a `*` there: so it is more specific. It is no longer
- * than the rule, and what it asks of a path's front and end holds for each path of the rule.
+ * than the rule, so that less stands behind its `**`, and what it asks of a path's front and end holds for each path of
+ * the rule.
  */
 function winsAllPaths(winner: PathTemplate, rule: PathTemplate): boolean {
   const front = rule.deepIndex;
@@ -53,7 +54,7 @@ function winsAllPaths(winner: PathTemplate, rule: PathTemplate): boolean {
     winner.segments
       .slice(deep + 1)
       .reverse()
-      .every((segment, index) => segment.kind === '*' || (index < back.length && isSame(segment, back[index]!)))
+      .every((segment, index) => segment.kind === '*' || isSame(segment, back[index]!))
   );
 }
 

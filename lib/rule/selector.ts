@@ -61,8 +61,9 @@ function unknownService(schema: Schema, pattern: string): Problem {
     };
   }
   const names = schema.services.map(({ fullName }) => fullName);
-  const packages = names.map((name) => name.replace(/[^.]*$/, '*'));
-  const near = nearestName(pattern, pattern.endsWith('*') ? packages : names) ?? sameLastName(pattern, names);
+  const packages = schema.services.map(({ file }) => file.package);
+  const known = pattern.endsWith('.*') ? packages.map((name) => `${name}.*`) : [...names, ...packages];
+  const near = nearestName(pattern, known) ?? sameLastName(pattern, names);
   return {
     code: 'unknown-service',
     message: `no service is named ${quote(pattern)}`,

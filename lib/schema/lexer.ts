@@ -12,8 +12,6 @@ export class Lexer {
   /** Of the current token. */
   start = 0;
   end = 0;
-  /** End of the token before the current one. */
-  previousEnd = 0;
   /** Curly braces open before the current token. */
   depth = 0;
   private readonly text: string;
@@ -41,7 +39,6 @@ export class Lexer {
   next(): void {
     const text = this.text;
     if (this.kind === 'symbol') this.countBrace(text.charCodeAt(this.start));
-    this.previousEnd = this.end;
     this.kind = 'end';
     const pos = (this.start = this.skipSpace(this.end));
     if (pos >= text.length) {
@@ -69,6 +66,12 @@ export class Lexer {
     }
   }
 
+  /** Gives up: the current token becomes the end of the file. */
+  finish(): void {
+    this.kind = 'end';
+    this.start = this.end = this.text.length;
+  }
+
   /** A syntax error at an offset (default: the current token). */
   failure(message: string, offset = this.start, hint?: string): ConfigError {
     const problem: Problem = { code: 'proto-syntax', message, place: this.source.placeAt(offset) };
@@ -84,7 +87,8 @@ export class Lexer {
   describe(): string {
     if (this.kind === 'end') return 'the end of the file';
     const token = this.token;
-    return `"${token.length > 40 ? `${token.slice(0, 40)}…` : token}"`;
+    const cut = token.length > 40 ? `${token.slice(0, 40)}…` : token;
+    return this.kind === 'string' ? cut : `"${cut}"`;
   }
 
   private countBrace(char: number): void {
@@ -92,11 +96,11 @@ export class Lexer {
     else if (char === CLOSE) this.depth--;
   }
 
-  /** Leaves a token that is nothing, one character past which the next one is sought. */
-  private refuse(pos: number): void {
+  /** Leaves a token that is nothing, after which the next one is sought. */
+  private refuse(start: number, end = start + 1): void {
     this.kind = 'symbol';
-    this.start = pos;
-    this.end = pos + 1;
+    this.start = start;
+    this.end = end;
   }
 
   private skipSpace(from: number): number {
@@ -130,13 +134,15 @@ export class Lexer {
 
   private endOfString(start: number, quote: number): number {
     const text = this.text;
-    for (let pos = start + 1; pos < text.length; pos++) {
+    let pos = start + 1;
+    for (; pos < text.length; pos++) {
       const char = text.charCodeAt(pos);
       if (char === quote) return pos + 1;
       if (char === NEWLINE) break;
       if (char === BACKSLASH) pos++;
     }
-    this.refuse(start);
+    // The rest of the line is gone with it: were it read again, a line of quotes would cost quadratic time.
+    this.refuse(start, Math.min(pos, text.length));
     throw this.failure('a string does not end on its line', start, 'close it, and write a line break as \\n');
   }
 

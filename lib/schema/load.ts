@@ -3,7 +3,7 @@
  * problem is collected, so that one start shows all that is wrong. Import names are resolved against one list of
  * folders, as protoc does it, never against the importing file.
  */
-import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, posix, relative, resolve, sep } from 'node:path';
 import { nearestName, type Problem, type ProblemList, type SourcePlace } from '../status.js';
 import type { FileNode, ImportNode } from './ast.js';
 import { checkFiles } from './check.js';
@@ -258,7 +258,9 @@ class Loader {
   /** `loaded` grows while it is walked. */
   private followImports(): void {
     for (const file of this.loaded) {
-      for (const wanted of file.node.imports) {
+      // An import that is listed twice is one.
+      const imports = new Map(file.node.imports.map((wanted) => [wanted.name, wanted]));
+      for (const wanted of imports.values()) {
         const found = this.import(wanted, file);
         if (found !== undefined) file.imports.push({ file: found, public: wanted.public });
         else if (!wanted.weak) file.broken = true;
@@ -294,7 +296,7 @@ class Loader {
       : root !== undefined
         ? `add --proto-path ${this.display(root)}`
         : near !== undefined
-          ? `did you mean "${this.importName(near)}"?`
+          ? `did you mean "${posix.join(posix.dirname(name), basename(near))}"?`
           : 'add the folder that it is relative to with --proto-path';
     this.problems.error({
       code: 'import-not-found',
@@ -311,11 +313,6 @@ class Loader {
       if (this.attempt(folder, () => this.files.read(join(folder, name))) !== undefined) return folder;
       if (folder === dirname(folder)) return undefined;
     }
-  }
-
-  private importName(path: string): string {
-    const root = this.roots.find((folder) => isBelow(folder, path));
-    return root === undefined ? path : relative(root, path).split(sep).join('/');
   }
 
   // ---- descriptor sets

@@ -99,8 +99,9 @@ function parseValue(lexer: Lexer, depth: number): OptionValue {
   if (lexer.is('<')) return parseMessage(lexer, '>', depth);
   if (lexer.kind === 'string') return parseString(lexer);
   if (lexer.is('-')) {
+    const at = lexer.start;
     lexer.next();
-    return negate(lexer, parseWordOrNumber(lexer));
+    return negate(lexer, parseWordOrNumber(lexer), at);
   }
   return parseWordOrNumber(lexer);
 }
@@ -117,12 +118,12 @@ function parseWordOrNumber(lexer: Lexer): OptionValue {
   return token === 'true' ? true : token === 'false' ? false : { identifier: token };
 }
 
-function negate(lexer: Lexer, value: OptionValue): OptionValue {
+function negate(lexer: Lexer, value: OptionValue, at: number): OptionValue {
   if (typeof value === 'number' || typeof value === 'bigint') return -value;
   if (typeof value === 'object' && 'identifier' in value && /^(inf|infinity|nan)$/i.test(value.identifier)) {
     return { identifier: `-${value.identifier}` };
   }
-  throw lexer.failure('expected a number after "-"', lexer.previousEnd - 1);
+  throw lexer.failure('expected a number after "-"', at);
 }
 
 /** An integer in any of the three notations; exact, as a bigint beyond 2^53. */

@@ -10,6 +10,8 @@ import type { SourceText } from './source.js';
 
 /** Enough to mend a file by; the rest are mostly echoes of the first. */
 const MAX_ERRORS = 20;
+/** Tokens that are none, stepped over while seeking the next statement: a file with so many is no .proto file. */
+const MAX_SKIPPED_ERRORS = 1000;
 
 /** A declaration in a text: its first token, the gap before it, and the gap after its `;` or `{`. */
 export class TextOrigin implements Origin {
@@ -58,6 +60,7 @@ export class StatementReader {
   /** End of the last `;`, `{` or `}`: where the comments before the next declaration start. */
   private gapStart = 0;
   private errors = 0;
+  private skippedErrors = 0;
 
   constructor(
     protected readonly source: SourceText,
@@ -78,8 +81,9 @@ export class StatementReader {
       statement();
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      this.errors++;
-      if (this.errors <= MAX_ERRORS) this.report(error.problems);
+      // After giving up, what the blocks around have to say is an echo.
+      if (this.errors < MAX_ERRORS) this.report(error.problems);
+      if (++this.errors >= MAX_ERRORS) this.lexer.finish();
       this.skipStatement(depth);
     }
   }
@@ -108,6 +112,9 @@ export class StatementReader {
     } catch (error) {
       // The lexer has moved past what it refused; one message for this statement is enough.
       if (!(error instanceof ConfigError)) throw error;
+      if (++this.skippedErrors < MAX_SKIPPED_ERRORS) return;
+      this.errors = MAX_ERRORS;
+      this.lexer.finish();
     }
   }
 

@@ -9,8 +9,11 @@ import { StatusError } from '../status.js';
 export class BodyReader {
   private done = false;
   private timer: NodeJS.Timeout | undefined;
+  /** The time is over, but bytes that came while the process was busy may still wait to be read. */
+  private lastLook: NodeJS.Immediate | undefined;
   private readonly onData = (chunk: Buffer): void => {
-    this.timer?.refresh();
+    if (this.lastLook !== undefined) this.startTimer();
+    else this.timer?.refresh();
     this.sink.onData(chunk);
   };
   private readonly onEnd = (): void => {
@@ -60,12 +63,17 @@ export class BodyReader {
   }
 
   private startTimer(): void {
-    this.timer ??= setTimeout(() => this.timeOut(), this.idleTimeoutMs);
+    this.stopTimer();
+    this.timer = setTimeout(() => {
+      this.lastLook = setImmediate(() => this.timeOut());
+    }, this.idleTimeoutMs);
   }
 
   private stopTimer(): void {
     clearTimeout(this.timer);
+    clearImmediate(this.lastLook);
     this.timer = undefined;
+    this.lastLook = undefined;
   }
 
   private timeOut(): void {

@@ -24,7 +24,7 @@ export class Http1Server {
     this.server = createServer({
       maxHeaderSize: maxUrlBytes + maxHeaderBytes + HEADER_SLACK_BYTES,
       headersTimeout: headerTimeoutMs,
-      connectionsCheckingInterval: Math.max(10, Math.min(1000, headerTimeoutMs / 4)),
+      connectionsCheckingInterval: Math.ceil(Math.min(1000, headerTimeoutMs / 4)),
       requestTimeout: 0,
       keepAliveTimeout: keepAliveTimeoutMs,
       requireHostHeader: false,
@@ -40,9 +40,9 @@ export class Http1Server {
     this.server.emit('listening');
   }
 
-  /** Serves a connection, from the bytes that it already holds. */
-  accept(socket: Socket): void {
-    const connection = new Connection(socket);
+  /** Serves a connection, from the bytes that it already holds and that are also in `start`. */
+  accept(socket: Socket, start: Buffer): void {
+    const connection = new Connection(socket, start.includes('\n'));
     this.connections.set(socket, connection);
     socket.on('close', () => {
       this.connections.delete(socket);
@@ -83,7 +83,7 @@ export class Http1Server {
   /** The parser gave up on a connection: malformed bytes, a time-out, or the client is gone. */
   private fail(error: ParserError, socket: Socket): void {
     const connection = this.connections.get(socket);
-    const problem = parserProblem(error, this.options);
+    const problem = parserProblem(error, this.options, connection?.inFirstHeaders === true);
     if (connection === undefined || problem === undefined) {
       socket.destroy();
       return;
@@ -124,11 +124,16 @@ class Connection implements Http1Connection {
   private readonly exchanges = new Set<Http1Exchange>();
   readonly peer: Peer;
 
-  constructor(readonly socket: Socket) {
+  /** @param inFirstHeaders true while there was no request, but its first line has come. */
+  constructor(
+    readonly socket: Socket,
+    public inFirstHeaders: boolean,
+  ) {
     this.peer = peerOf(socket);
   }
 
   add(exchange: Http1Exchange, response: ServerResponse): void {
+    this.inFirstHeaders = false;
     this.exchanges.add(exchange);
     response.on('close', () => {
       this.exchanges.delete(exchange);

@@ -12,6 +12,9 @@ import type { ServedExchange } from './refusal.js';
 /** How long a broken-off answer may take to reach a slow reader before the stream is reset all the same. */
 const ABORT_FLUSH_MS = 10_000;
 
+/** Between the last byte of a broken-off answer and the reset: curl throws away what comes together with that. */
+const RESET_DELAY_MS = 50;
+
 const nothing = Buffer.alloc(0);
 
 /** The request line of an HTTP/2 stream and its headers. */
@@ -116,7 +119,7 @@ export class Http2Exchange implements ServedExchange {
     if (!this.responded || this.stream.writableEnded) return this.reset();
     const timer = setTimeout(() => this.reset(), ABORT_FLUSH_MS);
     this.stream.once('close', () => clearTimeout(timer));
-    this.stream.write(nothing, () => this.reset());
+    this.stream.write(nothing, () => setTimeout(() => this.reset(), RESET_DELAY_MS));
   }
 
   onClose(listener: () => void): void {
@@ -163,15 +166,23 @@ export class Http2Exchange implements ServedExchange {
 
   /** An answer that came before the end of the body: a bounded rest is read, then the client is told to stop. */
   private drainBody(): void {
+    const { stream } = this;
     this.reader?.detach();
     let left = DRAIN_BYTES;
-    const timer = setTimeout(() => this.stream.close(constants.NGHTTP2_NO_ERROR), DRAIN_MS);
-    this.stream.on('data', (chunk: Buffer) => {
+    const stop = (): void => {
+      // Before the last byte of the answer is out, the reset would cut it.
+      if (stream.writableFinished) stream.close(constants.NGHTTP2_NO_ERROR);
+      else stream.once('finish', stop);
+    };
+    const timer = setTimeout(stop, DRAIN_MS);
+    stream.once('close', () => clearTimeout(timer));
+    stream.on('data', (chunk: Buffer) => {
       left -= chunk.length;
-      if (left < 0) this.stream.pause();
+      if (left >= 0) return;
+      stream.pause();
+      stop();
     });
-    this.stream.once('close', () => clearTimeout(timer));
-    this.stream.resume();
+    stream.resume();
   }
 }
 

@@ -21,6 +21,9 @@ import { dispatch, headProblem } from './refusal.js';
 /** Streams that one connection may have open; RFC 9113 advises at least 100. */
 const MAX_STREAMS = 250;
 
+/** How long the resets of cut streams may take to leave. */
+const RESET_FLUSH_MS = 50;
+
 /** Megabytes that Node may buffer for one connection before it refuses streams. */
 const MAX_SESSION_MEMORY = 64;
 
@@ -63,18 +66,38 @@ export class Http2Listener {
     for (const session of this.sessions.keys()) session.close();
   }
 
-  /** Cuts every connection. */
+  /** Cuts every connection; an answer under way is seen to be cut. */
   destroy(): void {
-    for (const session of this.sessions.keys()) session.destroy();
+    for (const [session, { streams }] of this.sessions) {
+      // The end of the connection alone looks to some clients like the end of the answer.
+      for (const stream of streams) stream.destroy(new Error('the server is closing'));
+      session.close();
+      setTimeout(() => session.destroy(), RESET_FLUSH_MS);
+    }
   }
 
   private open(session: Http2Session): void {
     const state = new Session(session);
     this.sessions.set(session, state);
     session.on('close', () => this.sessions.delete(session));
-    session.setTimeout(this.options.keepAliveTimeoutMs, () => {
-      // A stream may be silent for ever; only a connection without one is idle.
-      if (state.openStreams === 0) session.close();
+    session.on('timeout', () => this.lookAfter(session, state));
+    session.setTimeout(this.options.keepAliveTimeoutMs);
+  }
+
+  /**
+   * A connection has been silent for long. Without a stream it is closed; with one it may be silent for ever, but must answer
+   * a PING. That also finds the sessions that Node leaves behind: after a frame that breaks the protocol it neither closes
+   * the connection nor reads on, so that not even the client's reset is seen.
+   */
+  private lookAfter(session: Http2Session, state: Session): void {
+    const { keepAliveTimeoutMs, headerTimeoutMs } = this.options;
+    const timer = setTimeout(() => session.destroy(), headerTimeoutMs);
+    session.once('close', () => clearTimeout(timer));
+    if (state.streams.size === 0) return session.close();
+    session.ping((error) => {
+      if (error !== null) return;
+      clearTimeout(timer);
+      session.setTimeout(keepAliveTimeoutMs);
     });
   }
 
@@ -84,8 +107,8 @@ export class Http2Listener {
       stream.on('error', () => undefined).destroy();
       return;
     }
-    state.openStreams++;
-    stream.on('close', () => state.openStreams--);
+    state.streams.add(stream);
+    stream.on('close', () => state.streams.delete(stream));
     const head = readHead(fields, raw);
     const exchange = new Http2Exchange(stream, head, state, this.options.idleTimeoutMs);
     dispatch(exchange, this.handler, streamProblem(head) ?? headProblem(head, this.options, true));
@@ -93,7 +116,7 @@ export class Http2Listener {
 }
 
 class Session {
-  openStreams = 0;
+  readonly streams = new Set<ServerHttp2Stream>();
   readonly peer: Peer;
 
   constructor(session: Http2Session) {

@@ -36,6 +36,8 @@ export async function listen(options: Partial<ListenerOptions>, handler: Exchang
   return port;
 }
 
+const TCP_KEEP_ALIVE_MS = 60_000;
+
 class Port implements Listener {
   address: ListenAddress;
   private readonly server: Server;
@@ -54,8 +56,17 @@ class Port implements Listener {
     this.address = { host: options.host, port: options.port };
     this.http1 = new Http1Server(options, handler);
     this.http2 = new Http2Listener(options, handler);
-    // HTTP/1 clients may end their side before the answer.
-    this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.take(socket));
+    this.server = createServer(
+      {
+        // HTTP/1 answers are flushed before we end our side, also after the client has ended its own.
+        allowHalfOpen: true,
+        noDelay: true,
+        // A client that vanished without a word is found out, though its stream may be silent for ever.
+        keepAlive: true,
+        keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
+      },
+      (socket) => this.take(socket),
+    );
   }
 
   open(): Promise<void> {
@@ -97,9 +108,9 @@ class Port implements Listener {
 
   closeNow(): void {
     this.server.close();
+    for (const socket of this.undecided) socket.destroy();
     this.http1.destroy();
     this.http2.destroy();
-    for (const socket of this.sockets) socket.destroy();
   }
 
   private take(socket: Socket): void {
@@ -122,25 +133,26 @@ class Port implements Listener {
     let head: Buffer | undefined;
     const settle = (): void => {
       clearTimeout(timer);
-      socket.off('data', onData).off('end', settle);
+      socket.off('data', onData).off('end', giveUp);
       this.undecided.delete(socket);
+      if (head === undefined) return giveUp();
       socket.pause();
-      if (head !== undefined) socket.unshift(head);
+      socket.unshift(head);
       if (isHttp2(head)) this.http2.accept(socket);
-      else if (head !== undefined) this.http1.accept(socket);
-      else socket.destroy();
+      else this.http1.accept(socket, head);
     };
     const onData = (chunk: Buffer): void => {
       head = head === undefined ? chunk : Buffer.concat([head, chunk]);
       if (head.length >= 3) settle();
     };
+    const giveUp = (): void => void socket.destroy();
     // One that has sent a byte or two goes on to HTTP/1, whose own time-out answers it.
     const timer = setTimeout(settle, this.options.headerTimeoutMs);
     socket.once('close', () => clearTimeout(timer));
-    socket.on('data', onData).on('end', settle);
+    socket.on('data', onData).on('end', giveUp);
   }
 }
 
-function isHttp2(head: Buffer | undefined): boolean {
-  return head !== undefined && head.length >= 3 && head[0] === 0x50 && head[1] === 0x52 && head[2] === 0x49;
+function isHttp2(head: Buffer): boolean {
+  return head.length >= 3 && head[0] === 0x50 && head[1] === 0x52 && head[2] === 0x49;
 }

@@ -16,10 +16,14 @@ export interface ParserError extends Error {
   readonly rawPacket?: Buffer;
 }
 
-/** The error to answer; undefined where nobody is left to read an answer. */
+/**
+ * The error to answer; undefined where nobody is left to read an answer.
+ * @param inHeaders true where the request line is known to have come in an earlier read.
+ */
 export function parserProblem(
   error: ParserError,
   limits: { readonly maxUrlBytes: number; readonly maxHeaderBytes: number; readonly headerTimeoutMs: number },
+  inHeaders: boolean,
 ): StatusError | undefined {
   const packet = error.rawPacket?.toString('latin1') ?? '';
   switch (error.code) {
@@ -32,7 +36,7 @@ export function parserProblem(
     case 'HPE_INVALID_VERSION':
       return bad('the request line does not end in HTTP/1.1 and CR LF; write "GET /path HTTP/1.1"');
     case 'HPE_HEADER_OVERFLOW':
-      return overflow(packet, limits);
+      return overflow(packet.slice(0, error.bytesParsed), limits, inHeaders);
     case 'HPE_INVALID_HEADER_TOKEN':
     case 'HPE_CR_EXPECTED':
     case 'HPE_LF_EXPECTED':
@@ -111,13 +115,17 @@ function invalidMethod(packet: string): StatusError {
   return bad(`"${method}" is not a method that HTTP/1 is served with; ${hint}`);
 }
 
-/** The parser counts URL and headers together; a packet without a line's end is the URL's own. */
+/**
+ * The parser counts URL and headers together and stops at the end of a piece of either. Where it stopped in a later read than
+ * the first, a piece without a space or a line's end may be of both, and `inHeaders` decides.
+ */
 function overflow(
-  packet: string,
+  piece: string,
   { maxUrlBytes, maxHeaderBytes }: { readonly maxUrlBytes: number; readonly maxHeaderBytes: number },
+  inHeaders: boolean,
 ): StatusError {
-  const line = firstLine(packet);
+  const line = firstLine(piece);
   const startsRequest = /^[A-Z-]+ \S/.test(line);
-  const isUrl = startsRequest ? line.length > maxUrlBytes : line.length === packet.length && !packet.includes(' ');
+  const isUrl = startsRequest ? line.length > maxUrlBytes : !inHeaders && !/[ \r\n]/.test(piece);
   return isUrl ? urlTooLong(maxUrlBytes) : headersTooLong(maxHeaderBytes);
 }

@@ -2,8 +2,10 @@
  * Errors as HTTP answers, in the configured shape. The one place where a StatusError becomes a status line, headers
  * and a body; used for the routes' own errors, for failed calls and for what no route answers.
  */
+import { STATUS_CODES } from 'node:http';
 import type { Codec } from '../codec/index.js';
 import type { ErrorWriter, Reply } from '../exchange.js';
+import { header } from '../headers.js';
 import { codeName, httpStatusOf, type StatusDetail, StatusError } from '../status.js';
 import { Writer } from '../wire/index.js';
 import { badRequestDetail, isDebugInfo, retryAfterSeconds } from './details.js';
@@ -13,13 +15,14 @@ import type { ErrorFormat, TranscodeOptions } from './options.js';
 /** Makes the writer of error answers for one set of options. */
 export function createErrorWriter(codec: Codec, options: TranscodeOptions): ErrorWriter {
   const writeDetail = detailWriter(codec);
-  const shape = shapes[options.errorFormat];
+  const { contentType, write } = shapes[options.errorFormat];
   return (error, head) => {
     const details = detailsOf(error, options);
-    const body = shape(error, details.map(writeDetail), head.requestId);
+    const status = error.httpStatus ?? options.statusMap.get(error.code) ?? httpStatusOf(error.code);
+    const body = write({ error, status, details: detailsMember(details.map(writeDetail)), requestId: head.requestId });
     const headers = [
       'content-type',
-      'application/json',
+      contentType,
       'content-length',
       String(Buffer.byteLength(body)),
       'x-request-id',
@@ -27,9 +30,10 @@ export function createErrorWriter(codec: Codec, options: TranscodeOptions): Erro
     ];
     for (const [name, value] of error.headers) headers.push(name, value);
     const retryAfter = retryAfterSeconds(details);
-    if (retryAfter !== undefined) headers.push('retry-after', String(retryAfter));
+    if (retryAfter !== undefined && header(headers, 'retry-after') === undefined)
+      headers.push('retry-after', String(retryAfter));
     return {
-      status: error.httpStatus ?? options.statusMap.get(error.code) ?? httpStatusOf(error.code),
+      status,
       headers,
       reason: options.reasonPhrase && head.httpVersion !== '2' ? reasonPhrase(error.message) : undefined,
       body: head.method === 'HEAD' ? undefined : Buffer.from(body),
@@ -59,16 +63,50 @@ function detailWriter(codec: Codec): (detail: StatusDetail) => string {
   };
 }
 
-type Shape = (error: StatusError, details: readonly string[], requestId: string) => string;
+/** What the shapes are made from. */
+interface ErrorParts {
+  readonly error: StatusError;
+  /** HTTP status. */
+  readonly status: number;
+  /** `,"details":[…]`, or nothing where there are none. */
+  readonly details: string;
+  readonly requestId: string;
+}
+
+interface Shape {
+  readonly contentType: string;
+  write(parts: ErrorParts): string;
+}
 
 const shapes: Readonly<Record<ErrorFormat, Shape>> = {
   /** google.rpc.Status. */
-  status: (error, details) => `{"code":${error.code},"message":${jsonString(error.message)}${detailsMember(details)}}`,
+  status: {
+    contentType: 'application/json',
+    write: ({ error, details }) => `{"code":${error.code},"message":${jsonString(error.message)}${details}}`,
+  },
+
+  /** https://google.aip.dev/193: `code` is the HTTP status. */
+  aip193: {
+    contentType: 'application/json',
+    write: ({ error, status, details }) =>
+      `{"error":{"code":${status},"message":${jsonString(error.message)},"status":"${codeName(error.code)}"${details}}}`,
+  },
+
+  /** https://www.rfc-editor.org/rfc/rfc9457 */
+  problem: {
+    contentType: 'application/problem+json',
+    write: ({ error, status, details }) =>
+      `{"type":"about:blank","title":${jsonString(STATUS_CODES[status] ?? 'Error')},"status":${status},` +
+      `"detail":${jsonString(error.message)},"code":"${codeName(error.code)}"${details}}`,
+  },
 
   /** PhotonCloud's envelope. */
-  photon: (error, details, requestId) =>
-    `{"error":{"code":"${codeName(error.code)}","message":${jsonString(error.message)}${detailsMember(details)}},` +
-    `"meta":${metaJson(requestId)}}`,
+  photon: {
+    contentType: 'application/json',
+    write: ({ error, details, requestId }) =>
+      `{"error":{"code":"${codeName(error.code)}","message":${jsonString(error.message)}${details}},` +
+      `"meta":${metaJson(requestId)}}`,
+  },
 };
 
 function detailsMember(details: readonly string[]): string {

@@ -5,7 +5,8 @@
 import { defaultCodecOptions, type CodecOptions } from '../codec/index.js';
 import type { UnescapeMode } from '../uri.js';
 
-export type ErrorFormat = 'status' | 'photon';
+/** google.rpc.Status, AIP-193, RFC 9457 problem details, or PhotonCloud's envelope. */
+export type ErrorFormat = 'status' | 'aip193' | 'problem' | 'photon';
 
 export interface TranscodeOptions extends CodecOptions {
   /**

@@ -104,7 +104,8 @@ function reservedPaths(binding: Binding): Reserved[] {
     path: fieldPath,
     by: `the path ${source}`,
   }));
-  for (const { source: kind, name, path } of binding.options.headers) reserved.push({ path, by: `the ${kind} ${name}` });
+  for (const { source: kind, name, path } of binding.options.headers)
+    reserved.push({ path, by: `the ${kind} ${name}` });
   if (binding.body.kind === 'field') reserved.push({ path: binding.body.path, by: 'the body' });
   return reserved;
 }
@@ -112,5 +113,5 @@ function reservedPaths(binding: Binding): Reserved[] {
 /** One error for all that is wrong: the message names each field. */
 function invalid(violations: readonly FieldViolation[]): StatusError {
   const message = violations.map(({ field, description }) => `${field}: ${description}`).join('; ');
-  return new StatusError(Code.INVALID_ARGUMENT, message, { httpStatus: 400, violations });
+  return new StatusError(Code.INVALID_ARGUMENT, message, { violations });
 }

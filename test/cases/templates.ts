@@ -29,6 +29,7 @@ export const templateCases: readonly TemplateCase[] = [
   { template: '/{x=a:b/c}', shape: '/a:b/c', variables: ['x 0-1 multi'] },
   { template: '/%7Eme/%2f:%67o', shape: '/~me/%2F:go' },
   { template: "/$metadata/OData('x')/@me/a;b=c,d", shape: "/$metadata/OData('x')/@me/a;b=c,d" },
+  { template: '/a%20b%0a%00', shape: '/a%20b%0A%00' },
   { template: '/é', shape: '/%C3%A9' },
   { template: '/a=b', shape: '/a=b' },
   { template: '/__proto__/{constructor}', shape: '/__proto__/*', variables: ['constructor 1-1'] },
@@ -129,6 +130,19 @@ const errors: readonly (readonly [string, string, number, string])[] = [
     3,
     'write two hex digits after %, or %25 for a literal %',
   ],
+  ...[
+    ['/%4g', '%4g', '%4g', 1],
+    ['/%g4', '%g4', '%g4', 1],
+    ['/%41%zz', '%zz', '%41%zz', 4],
+  ].map(
+    ([template, escape, segment, offset]) =>
+      [
+        template as string,
+        `"${escape}" in the segment "${segment}" is not a percent-escape`,
+        offset as number,
+        'write two hex digits after %, or %25 for a literal %',
+      ] as const,
+  ),
   [
     '/100%',
     '"%" in the segment "100%" is not a percent-escape',

@@ -167,7 +167,7 @@ void t.test('nesting', (t) => {
   const wire = read('j.Vm', forms[0]![2](201), deep);
   t.match(failure(() => print('j.Vm', wire)).message, /no valid j\.Vm: it is nested deeper than 200 levels/);
   t.doesNotThrow(() => print('j.Vm', read('j.Vm', forms[0]![2](200), deep)));
-  let reversed = Buffer.alloc(0);
+  let reversed: Buffer = Buffer.alloc(0);
   for (let level = 0; level < 150; level++) {
     const inner = new Writer();
     inner.uint32(66);
@@ -250,7 +250,7 @@ void t.test('options of printing', (t) => {
     const wire = read(type, json);
     // JSON.parse would move keys that look like numbers to the front, and lose "__proto__".
     if (/"-?\d+":|__proto__|-0[,}]/.test(canonical)) continue;
-    t.equal(print(type, wire, pretty), JSON.stringify(JSON.parse(canonical), null, 2).replaceAll('e+21', 'e+21'), name);
+    t.equal(print(type, wire, pretty), JSON.stringify(JSON.parse(canonical), null, 2), name);
   }
   t.strictSame(new Codec(schema).options, defaultCodecOptions);
   t.end();

@@ -178,7 +178,13 @@ void t.test('with default options', async (t) => {
 
   await t.test('metadata becomes headers, trailers too', async (t) => {
     service.answer = () => ({
-      headers: { 'x-one': 'h', 'x-data-bin': Buffer.from([255]), 'content-language': 'en', 'grpc-foo': 'x', 'x-http-code': '202' },
+      headers: {
+        'x-one': 'h',
+        'x-data-bin': Buffer.from([255]),
+        'content-language': 'en',
+        'grpc-foo': 'x',
+        'x-http-code': '202',
+      },
       trailers: { 'x-two': 't' },
     });
     const response = await proxy.send('GET /v1/a');
@@ -204,7 +210,9 @@ void t.test('with default options', async (t) => {
       ['2xx', undefined, 200],
       ['20', undefined, 200],
     ] as const) {
-      service.answer = () => ({ headers: { 'x-http-code': code, ...(range === undefined ? {} : { 'content-range': range }) } });
+      service.answer = () => ({
+        headers: { 'x-http-code': code, ...(range === undefined ? {} : { 'content-range': range }) },
+      });
       const response = await proxy.send('GET /v1/a');
       t.equal(response.status, status, code);
       if (status === 204 || status === 304) t.equal(response.text, '');
@@ -250,7 +258,11 @@ void t.test('with default options', async (t) => {
       { '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '2s' },
     ]);
     service.answer = () => ({ code: 5, details: 'x', trailers: { 'grpc-status-details-bin': Buffer.from([0xff]) } });
-    t.strictSame((await proxy.send('GET /v1/a')).json, { code: 5, message: 'x' }, 'broken details do not cost the error');
+    t.strictSame(
+      (await proxy.send('GET /v1/a')).json,
+      { code: 5, message: 'x' },
+      'broken details do not cost the error',
+    );
   });
 
   await t.test('an answer that is no message of its type', async (t) => {
@@ -262,7 +274,11 @@ void t.test('with default options', async (t) => {
 
   await t.test('deadlines', async (t) => {
     service.answer = () => ({ delayMs: 2000 });
-    for (const headers of [{ 'grpc-timeout': '50m' }, { 'x-request-timeout': '50ms' }, { 'x-request-timeout': '0.05s' }]) {
+    for (const headers of [
+      { 'grpc-timeout': '50m' },
+      { 'x-request-timeout': '50ms' },
+      { 'x-request-timeout': '0.05s' },
+    ]) {
       const response = await proxy.send('GET /v1/a', { headers });
       t.equal(response.status, 504, JSON.stringify(headers));
       t.equal((response.json as Status).code, 4);
@@ -408,6 +424,56 @@ void t.test('with the envelope', async (t) => {
   t.equal(odd.status, 500);
 });
 
+void t.test('error shapes', async (t) => {
+  const message = 'name: given more than once, expected one value';
+  const details = [
+    {
+      '@type': 'type.googleapis.com/google.rpc.BadRequest',
+      fieldViolations: [{ field: 'number', description: 'given more than once, expected one value' }],
+    },
+  ];
+  const rows = [
+    [
+      'status',
+      'application/json',
+      { code: 3, message: message.replace('name', 'number'), details },
+      { code: 5, message: 'm' },
+    ],
+    [
+      'aip193',
+      'application/json',
+      { error: { code: 422, message: message.replace('name', 'number'), status: 'INVALID_ARGUMENT', details } },
+      { error: { code: 404, message: 'm', status: 'NOT_FOUND' } },
+    ],
+    [
+      'problem',
+      'application/problem+json',
+      {
+        type: 'about:blank',
+        title: 'Unprocessable Entity',
+        status: 422,
+        detail: message.replace('name', 'number'),
+        code: 'INVALID_ARGUMENT',
+        details,
+      },
+      { type: 'about:blank', title: 'Not Found', status: 404, detail: 'm', code: 'NOT_FOUND' },
+    ],
+  ] as const;
+  for (const [errorFormat, contentType, ours, theirs] of rows) {
+    const proxy = await startTestProxy(proto, { errorFormat, statusMap: new Map([[3, 422]]) });
+    proxy.service.answer = () => ({ code: 5, details: 'm' });
+    const bad = await proxy.send('GET /v1/a?number=1&number=2');
+    t.equal(bad.status, 422);
+    t.equal(bad.headers['content-type'], contentType);
+    t.strictSame(bad.json, ours, errorFormat);
+    t.strictSame((await proxy.send('GET /v1/a')).json, theirs, errorFormat);
+    const unknown = await proxy.send('GET /nothing');
+    t.equal(unknown.status, 404);
+    t.equal(unknown.headers['content-type'], contentType);
+    await proxy.close();
+  }
+});
+
 void t.test('options', async (t) => {
   const proxy = await startTestProxy(proto, {
     maxConcurrentRequests: 1,
@@ -427,12 +493,19 @@ void t.test('options', async (t) => {
   const { service } = proxy;
   t.teardown(() => proxy.close());
   t.equal((await proxy.send('GET /health')).status, 404, 'health');
-  t.strictSame((await proxy.send('GET /v1/a?utm_source=x&xyz=1&exact=&list=a,b+c')).json, { name: 'a', list: ['a', 'b+c'] });
+  t.strictSame((await proxy.send('GET /v1/a?utm_source=x&xyz=1&exact=&list=a,b+c')).json, {
+    name: 'a',
+    list: ['a', 'b+c'],
+  });
   t.equal((await proxy.send('GET /v1/a?exactly=1')).status, 400);
   t.equal((await proxy.send('GET /v1/a', { body: 'whatever' })).status, 200);
   t.equal((await proxy.send('GET /v1/a', { headers: { host: 'good.example' } })).status, 200);
   t.equal((await proxy.send('PUT /v1/a', { headers: { origin: 'http://evil.example' }, body: '{}' })).status, 200);
-  service.answer = () => ({ code: 5, details: 'gone', trailers: { 'grpc-status-details-bin': statusBytes(any('google.rpc.DebugInfo', Buffer.from([0x12, 1, 0x62]))) } });
+  service.answer = () => ({
+    code: 5,
+    details: 'gone',
+    trailers: { 'grpc-status-details-bin': statusBytes(any('google.rpc.DebugInfo', Buffer.from([0x12, 1, 0x62]))) },
+  });
   const gone = await proxy.send('GET /v1/a');
   t.equal(gone.status, 410);
   t.equal(gone.reason, 'Gone');
@@ -480,4 +553,3 @@ async function rawRequest(proxy: TestProxy, head: string, chunks: readonly strin
   await once(socket, 'close');
   return text;
 }
-

@@ -23,7 +23,9 @@ async function run(t: Test, proxy: TestProxy, row: ValueCase): Promise<void> {
   t.equal(response.status, row.status ?? 400, `${row.name}: ${response.text}`);
   t.match(error.message, row.error, row.name);
   if (row.fields === undefined) return;
-  const fields = (error.details ?? []).flatMap(({ fieldViolations }) => fieldViolations ?? []).map(({ field }) => field);
+  const fields = (error.details ?? [])
+    .flatMap(({ fieldViolations }) => fieldViolations ?? [])
+    .map(({ field }) => field);
   t.strictSame(fields, row.fields, `${row.name}: ${error.message}`);
 }
 

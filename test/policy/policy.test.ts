@@ -73,7 +73,11 @@ const originRows: readonly Row[] = [
   origin('POST', 'a.example', 'http://user@a.example', foreign),
   origin('POST', 'a.example', 'http://a.example/path', foreign),
   { method: 'POST', headers: ['origin', 'http://a.example'], refused: foreign },
-  { method: 'POST', headers: ['host', 'a.example', 'origin', 'http://a.example', 'origin', 'http://evil'], refused: foreign },
+  {
+    method: 'POST',
+    headers: ['host', 'a.example', 'origin', 'http://a.example', 'origin', 'http://evil'],
+    refused: foreign,
+  },
 ];
 
 const rebinding = /does not answer to the name.*--allowed-hosts/;
@@ -102,14 +106,9 @@ const hostRows: readonly Row[] = [
 ];
 
 check(originRows, '0.0.0.0', {});
-check(
-  [
-    origin('POST', 'a.example', 'https://evil.example'),
-    origin('POST', 'a.example', 'null'),
-  ],
-  '0.0.0.0',
-  { checkOrigin: false },
-);
+check([origin('POST', 'a.example', 'https://evil.example'), origin('POST', 'a.example', 'null')], '0.0.0.0', {
+  checkOrigin: false,
+});
 check(hostRows, '127.0.0.1', {});
 check(hostRows, '::1', {});
 check([host('evil.example'), host('')], '0.0.0.0', {});
@@ -117,6 +116,9 @@ check([host('api.example:1'), host('API.example'), host('other.example', rebindi
   allowedHosts: ['api.example'],
 });
 check([host('evil.example')], '127.0.0.1', { allowedHosts: ['*'] });
+check([host('a.b.example'), host('b.example', rebinding), host('xb.example', rebinding)], '127.0.0.1', {
+  allowedHosts: ['*.b.example'],
+});
 
 const override = (method: string, value: string, methodAfter: string): Row => ({
   method,
@@ -137,7 +139,13 @@ check(
 check([override('POST', 'PUT', 'POST')], '0.0.0.0', {});
 // An override does not get round the origin check.
 check(
-  [{ method: 'POST', headers: ['host', 'a', 'origin', 'http://evil', 'x-http-method-override', 'GET'], refused: foreign }],
+  [
+    {
+      method: 'POST',
+      headers: ['host', 'a', 'origin', 'http://evil', 'x-http-method-override', 'GET'],
+      refused: foreign,
+    },
+  ],
   '0.0.0.0',
   { methodOverride: true },
 );

@@ -220,6 +220,17 @@ void t.test('paths of any number of segments', (t) => {
   t.end();
 });
 
+void t.test('only what is not plain is normalised', (t) => {
+  const isPlain = (path: string) => {
+    const segments = new PathSegments();
+    segments.cut(path);
+    return segments.plain;
+  };
+  for (const path of ['/', '/v1/shelves', "/-._~!$&'()*+,;=:@/A9"]) t.ok(isPlain(path), path);
+  for (const path of ['/%41', '/a/%', '/é', '/\x7f', '/a"', '/a|b/c', '/{x}']) t.notOk(isPlain(path), path);
+  t.end();
+});
+
 void t.test('a search is bounded by the table, whatever the path', (t) => {
   const letters = ['a', 'b'];
   const fronts = Array.from({ length: 5 }, (_, length) => product(letters.concat('*'), length)).flat();
@@ -322,7 +333,7 @@ void t.test('duplicates', (t) => {
   void t.test('then the file name, then the declaration', (t) => {
     const place = (file: string) => ({ file });
     const order: Partial<RuleOrigin>[] = [
-      { rpc: 'third', place: place('b.proto'), fileOrder: 2, declaration: 7 },
+      { rpc: 'third', place: place('b.proto'), fileOrder: 2, declaration: 0 },
       { rpc: 'fifth', place: place('a.proto'), fileOrder: undefined, declaration: 0 },
       { rpc: 'first', place: place('a.proto'), fileOrder: 2, declaration: 5 },
       { rpc: 'second', place: place('a.proto'), fileOrder: 2, declaration: 6 },

@@ -686,6 +686,43 @@ void t.test('what is wrong with method options', (t) => {
   t.end();
 });
 
+void t.test('limits of method options', (t) => {
+  const optionsOf = (text: string) => {
+    const { bindings, problems } = load(`${rule('get: "/a"')} option (photongate.http) = { ${text} };`);
+    return { ...bindings[0]!.options, errors: problems.errors.length };
+  };
+  for (const successStatus of [200, 204, 304, 399]) {
+    t.match(optionsOf(`success_status: ${successStatus}`), { successStatus, errors: 0 });
+  }
+  t.match(optionsOf('deadline { nanos: 999999999 }'), { deadlineMs: 999.999999, errors: 0 });
+  t.match(optionsOf('deadline { seconds: 315576000000 }'), { deadlineMs: 315_576_000_000_000, errors: 0 });
+  t.end();
+});
+
+void t.test('broken entries of method options are left out', (t) => {
+  const { bindings } = load(`${rule('get: "/a"')} option (photongate.http) = {
+    headers { header: "a b" field: "name" }
+    headers { header: "c" field: "nmae" }
+    headers { header: "d" field: "at.seconds" }
+    headers { header: "e" field: "at" }
+    headers { header: "f" field: "ttl" }
+    headers { header: "g" field: "ttl.nanos" }
+    response_headers { header: "h i" field: "uri" }
+    response_headers { header: "j" field: "nope" }
+    response_headers { header: "k" field: "uri" }
+  };`);
+  const { headers, responseHeaders } = bindings[0]!.options;
+  t.strictSame(
+    headers.map(({ name }) => name),
+    ['d', 'f'],
+  );
+  t.strictSame(
+    responseHeaders.map(({ name }) => name),
+    ['k'],
+  );
+  t.end();
+});
+
 void t.test('headers and rules may not set the same field', (t) => {
   const errorsOf = (text: string, field: string) =>
     load(`${rule(text)} option (photongate.http) = { headers { header: "x-h" field: "${field}" } };`).problems.errors;
@@ -708,7 +745,7 @@ const servicesText = {
   'a.proto':
     'syntax = "proto3"; package a.v1; import "c.proto"; message E {} service Greeter { rpc M(E) returns (E); } service Other {}',
   'b.proto': 'syntax = "proto3"; package b; message E {} service Greeter {}',
-  'c.proto': 'syntax = "proto3"; package c; message E {} service Imported {}',
+  'c.proto': 'syntax = "proto3"; package c; message E {} service Imported {} service Second {}',
 };
 
 void t.test('selectServices', (t) => {
@@ -729,6 +766,8 @@ void t.test('selectServices', (t) => {
     names: ['b.Greeter'],
     errors: [['unknown-service', 'no service is named "a.v1.Greter"', 'did you mean a.v1.Greeter?']],
   });
+  t.strictSame(select('a.v1').names.toSorted(), ['a.v1.Greeter', 'a.v1.Other']);
+  t.strictSame(select('a.v2').errors, [['unknown-service', 'no service is named "a.v2"', 'did you mean a.v1?']]);
   t.strictSame(select('Other').errors, [
     ['unknown-service', 'no service is named "Other"', 'did you mean a.v1.Other?'],
   ]);
@@ -743,14 +782,14 @@ void t.test('selectServices', (t) => {
       'ask for it: --proto c.proto',
     ],
   ]);
-  for (const pattern of ['', 'a.v1', 'a*', '*.Greeter', 'a..b', 'a.', 'a.v1.Greeter/M', '__proto__']) {
+  for (const pattern of ['', 'a', 'a*', '*.Greeter', 'a..b', 'a.', 'a.v1.Greeter/M', '__proto__']) {
     t.equal(select(pattern).errors.length, 1, pattern);
   }
   t.strictSame(select('a*').errors, [
     [
       'selector-syntax',
       '"a*" is not a selector of services',
-      'write a full name (pkg.Service), all of a package (pkg.*), or *',
+      'write a full name (pkg.Service), a package (pkg), a package with those below it (pkg.*), or *',
     ],
   ]);
   t.end();

@@ -18,6 +18,7 @@ void t.test('templates', (t) => {
     t.equal(parsed.toString(), printed, `text of ${template}`);
     t.strictSame(variablesOf(parsed), variables, `variables of ${template}`);
     t.equal(parsed.source, template);
+    t.equal(parsed.deepIndex, shape.split(/[/:]/).indexOf('**') - (shape.includes('**') ? 1 : 0), `** of ${template}`);
   }
   t.end();
 });

@@ -57,17 +57,27 @@ export async function serve(
 
 /** A TCP client that keeps what it receives. */
 export class Client {
-  received = Buffer.alloc(0);
+  /** Bytes received so far. */
+  length = 0;
+  private chunks: Buffer[] = [];
   /** `end`: the server closed in order; `reset`: it cut the connection. */
   closed: 'end' | 'reset' | undefined;
+  /** True once the connection is gone in both directions. */
+  gone = false;
   readonly socket: Socket;
 
   constructor(listener: Listener, options: { allowHalfOpen?: boolean } = {}) {
     this.socket = connect({ port: listener.address.port, host: listener.address.host, ...options });
-    this.socket.on('data', (chunk: Buffer) => (this.received = Buffer.concat([this.received, chunk])));
+    this.socket.on('data', (chunk: Buffer) => {
+      this.chunks.push(chunk);
+      this.length += chunk.length;
+    });
     this.socket.on('end', () => (this.closed ??= 'end'));
     this.socket.on('error', () => (this.closed ??= 'reset'));
-    this.socket.on('close', () => (this.closed ??= 'end'));
+    this.socket.on('close', () => {
+      this.closed ??= 'end';
+      this.gone = true;
+    });
   }
 
   send(data: string | Buffer): this {
@@ -76,14 +86,15 @@ export class Client {
   }
 
   get text(): string {
-    return this.received.toString('latin1');
+    if (this.chunks.length > 1) this.chunks = [Buffer.concat(this.chunks)];
+    return this.chunks[0]?.toString('latin1') ?? '';
   }
 
   /** Waits until the text has the pattern; fails after 3 s. */
   async until(pattern: RegExp): Promise<string> {
     await waitFor(
       () => pattern.test(this.text),
-      () => `${pattern} in ${JSON.stringify(this.text)}`,
+      () => `${pattern} in ${JSON.stringify(this.text.slice(-300))}`,
     );
     return this.text;
   }
@@ -92,7 +103,7 @@ export class Client {
   async close(): Promise<'end' | 'reset'> {
     await waitFor(
       () => this.closed !== undefined,
-      () => `a close after ${JSON.stringify(this.text)}`,
+      () => `a close after ${JSON.stringify(this.text.slice(-300))}`,
     );
     return this.closed!;
   }

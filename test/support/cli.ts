@@ -18,7 +18,10 @@ export interface RunningCli {
   readonly finished: Promise<Finished>;
 }
 
-function start(args: readonly string[], cwd: string): { child: ChildProcess; finished: Promise<Finished>; text: { out: string } } {
+function start(
+  args: readonly string[],
+  cwd: string,
+): { child: ChildProcess; finished: Promise<Finished>; text: { out: string } } {
   const env = { ...process.env, NO_COLOR: '1' };
   const child = spawn(process.execPath, [bin, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const text = { out: '', err: '' };
@@ -31,7 +34,11 @@ function start(args: readonly string[], cwd: string): { child: ChildProcess; fin
 }
 
 /** Runs a command that ends by itself, in this process: for tables of many. */
-export async function runMain(args: readonly string[], workingDirectory: string): Promise<Finished> {
+export async function runMain(
+  args: readonly string[],
+  workingDirectory: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Finished> {
   const text = { out: '', err: '' };
   const code = await main(args, {
     output: (chunk) => (text.out += chunk),
@@ -39,6 +46,7 @@ export async function runMain(args: readonly string[], workingDirectory: string)
     color: false,
     columns: 100,
     workingDirectory,
+    environment,
     interactive: false,
     // A start that should have failed ends at once instead of waiting for a signal.
     onSignal: (listener) => {

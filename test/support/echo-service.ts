@@ -39,7 +39,13 @@ const same = (bytes: Buffer): Buffer => bytes;
 
 export async function startEchoService(schema: Schema, address = '127.0.0.1:0'): Promise<EchoService> {
   const server = new Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 });
-  const service: EchoService = { target: '', calls: [], answer: () => ({}), cancelled: 0, close: () => server.forceShutdown() };
+  const service: EchoService = {
+    target: '',
+    calls: [],
+    answer: () => ({}),
+    cancelled: 0,
+    close: () => server.forceShutdown(),
+  };
   for (const { methods } of schema.services) {
     const unary = methods.filter((method) => !method.clientStreaming && !method.serverStreaming);
     server.addService(

@@ -16,7 +16,7 @@ export interface LoadedText {
   readonly problems: ProblemList;
 }
 
-/** Loads files that lie in memory below `/work` (one text is `test.proto`), whatever is wrong with them. */
+/** Loads files that lie in memory below `/memory` (one text is `test.proto`), whatever is wrong with them. */
 export function loadText(
   text: string | Readonly<Record<string, string | Uint8Array>>,
   options: SchemaTextOptions = {},
@@ -27,10 +27,10 @@ export function loadText(
     protos: options.protos ?? Object.keys(files).filter((name) => name.endsWith('.proto')),
     protoPaths: options.protoPaths ?? [],
     descriptorSets: options.descriptorSets ?? [],
-    workingDirectory: '/work',
+    workingDirectory: '/memory',
     annotationsRoot,
   };
-  return { schema: loadSchema(sources, problems, memoryFiles(files, '/work', diskFiles)), problems };
+  return { schema: loadSchema(sources, problems, memoryFiles(files, '/memory', diskFiles)), problems };
 }
 
 /**

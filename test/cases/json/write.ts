@@ -11,12 +11,7 @@ export const printed: readonly (readonly [name: string, type: string, wire: stri
   ['of a scalar the last counts', 'j.Disk', '0801 0802', '{"size":2}'],
   ['even if that is the default', 'j.Disk', '0801 0800', '{}'],
   ['descending order', 'j.Disk', '120161 0801', '{"size":1,"name":"a"}'],
-  [
-    'messages are merged',
-    'j.Vm',
-    '12020801 1204 1a020805 1204 1a020806',
-    '{"spec":{"cpuCount":1,"boot":{"size":6}}}',
-  ],
+  ['messages are merged', 'j.Vm', '12020801 1204 1a020805 1204 1a020806', '{"spec":{"cpuCount":1,"boot":{"size":6}}}'],
   ['lists are joined', 'j.Lists', '0a0201 02 120161 0803 0a0104', '{"numbers":[1,2,3,4],"texts":["a"]}'],
   ['packed and not', 'j.Lists', '0801 0a020203 0804 3a020506 3807', '{"numbers":[1,2,3,4],"loose":[5,6,7]}'],
   ['an empty packed list', 'j.Lists', '0a00 1200', '{"texts":[""]}'],

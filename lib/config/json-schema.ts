@@ -1,0 +1,70 @@
+/** The JSON Schema of the configuration file, for editors; made from the same table as everything else. */
+import { flagName, type OptionSpec, optionSpecs } from './options.js';
+
+const texts = { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] };
+
+/** As a plain object, to be written as JSON. */
+export function configJsonSchema(): object {
+  const listener = { listen: { ...addresses(), description: '[host:]port, one or several' }, ...serving(optionSpecs) };
+  const mountOptions = optionSpecs.filter(({ listenerOnly }) => !listenerOnly);
+  const mount = { host: { ...texts, description: 'host names, or *.example.com' }, ...serving(mountOptions) };
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'photongate configuration',
+    ...closed({
+      proto: { ...texts, description: '.proto files, folders or globs whose services are served' },
+      proto_path: { ...texts, description: 'folders in which imports are sought' },
+      descriptor_set: { ...texts, description: 'binary FileDescriptorSets' },
+      listen: listener.listen,
+      listeners: {
+        type: 'array',
+        items: {
+          ...closed({
+            ...listener,
+            mounts: {
+              description: 'path prefixes, each with services and options of its own',
+              anyOf: [
+                { type: 'object', additionalProperties: closed(mount) },
+                { type: 'array', items: closed({ path: { type: 'string' }, ...mount }) },
+              ],
+            },
+          }),
+          required: ['listen'],
+        },
+      },
+      ...serving(optionSpecs),
+    }),
+  };
+}
+
+function closed(properties: object): object {
+  return { type: 'object', properties, additionalProperties: false };
+}
+
+function addresses(): object {
+  const one = { type: ['string', 'integer'] };
+  return { anyOf: [one, { type: 'array', items: one }] };
+}
+
+function serving(specs: readonly OptionSpec[]): Record<string, object> {
+  const target = { type: 'string' };
+  return {
+    services: { ...texts, description: 'names, packages or wildcards of services' },
+    upstreams: {
+      description: 'package or service → target; default for the rest',
+      anyOf: [
+        target,
+        {
+          type: 'object',
+          additionalProperties: { anyOf: [target, { ...closed({ target }), required: ['target'] }] },
+        },
+      ],
+    },
+    ...Object.fromEntries(
+      specs.map(({ name, kind, text, defaultText }) => [
+        name,
+        { ...kind.jsonSchema, description: `${text}. Default: ${defaultText}. Flag: --${flagName(name)}` },
+      ]),
+    ),
+  };
+}

@@ -1,0 +1,21 @@
+/** `npm run bench`: all benchmarks, as ratios where a yardstick can run beside us. No timed assertions anywhere. */
+import { benchCodec } from './codec.js';
+import { benchRouter } from './router.js';
+import { benchUnary } from './unary.js';
+
+const json = process.argv.includes('--json');
+
+const codec = benchCodec();
+const router = benchRouter();
+const unary = await benchUnary();
+
+if (json) {
+  console.log(JSON.stringify({ codec, router, unary }, null, 2));
+} else {
+  console.log('codec, time to that of JSON.parse / JSON.stringify of the same text');
+  console.table(codec);
+  console.log('router, ns for one match');
+  console.table(router);
+  console.log('unary, CPU time to that of a bare node:http server');
+  console.table(unary);
+}

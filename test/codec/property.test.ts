@@ -1,0 +1,494 @@
+/**
+ * Arbitrary messages through the codec and through an independent implementation; arbitrary damage; and numbers against
+ * what JavaScript computes.
+ */
+import fc from 'fast-check';
+import t from 'tap';
+import { Codec, JsonScanner, JsonSyntaxError } from '../../lib/codec/index.js';
+import type { FieldDescriptor, MessageDescriptor } from '../../lib/schema/index.js';
+import { StatusError } from '../../lib/status.js';
+import { Reader, Writer } from '../../lib/wire/index.js';
+import { proto2, proto3 } from '../cases/json/schema.js';
+import { schemaFromText } from '../support/schema.js';
+import { Oracle } from './oracle.js';
+
+const schema = schemaFromText({ 'j.proto': proto3, 'k.proto': proto2 });
+const codec = new Codec(schema);
+
+const types3 = ['Scalars', 'Disk', 'Spec', 'Vm', 'Lists', 'Maps', 'Known'].map((name) => `j.${name}`);
+const oracle3 = new Oracle(schema, 'proto3', types3, ['j.Color']);
+const oracle2 = new Oracle(schema, 'proto2', ['k.Old'], ['k.Closed']);
+const types = [...types3, 'k.Old'];
+const oracleOf = (type: string): Oracle => (type === 'k.Old' ? oracle2 : oracle3);
+
+function read(type: string, json: string | Buffer): Buffer {
+  const out = new Writer(16);
+  codec.reader(schema.message(type)!)(Buffer.from(json), out);
+  return out.take();
+}
+
+function print(type: string, wire: Buffer): string {
+  const out = new Writer(16);
+  codec.writer(schema.message(type)!)(wire, out);
+  return out.take().toString('utf8');
+}
+
+/** Canonical JSON values of a field type. */
+function valueArbitrary(field: FieldDescriptor, depth: number): fc.Arbitrary<unknown> {
+  const text = fc.string({ unit: 'grapheme', maxLength: 20 });
+  const bytes = fc.uint8Array({ maxLength: 20 }).map((data) => Buffer.from(data).toString('base64'));
+  const big = (min: bigint, max: bigint) => fc.bigInt({ min, max }).map(String);
+  switch (field.type) {
+    case 'bool':
+      return fc.boolean();
+    case 'string':
+      return text;
+    case 'bytes':
+      return bytes;
+    case 'double':
+      return fc.oneof(
+        fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0),
+        fc.constantFrom('NaN', 'Infinity', '-Infinity'),
+      );
+    case 'float':
+      return fc.oneof(
+        fc.float({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0),
+        fc.constantFrom('NaN', 'Infinity', '-Infinity'),
+      );
+    case 'enum':
+      if (field.enum!.fullName === 'google.protobuf.NullValue') return fc.constant(null);
+      return fc.constantFrom(
+        ...new Set(field.enum!.values.map(({ number }) => field.enum!.valueByNumber(number)!.name)),
+      );
+    case 'uint32':
+    case 'fixed32':
+      return fc.integer({ min: 0, max: 2 ** 32 - 1 });
+    case 'int32':
+    case 'sint32':
+    case 'sfixed32':
+      return fc.oneof(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), fc.integer({ min: -3, max: 300 }));
+    case 'uint64':
+    case 'fixed64':
+      return fc.oneof(big(0n, 2n ** 64n - 1n), big(0n, 1000n));
+    case 'int64':
+    case 'sint64':
+    case 'sfixed64':
+      return fc.oneof(big(-(2n ** 63n), 2n ** 63n - 1n), big(-1000n, 1000n));
+    case 'message':
+      return messageArbitrary(field.message!, depth + 1);
+  }
+}
+
+const timestamp = fc
+  .tuple(
+    fc.date({ min: new Date('0001-01-01T00:00:00Z'), max: new Date('9999-12-31T23:59:59Z'), noInvalidDate: true }),
+    fc.constantFrom('', '.500', '.000001', '.123456789'),
+  )
+  .map(([date, fraction]) => `${date.toISOString().replace(/^\+00/, '').slice(0, 19)}${fraction}Z`);
+const duration = fc
+  .tuple(fc.boolean(), fc.integer({ min: 0, max: 315_576_000_000 }), fc.constantFrom('', '.500', '.000000001'))
+  .filter(([, seconds]) => seconds < 315_576_000_000)
+  .map(
+    ([negative, seconds, fraction]) =>
+      `${negative && (seconds > 0 || fraction !== '') ? '-' : ''}${seconds}${fraction}s`,
+  );
+const json = fc
+  .jsonValue({ maxDepth: 3 })
+  .map((value) => JSON.parse(JSON.stringify(value)) as unknown)
+  .filter((value) => !JSON.stringify(value).includes('__proto__'));
+
+/** Canonical JSON of a message. */
+function messageArbitrary(message: MessageDescriptor, depth = 0): fc.Arbitrary<unknown> {
+  switch (message.fullName) {
+    case 'google.protobuf.Any':
+      return fc.oneof(
+        fc.constant({}),
+        messageArbitrary(schema.message('j.Disk')!, depth + 1).map((disk) => ({
+          '@type': 'type.googleapis.com/j.Disk',
+          ...(disk as object),
+        })),
+        duration.map((value) => ({ '@type': 'type.googleapis.com/google.protobuf.Duration', value })),
+      );
+    case 'google.protobuf.Timestamp':
+      return timestamp;
+    case 'google.protobuf.Duration':
+      return duration;
+    case 'google.protobuf.FieldMask':
+      return fc
+        .array(fc.stringMatching(/^[a-z]{1,4}([A-Z][a-z]{1,3})?(\.[a-z]{1,3})?$/), { maxLength: 3 })
+        .map((paths) => paths.join(','));
+    case 'google.protobuf.Value':
+      return json;
+    case 'google.protobuf.Struct':
+      return fc.dictionary(
+        fc.string({ maxLength: 5 }).filter((key) => key !== '__proto__'),
+        json,
+        { maxKeys: 3 },
+      );
+    case 'google.protobuf.ListValue':
+      return fc.array(json, { maxLength: 3 });
+  }
+  if (/^google\.protobuf\.\w+Value$/.test(message.fullName)) return valueArbitrary(message.field('value')!, depth);
+  const fields = message.fields.filter((field) => depth < 3 || field.type !== 'message');
+  const members = Object.fromEntries(fields.map((field) => [field.jsonName, fieldArbitrary(field, depth)]));
+  const required = fields.filter((field) => field.required).map((field) => field.jsonName);
+  return fc.record(members, { requiredKeys: required }).map((value) => oneOfEach(message, value));
+}
+
+function fieldArbitrary(field: FieldDescriptor, depth: number): fc.Arbitrary<unknown> {
+  if (field.map !== undefined) {
+    const { key, value } = field.map;
+    const keys = valueArbitrary(key, depth)
+      .map(String)
+      .filter((text) => text !== '__proto__');
+    return fc.dictionary(keys, valueArbitrary(value, depth), { maxKeys: 4 });
+  }
+  const value = valueArbitrary(field, depth);
+  return field.repeated ? fc.array(value, { maxLength: depth > 1 ? 2 : 4 }) : value;
+}
+
+/** Keeps one member of each oneof. */
+function oneOfEach(message: MessageDescriptor, value: Record<string, unknown>): Record<string, unknown> {
+  const result = { ...value };
+  for (const oneof of message.oneofs) {
+    const set = oneof.fields.filter((field) => field.jsonName in result);
+    for (const field of set.slice(1)) delete result[field.jsonName];
+  }
+  return result;
+}
+
+const typed = fc
+  .constantFrom(...types)
+  .chain((type) => fc.tuple(fc.constant(type), messageArbitrary(schema.message(type)!)));
+
+/** Parsed JSON, floats rounded: the other implementation prints them as doubles. */
+function comparable(value: unknown): unknown {
+  if (typeof value === 'number') return Math.fround(value);
+  if (Array.isArray(value)) return value.map(comparable);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, comparable(member)]));
+}
+
+/** Two values as texts, so that a counterexample can be read. */
+function same(found: unknown, expected: unknown): boolean {
+  const [left, right] = [JSON.stringify(sorted(comparable(found))), JSON.stringify(sorted(comparable(expected)))];
+  if (left !== right) throw new Error(`found ${left}\nexpected ${right}`);
+  return true;
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, member]) => [key, sorted(member)]),
+  );
+}
+
+/** A failure must be one that the caller can answer with. */
+function statusOf(run: () => unknown): number {
+  try {
+    run();
+    return 0;
+  } catch (error) {
+    if (error instanceof StatusError) return error.code;
+    throw error;
+  }
+}
+
+/** Runs a property; the counterexample is in the error. */
+function holds(name: string, property: fc.IRawProperty<unknown>, numRuns: number): void {
+  void t.test(name, (t) => {
+    t.doesNotThrow(() => fc.assert(property, { numRuns }));
+    t.end();
+  });
+}
+
+holds(
+  'JSON is read as the other implementation reads it',
+  fc.property(typed, ([type, value]) => {
+    const text = JSON.stringify(value);
+    const oracle = oracleOf(type);
+    return same(oracle.jsonOf(type, read(type, text)), oracle.jsonOf(type, oracle.wireOf(type, text)));
+  }),
+  150,
+);
+
+holds(
+  'JSON with white space and escapes is read the same',
+  fc.property(typed, ([type, value]) => {
+    const text = JSON.stringify(value);
+    const escaped = JSON.stringify(value, null, '\t').replace(
+      /[^\x20-\x7e\s]/g,
+      (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    );
+    return read(type, escaped).equals(read(type, text));
+  }),
+  100,
+);
+
+holds(
+  'wire is printed as the other implementation prints it',
+  fc.property(typed, ([type, value]) => {
+    const wire = oracleOf(type).wireOf(type, JSON.stringify(value));
+    return same(JSON.parse(print(type, wire)), oracleOf(type).jsonOf(type, wire));
+  }),
+  150,
+);
+
+holds(
+  'printed text is read as the same bytes, and printed the same again',
+  fc.property(typed, ([type, value]) => {
+    const text = print(type, read(type, JSON.stringify(value)));
+    return print(type, read(type, text)) === text;
+  }),
+  100,
+);
+
+/** The top-level fields of a message, each as its bytes. */
+function fieldsOf(wire: Buffer): Buffer[] {
+  const reader = new Reader(wire);
+  const fields: Buffer[] = [];
+  while (!reader.done) {
+    const start = reader.pos;
+    reader.skip(reader.tag());
+    fields.push(wire.subarray(start, reader.pos));
+  }
+  return fields;
+}
+
+const parts = fc
+  .constantFrom(...types)
+  .chain((type) =>
+    fc.tuple(fc.constant(type), fc.array(messageArbitrary(schema.message(type)!), { minLength: 2, maxLength: 3 })),
+  )
+  .map(
+    ([type, values]) =>
+      [type, values.flatMap((value) => fieldsOf(oracleOf(type).wireOf(type, JSON.stringify(value))))] as const,
+  )
+  .chain(([type, fields]) => fc.tuple(fc.constant(type), fc.shuffledSubarray(fields, { minLength: fields.length })));
+
+holds(
+  'fields in any order and any number are merged as the other implementation merges them',
+  fc.property(parts, ([type, fields]) => {
+    const wire = Buffer.concat(fields);
+    let expected: unknown;
+    try {
+      expected = oracleOf(type).jsonOf(type, wire);
+    } catch {
+      // What was merged may fit no type any more: an Any with the type of one and the value of another.
+      return [0, 13].includes(statusOf(() => print(type, wire)));
+    }
+    return same(JSON.parse(print(type, wire)), expected);
+  }),
+  150,
+);
+
+holds(
+  'one field of a message in any order prints as the whole message shows it',
+  fc.property(parts, ([type, fields]) => {
+    const wire = Buffer.concat(fields);
+    if (statusOf(() => print(type, wire)) !== 0) return;
+    const whole = JSON.parse(print(type, wire)) as Record<string, unknown>;
+    for (const field of schema.message(type)!.fields) {
+      if (!(field.jsonName in whole)) continue;
+      const out = new Writer();
+      codec.fieldWriter(field)(wire, out);
+      same(JSON.parse(out.take().toString()), whole[field.jsonName]);
+    }
+  }),
+  50,
+);
+
+const damage = fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 }), fc.constantFrom('set', 'insert', 'cut')), {
+  minLength: 1,
+  maxLength: 4,
+});
+
+function damaged(bytes: Buffer, changes: readonly (readonly [number, number, string])[]): Buffer {
+  let result = Buffer.from(bytes);
+  for (const [position, byte, kind] of changes) {
+    const at = position % (result.length + 1);
+    if (kind === 'cut') result = result.subarray(0, at);
+    else
+      result = Buffer.concat([result.subarray(0, at), Buffer.of(byte), result.subarray(kind === 'set' ? at + 1 : at)]);
+  }
+  return result;
+}
+
+holds(
+  'damaged JSON is refused, or was JSON after all',
+  fc.property(typed, damage, ([type, value], changes) => {
+    const text = damaged(Buffer.from(JSON.stringify(value)), changes);
+    const code = statusOf(() => read(type, text));
+    if (code === 0) JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(text));
+    return code === 0 || code === 3;
+  }),
+  400,
+);
+
+holds(
+  'damaged wire is refused, or printed as JSON',
+  fc.property(typed, damage, ([type, value], changes) => {
+    const wire = damaged(oracleOf(type).wireOf(type, JSON.stringify(value)), changes);
+    let text = 'null';
+    const code = statusOf(() => (text = print(type, wire)));
+    JSON.parse(text);
+    return code === 0 || code === 13;
+  }),
+  400,
+);
+
+function scans(text: string): boolean {
+  const scanner = new JsonScanner(Buffer.from(text), 100);
+  try {
+    scanner.next();
+    scanner.skipValue();
+    scanner.expectEnd();
+    return true;
+  } catch (error) {
+    if (error instanceof JsonSyntaxError) return false;
+    throw error;
+  }
+}
+
+function parses(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const jsonLike = fc
+  .array(
+    fc.constantFrom(...'{}[]:,"\\ \n0123456789.-+eEtrufalsn/bé', '\\u', '00e9', 'true', 'null', '""', '"a":', '1'),
+    { maxLength: 12 },
+  )
+  .map((parts) => parts.join(''));
+
+holds(
+  'the scanner takes what JSON.parse takes',
+  fc.property(
+    fc.oneof(
+      jsonLike,
+      jsonLike.map((text) => `{"a":${text}}`),
+      fc.json(),
+    ),
+    (text) => /\\ud/i.test(text) || scans(text) === parses(text),
+  ),
+  2000,
+);
+
+holds(
+  'any JSON goes through a Value',
+  fc.property(fc.jsonValue(), (value) => {
+    const text = JSON.stringify(value);
+    const back = print('google.protobuf.Value', read('google.protobuf.Value', text));
+    // Members that look like numbers are moved by JavaScript's objects, not by the codec.
+    return JSON.stringify(sorted(JSON.parse(back))) === JSON.stringify(sorted(JSON.parse(text)));
+  }),
+  150,
+);
+
+holds(
+  '64-bit integers keep their digits in every type and spelling',
+  fc.property(
+    fc.oneof(
+      fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }),
+      fc
+        .tuple(fc.integer({ min: 0, max: 64 }), fc.integer({ min: -3, max: 3 }))
+        .map(([bit, offset]) => 2n ** BigInt(bit) + BigInt(offset)),
+    ),
+    fc.boolean(),
+    (value, quoted) => {
+      for (const [name, min, max] of [
+        ['i64', -(2n ** 63n), 2n ** 63n - 1n],
+        ['s64', -(2n ** 63n), 2n ** 63n - 1n],
+        ['sf64', -(2n ** 63n), 2n ** 63n - 1n],
+        ['u64', 0n, 2n ** 64n - 1n],
+        ['f64', 0n, 2n ** 64n - 1n],
+      ] as const) {
+        const text = `{"${name}":${quoted ? `"${value}"` : value}}`;
+        const inRange = value >= min && value <= max;
+        if (!inRange && statusOf(() => read('j.Scalars', text)) !== 3) throw new Error(`${text} was accepted`);
+        if (inRange && value !== 0n) same(print('j.Scalars', read('j.Scalars', text)), `{"${name}":"${value}"}`);
+      }
+    },
+  ),
+  500,
+);
+
+holds(
+  'decimals are read as JavaScript reads them',
+  fc.property(
+    fc.tuple(
+      fc.bigInt({ min: -(10n ** 20n), max: 10n ** 20n }),
+      fc.integer({ min: 0, max: 25 }),
+      fc.integer({ min: -30, max: 30 }),
+    ),
+    ([digits, point, exponent]) => {
+      const text = String(digits < 0n ? -digits : digits).padStart(point + 1, '0');
+      const plain = `${digits < 0n ? '-' : ''}${text.slice(0, text.length - point)}${point === 0 ? '' : `.${text.slice(-point)}`}`;
+      for (const number of [plain, `${plain}e${exponent}`]) {
+        const wire = read('j.Lists', `{"doubles":[${number}]}`);
+        if (!Object.is(wire.readDoubleLE(2), Number(number)))
+          throw new Error(`${number} was read as ${wire.readDoubleLE(2)}`);
+      }
+    },
+  ),
+  400,
+);
+
+holds(
+  'floats and doubles read back as themselves, in no more digits than needed',
+  fc.property(
+    fc.float({ noNaN: true, noDefaultInfinity: true }),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    (float, double) => {
+      const wire = new Writer();
+      wire.byte(0x5d);
+      wire.float(float);
+      wire.byte(0x61);
+      wire.double(double);
+      const text = print('j.Scalars', wire.take());
+      const value = JSON.parse(text) as { fl?: number; db?: number };
+      if (!Object.is(value.db ?? 0, double)) throw new Error(`${double} was printed as ${text}`);
+      if (!Object.is(Math.fround(value.fl ?? 0), float)) throw new Error(`${float} was printed as ${text}`);
+      const digits = String(Math.abs(value.fl ?? 0))
+        .replace(/e.*|\.|^0\.0*/g, '')
+        .replace(/0+$/, '');
+      for (let count = 1; count < digits.length; count++) {
+        if (Math.fround(Number(float.toPrecision(count))) === float)
+          throw new Error(`${text} is longer than ${float.toPrecision(count)}`);
+      }
+    },
+  ),
+  400,
+);
+
+holds(
+  'timestamps are those of Date',
+  fc.property(
+    fc.date({ min: new Date('0001-01-01T00:00:00Z'), max: new Date('9999-12-31T23:59:59Z'), noInvalidDate: true }),
+    (date) => {
+      const text = date.toISOString();
+      const wire = read('google.protobuf.Timestamp', `"${text}"`);
+      same(JSON.parse(print('google.protobuf.Timestamp', wire)), text.replace('.000Z', 'Z'));
+      const reader = new Reader(wire);
+      let seconds = 0n;
+      while (!reader.done) {
+        const tag = reader.tag();
+        if (tag !== 8) reader.skip(tag);
+        else {
+          reader.varint64();
+          seconds = (BigInt(reader.high) << 32n) + BigInt(reader.low >>> 0);
+        }
+      }
+      return Number(seconds) === Math.floor(date.getTime() / 1000);
+    },
+  ),
+  500,
+);

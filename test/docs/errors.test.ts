@@ -1,0 +1,26 @@
+/** docs/errors.md and the source name the same codes. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const source = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => readFileSync(join(root, 'lib', name), 'utf8'))
+  .join('\n');
+
+const code = /'([a-z]+(?:-[a-z]+)*)'/.source;
+/** Where a code stands: as a member, or as an argument of what makes a problem. */
+const patterns = [
+  new RegExp(`\\bcode: ${code}`, 'g'),
+  new RegExp(`\\b(?:error|warn|problem|proto|report)\\(\\s*(?:[\\w.! ?]+,\\s*)?${code},`, 'g'),
+];
+const used = new Set(patterns.flatMap((pattern) => [...source.matchAll(pattern)].map((match) => match[1]!)));
+const page = readFileSync(join(root, 'docs/errors.md'), 'utf8');
+const documented = new Set([...page.matchAll(/^\| `([a-z-]+)` \|/gm)].map((match) => match[1]!));
+
+t.ok(used.size > 40, 'the patterns find them');
+t.strictSame([...used].filter((name) => !documented.has(name)).sort(), [], 'every code of the source is documented');
+const literals = new Set([...source.matchAll(new RegExp(code, 'g'))].map((match) => match[1]!));
+t.strictSame([...documented].filter((name) => !literals.has(name)).sort(), [], 'every documented code is in the source');

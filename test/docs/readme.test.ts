@@ -1,0 +1,125 @@
+/**
+ * What the README shows is what happens: its greeter proto behind its command, its curl lines against `npm start`'s
+ * services. In an expected answer `…` stands for anything.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { Writer } from '../../lib/wire/index.js';
+import { loadConfig, startProxy } from '../../lib/index.js';
+import { Database } from '../../examples/photoncloud/lib/database.js';
+import { services } from '../../examples/photoncloud/services.js';
+import { runMain } from '../support/cli.js';
+import { send } from '../support/proxy.js';
+import { startEchoService } from '../support/echo-service.js';
+import { schemaFromText } from '../support/schema.js';
+import { parseUpstream } from '../../lib/upstream/index.js';
+import { configJsonSchema } from '../../lib/config/index.js';
+import { optionsPage } from './options-page.js';
+
+const root = new URL('../../', import.meta.url);
+const readme = readFileSync(new URL('README.md', root), 'utf8');
+
+interface Shown {
+  /** Arguments of the curl line. */
+  readonly args: readonly string[];
+  readonly answer: string;
+}
+
+/** `$ curl …` lines of a text, each with the line that follows. */
+function curlLines(text: string): Shown[] {
+  return [...text.matchAll(/^\$ curl (.*)\n(.*)$/gm)].map(([, line, answer]) => ({
+    args: [...line!.matchAll(/'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2]!),
+    answer: answer!,
+  }));
+}
+
+/** What curl would send, as far as the README uses it. */
+function requestOf(args: readonly string[]): { url: URL; target: string; body: string | undefined } {
+  const value = (flag: string): string | undefined => {
+    const index = args.indexOf(flag);
+    return index < 0 ? undefined : args[index + 1];
+  };
+  const url = args.find((arg) => arg.startsWith('http'))!;
+  const body = value('-d');
+  const method = value('-X') ?? (body === undefined ? 'GET' : 'POST');
+  return { url: new URL(url), target: `${method} ${url.replace(/^http:\/\/[^/]+/, '')}`, body };
+}
+
+function pattern(answer: string): RegExp {
+  const parts = answer.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${parts.join('.*?')}$`);
+}
+
+async function check(t: import('tap').Test, shown: readonly Shown[], base: string): Promise<void> {
+  for (const { args, answer } of shown) {
+    const { target, body } = requestOf(args);
+    const headers = body === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' };
+    const response = await send(base, target, { headers, ...(body === undefined ? {} : { body }) });
+    t.match(response.text, pattern(answer), `curl ${args.join(' ')}`);
+  }
+}
+
+const greeterProto = /```proto\n([^]*?)```/.exec(readme)![1]!;
+const all = curlLines(readme);
+
+void t.test('the first screen', async (t) => {
+  const service = await startEchoService(schemaFromText(greeterProto));
+  t.teardown(() => service.close());
+  service.answer = () => {
+    const out = new Writer();
+    out.uint32(0x0a);
+    out.string('Hello Ada, hello Ada');
+    return { message: out.take() };
+  };
+  const folder = mkdtempSync(join(tmpdir(), 'photongate-readme-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'greeter.proto'), greeterProto);
+  const flags = { proto: ['greeter.proto'], upstreams: [parseUpstream(service.target)], listen: ['127.0.0.1:0'] };
+  const proxy = await startProxy(loadConfig({ flags, workingDirectory: folder }));
+  t.teardown(() => proxy.drain());
+  const shown = all.filter(({ args }) => requestOf(args).url.port === '8080');
+  t.ok(shown.length > 0);
+  await check(t, shown, proxy.urls[0]!);
+});
+
+void t.test('npm start', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'photongate-readme-'));
+  const database = Database.open(join(folder, 'photoncloud.db'));
+  const running = await services[0]!.start({ host: '127.0.0.1', port: 0, database });
+  const file = fileURLToPath(new URL('examples/photoncloud/photongate.yaml', root));
+  const config = loadConfig({ file, flags: { upstreams: [parseUpstream(`127.0.0.1:${running.port}`)] } });
+  const proxy = await startProxy({
+    ...config,
+    listeners: config.listeners.map((listener) => ({ ...listener, port: 0 })),
+  });
+  t.teardown(async () => {
+    await proxy.drain();
+    await running.close();
+    database.close();
+    rmSync(folder, { recursive: true });
+  });
+  const shown = all.filter(({ args }) => requestOf(args).url.port === '8081');
+  t.ok(shown.length > 0);
+  await check(t, shown, proxy.urls[0]!);
+});
+
+void t.test('commands and flags that the docs name are there', async (t) => {
+  const { stdout } = await runMain(['--help'], '.');
+  const pages = ['README.md', 'docs/configuration.md', 'docs/design.md', 'docs/dependencies.md', 'docs/errors.md'];
+  for (const page of pages) {
+    const text = readFileSync(new URL(page, root), 'utf8').replace(/npm (ls|ci|run)[^\n|]*/g, '');
+    for (const [flag] of text.matchAll(/--[a-z][a-z-]+[a-z]/g)) {
+      if (flag.startsWith('--no-')) continue;
+      t.ok(stdout.includes(flag) || flag === '--json' || flag === '--include_imports', `${page}: ${flag}`);
+    }
+  }
+});
+
+void t.test('docs/options.md is that of the table (npm run docs)', (t) => {
+  t.equal(readFileSync(new URL('docs/options.md', root), 'utf8'), optionsPage());
+  t.strictSame(JSON.parse(readFileSync(new URL('docs/config.schema.json', root), 'utf8')), configJsonSchema());
+  t.end();
+});

@@ -1,0 +1,298 @@
+/** The port: addresses, start-up errors, draining. And curl, where the machine has it: it is what people will use. */
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:http2';
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import fc from 'fast-check';
+import t from 'tap';
+import type { Exchange } from '../../lib/exchange.js';
+import { listen, parseListener, type Listener } from '../../lib/server/index.js';
+import { ConfigError } from '../../lib/status.js';
+import { bodyOf, Client, connected, raw, readAll, serve, text, waitFor, writeError, type Handle } from './harness.js';
+
+async function problemOf(run: () => unknown): Promise<{ code: string; text: string }> {
+  try {
+    await run();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const { code, message, hint } = error.problems[0]!;
+    return { code, text: `${message}; ${hint}` };
+  }
+  throw new Error('no ConfigError');
+}
+
+void t.test('--listen', async (t) => {
+  const good: readonly (readonly [text: string, host: string, port: number])[] = [
+    ['8080', '127.0.0.1', 8080],
+    [':8080', '127.0.0.1', 8080],
+    ['0', '127.0.0.1', 0],
+    ['0.0.0.0:8080', '0.0.0.0', 8080],
+    ['localhost:65535', 'localhost', 65535],
+    ['my-host.local:80', 'my-host.local', 80],
+    ['[::1]:8080', '::1', 8080],
+    ['[::]:8080', '::', 8080],
+  ];
+  for (const [text, host, port] of good) t.strictSame(parseListener(text), { host, port }, text);
+  const bad: readonly (readonly [text: string, said: string])[] = [
+    ['', '"" has no port; write --listen 8080 or --listen host:8080'],
+    [
+      'localhost',
+      '"localhost" has port "localhost", expected a number from 0 to 65535; write --listen 8080 or --listen host:8080',
+    ],
+    ['localhost:', '"localhost:" has no port; write --listen 8080 or --listen host:8080'],
+    [
+      ':65536',
+      '":65536" has port "65536", expected a number from 0 to 65535; write --listen 8080 or --listen host:8080',
+    ],
+    ['*:8080', '"*:8080" has * as its host; write --listen 0.0.0.0:8080 to listen on every interface'],
+    ['::1', '"::1" is an IPv6 address without a port; write --listen [::1]:8080'],
+    ['a:b:1', '"a:b:1" has more than one colon; write an IPv6 address in brackets: --listen [::1]:8080'],
+    ['[zz]:1', '"[zz]:1" has "[zz]", which is not an IPv6 address; write --listen [::1]:1'],
+    ['a b:1', '"a b:1" has "a b" where a host name or address belongs; write --listen 127.0.0.1:1'],
+    [
+      'http://localhost:8080/x',
+      '"http://localhost:8080/x" is a URL, expected [host:]port; write --listen localhost:8080',
+    ],
+  ];
+  for (const [text, said] of bad) {
+    t.strictSame(await problemOf(() => parseListener(text)), { code: 'bad-listen', text: `--listen ${said}` }, text);
+  }
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[a-z0-9[\]:.*]{0,12}$/)), (text) => {
+      try {
+        const { host, port } = parseListener(text);
+        return host !== '' && Number.isInteger(port) && port >= 0 && port <= 65535;
+      } catch (error) {
+        return error instanceof ConfigError;
+      }
+    }),
+  );
+});
+
+void t.test('opening a port', async (t) => {
+  const handler = { handle: (exchange: Exchange) => text(exchange, 'ok'), writeError };
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  t.teardown(() => taken.close());
+  const { port } = taken.address() as { port: number };
+
+  t.strictSame(await problemOf(() => listen({ host: '127.0.0.1', port }, handler)), {
+    code: 'port-in-use',
+    text: `port ${port} of 127.0.0.1 is in use by another process; stop that process, or write --listen with another port (0 picks a free one)`,
+  });
+  t.match(await problemOf(() => listen({ host: 'nohost.invalid', port: 0 }, handler)), {
+    code: 'listen-address',
+    text: /^the host name "nohost\.invalid" cannot be resolved; write --listen 127\.0\.0\.1:0/,
+  });
+  t.match(await problemOf(() => listen({ host: '192.0.2.1', port: 0 }, handler)), {
+    code: 'listen-address',
+    text: /^192\.0\.2\.1 is not an address of this machine; write --listen 127\.0\.0\.1:0/,
+  });
+
+  const listener = await listen({ host: '127.0.0.1', port: 0 }, handler);
+  t.ok(listener.address.port > 0, 'port 0 picks one');
+  t.equal(listener.url, `http://127.0.0.1:${listener.address.port}`);
+  t.match(await raw(listener, 'GET / HTTP/1.0\r\n\r\n'), /ok$/);
+  await listener.drain(1000);
+  t.match(await problemOf(() => listen({ host: '127.0.0.1', port }, handler)), { code: 'port-in-use' });
+  const again = await listen({ host: '127.0.0.1', port: listener.address.port }, handler);
+  t.equal(again.address.port, listener.address.port, 'a drained port is free again');
+  again.closeNow();
+  again.closeNow();
+  await again.drain(10);
+});
+
+void t.test('drain', async (t) => {
+  let release!: () => void;
+  let cancelled = 0;
+  const handles: Record<string, Handle> = {
+    '/slow'(exchange) {
+      exchange.onClose(() => cancelled++);
+      release = () => text(exchange, 'slow answer');
+    },
+    '/half'(exchange) {
+      exchange.onClose(() => cancelled++);
+      exchange.respond({ status: 200, headers: [] });
+      exchange.write(Buffer.from('half '));
+      release = () => exchange.end(Buffer.from('whole'));
+    },
+    '/upload': (exchange) => void readAll(exchange).then((body) => text(exchange, `got ${String(body).length}`)),
+  };
+  const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: h\r\n\r\n`;
+  const refuses = async (listener: Listener): Promise<boolean> => {
+    const late = new Client(listener).send(get('/'));
+    await late.close();
+    return late.text === '';
+  };
+
+  await t.test('idle connections are closed at once, nothing new is taken', async (t) => {
+    const listener = await serve(handles);
+    const silent = await connected(new Client(listener));
+    const begun = new Client(listener).send('G');
+    const kept = new Client(listener).send(get('/a'));
+    await kept.until(/GET \/a$/);
+    const http2 = connect(listener.url);
+    await once(http2, 'remoteSettings');
+    const started = Date.now();
+    await listener.drain(5000);
+    t.ok(Date.now() - started < 1000);
+    await Promise.all([silent, begun, kept].map((client) => client.close()));
+    await waitFor(
+      () => http2.closed,
+      () => 'the HTTP/2 connection to close',
+    );
+    t.ok(await refuses(listener));
+    await listener.drain(5000);
+  });
+
+  await t.test('answers under way complete, and close their connection', async (t) => {
+    for (const [path, pattern] of [
+      ['/slow', /connection: close(.|\r\n)*slow answer$/i],
+      ['/half', /half (.|\r\n)*whole\r\n0\r\n\r\n$/],
+    ] as const) {
+      const listener = await serve(handles);
+      cancelled = 0;
+      const client = new Client(listener).send(get(path));
+      await sleep(30);
+      let done = false;
+      const drained = listener.drain(5000).then(() => (done = true));
+      await sleep(50);
+      t.equal(done, false, 'waits');
+      t.ok(await refuses(listener));
+      release();
+      await drained;
+      await client.close();
+      t.match(client.text, pattern, path);
+      t.equal(cancelled, 0);
+    }
+  });
+
+  await t.test('an upload under way may go on', async (t) => {
+    const listener = await serve(handles);
+    const client = new Client(listener).send('POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab');
+    await sleep(30);
+    const drained = listener.drain(5000);
+    await sleep(30);
+    client.send('cd');
+    await drained;
+    await client.until(/got 4$/);
+    t.match(client.text, /connection: close/i);
+  });
+
+  await t.test('HTTP/2: GOAWAY, and streams under way complete', async (t) => {
+    const listener = await serve(handles);
+    cancelled = 0;
+    const client = connect(listener.url);
+    let goaway = 0;
+    client.on('goaway', () => goaway++);
+    const stream = client.request({ ':path': '/slow' });
+    let body = '';
+    stream.on('data', (chunk: Buffer) => (body += chunk.toString()));
+    await sleep(50);
+    const drained = listener.drain(5000);
+    await waitFor(
+      () => goaway === 1,
+      () => 'GOAWAY',
+    );
+    release();
+    await drained;
+    await waitFor(
+      () => client.closed,
+      () => 'the close',
+    );
+    t.equal(body, 'slow answer');
+    t.equal(cancelled, 0);
+  });
+
+  await t.test('what still runs at the time-out is cancelled, and seen to be', async (t) => {
+    const listener = await serve(handles);
+    cancelled = 0;
+    const client = new Client(listener).send(get('/half'));
+    const old = new Client(listener).send('GET /half HTTP/1.0\r\n\r\n');
+    await Promise.all([client.until(/half /), old.until(/half /)]);
+    const http2 = connect(listener.url);
+    const stream = http2.request({ ':path': '/half' });
+    let ended = false;
+    stream.on('data', () => undefined);
+    stream.on('end', () => (ended = !stream.aborted));
+    stream.on('error', () => undefined);
+    await once(stream, 'response');
+    const started = Date.now();
+    await listener.drain(100);
+    t.ok(Date.now() - started < 1500);
+    t.equal(cancelled, 3);
+    t.equal(await old.close(), 'reset', 'HTTP/1.0 has no other way to tell');
+    await client.close();
+    t.notMatch(client.text, /\r\n0\r\n/);
+    await waitFor(
+      () => http2.destroyed,
+      () => 'the HTTP/2 connection to be cut',
+    );
+    t.equal(ended, false);
+  });
+});
+
+void t.test('curl', async (t) => {
+  const run = promisify(execFile);
+  const curl = async (...args: string[]): Promise<{ code: number; out: string }> => {
+    try {
+      const { stdout } = await run('curl', ['-sS', '--max-time', '10', ...args]);
+      return { code: 0, out: stdout };
+    } catch (error) {
+      const { code, stdout } = error as { code: number | string; stdout: string };
+      return { code: typeof code === 'number' ? code : -1, out: stdout };
+    }
+  };
+  if ((await curl('--version')).code !== 0) {
+    t.pass('no curl on this machine');
+    return;
+  }
+  const big = 'x'.repeat(5_000_000);
+  const listener = await serve({
+    '/reject'(exchange) {
+      exchange.respond({ status: 413, headers: ['content-length', '9'] });
+      exchange.end(Buffer.from('too large'));
+    },
+    '/echo'(exchange) {
+      exchange.continue();
+      void readAll(exchange).then((body) => text(exchange, String(String(body).length)));
+    },
+    '/break'(exchange) {
+      exchange.respond({ status: 200, headers: [] });
+      exchange.write(Buffer.from('last words'));
+      exchange.abort();
+    },
+  });
+  t.teardown(() => listener.closeNow());
+  const url = (path: string): string => `${listener.url}${path}`;
+  const upload = ['--data-binary', '@-'];
+  const withInput = async (input: string, ...args: string[]): Promise<{ code: number; out: string }> => {
+    const child = execFile('curl', ['-sS', '--max-time', '10', ...args]);
+    let out = '';
+    child.stdout!.on('data', (chunk: string) => (out += chunk));
+    child.stdin!.on('error', () => undefined);
+    child.stdin!.end(input);
+    const [code] = (await once(child, 'close')) as [number];
+    return { code, out };
+  };
+
+  for (const version of ['--http1.0', '--http1.1', '--http2-prior-knowledge', '--http2']) {
+    t.match(await curl(version, url('/a?b=c')), { code: 0, out: 'GET /a?b=c' }, `${version}: GET`);
+    t.match(
+      await withInput(big, version, ...upload, url('/echo')),
+      { code: 0, out: String(big.length) },
+      `${version}: upload`,
+    );
+    const rejected = await withInput(big, version, ...upload, '-w', ' %{http_code}', url('/reject'));
+    t.equal(rejected.out, 'too large 413', `${version}: an early answer is read`);
+    const broken = await curl(version, url('/break'));
+    t.equal(broken.out, 'last words', `${version}: all that was written arrives`);
+    t.not(broken.code, 0, `${version}: a broken answer fails`);
+  }
+  const unescaped = await curl(url('/a?q=é'));
+  t.match(unescaped.out, /^400 the URL has "é" in it unescaped; write %C3%A9/);
+  t.match(await curl('-G', '--data-urlencode', 'q=é', url('/a')), { out: /^GET \/a\?q=%c3%a9$/i });
+  t.match(bodyOf(await raw(listener, 'GET /ok HTTP/1.0\r\n\r\n')), 'GET /ok');
+});
