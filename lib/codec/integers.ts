@@ -149,7 +149,6 @@ function parseDigits(buf: Buffer, start: number, end: number, into: Halves): boo
   const cut = count > 9 ? end - 9 : pos;
   const head = digitsAsNumber(buf, pos, cut);
   const tail = digitsAsNumber(buf, cut, end);
-  // (`%` on doubles is a call into C, and took two thirds of the time; bench: codec.)
   const headHigh = Math.floor(head / 0x10000);
   const upper = headHigh * BILLION;
   const upperHigh = Math.floor(upper / 0x10000);

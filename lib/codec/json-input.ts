@@ -7,7 +7,6 @@ import { Code, StatusError, type FieldViolation } from '../status.js';
 import { quote } from '../uri.js';
 import type { Writer } from '../wire/index.js';
 import { isDigit, MINUS, OPEN_BRACE, OPEN_BRACKET, QUOTE, LOWER_F, LOWER_N, LOWER_T } from './chars.js';
-import { KeyStack } from './key-stack.js';
 import { placesOf, type JsonPlace, type JsonShape } from './place.js';
 import { JsonScanner, JsonSyntaxError } from './scanner.js';
 
@@ -24,8 +23,6 @@ class TooManyViolations extends Error {}
 
 export class JsonInput extends JsonScanner {
   readonly violations: Violation[] = [];
-  /** The keys of the maps that are open. */
-  readonly keys: KeyStack;
 
   constructor(
     json: Buffer,
@@ -33,7 +30,6 @@ export class JsonInput extends JsonScanner {
     maxDepth: number,
   ) {
     super(json, maxDepth);
-    this.keys = new KeyStack(out);
   }
 
   /** Notes something wrong with the key or value at `offset`. The caller goes on as if it were not there. */

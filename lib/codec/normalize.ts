@@ -41,7 +41,10 @@ export function normalize(input: WireInput, fieldOfTag: FieldOfTag, keepsEnums =
       continue;
     }
     const occurrence = readOccurrence(input, start, tag);
-    if (!keepsEnums && isUnknownEnum(field, input, occurrence)) continue;
+    if (!keepsEnums && isUnknownEnum(field, input, occurrence)) {
+      inOrder = false;
+      continue;
+    }
     if (field.number < lastNumber) inOrder = false;
     lastNumber = field.number;
     const occurrences = found.get(field);

@@ -4,8 +4,7 @@
 export interface CodecOptions {
   /**
    * Skips JSON members that the message does not have, and enum names that the enum does not have (in a list or map
-   * the element with it). Default false: both are errors. Envoy: `request_validation_options.reject_unknown_…` absent;
-   * grpc-gateway: `DiscardUnknown`.
+   * the element with it). Default false: both are errors. Envoy does so for members always; grpc-gateway: `DiscardUnknown`.
    */
   readonly ignoreUnknownFields: boolean;
   /** Enum names in text values match in any case. Default false. Envoy: `case_insensitive_enum_parsing`. */

@@ -2,7 +2,7 @@
  * Where an error stands in a JSON text: line, column and the path of the value. Computed only once something went
  * wrong, by walking the text again, so that reading itself carries no path.
  */
-import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
+import type { FieldDescriptor, MapFields, MessageDescriptor } from '../schema/types.js';
 import {
   BACKSLASH,
   CLOSE_BRACE,
@@ -26,14 +26,13 @@ export interface JsonPlace {
 /** What a JSON value was read as; undefined where no schema says what its members are (Struct, Any). */
 export type JsonShape = MessageDescriptor | FieldDescriptor | undefined;
 
-/** An open object or array. */
+/** An open object or array, as far as the walk has come in it. */
 interface Level {
-  readonly path: string;
-  readonly shape: JsonShape;
   /** Index of the element under way, -1 in an object. */
   index: number;
-  /** The member under way, once its key was seen. */
-  member: { readonly path: string; readonly shape: JsonShape } | undefined;
+  /** Where the key of the member under way starts and ends, quotes included; both 0 where there was none yet. */
+  keyStart: number;
+  keyEnd: number;
   expectsKey: boolean;
 }
 
@@ -81,10 +80,10 @@ class PlaceWalk {
         this.string(offset, level);
         return;
       case OPEN_BRACE:
-        this.levels.push({ ...this.current(), index: -1, member: undefined, expectsKey: true });
+        this.levels.push({ index: -1, keyStart: 0, keyEnd: 0, expectsKey: true });
         break;
       case OPEN_BRACKET:
-        this.levels.push({ ...this.current(), index: 0, member: undefined, expectsKey: false });
+        this.levels.push({ index: 0, keyStart: 0, keyEnd: 0, expectsKey: false });
         break;
       case CLOSE_BRACE:
       case CLOSE_BRACKET:
@@ -104,7 +103,10 @@ class PlaceWalk {
 
   private string(offset: number, level: Level | undefined): void {
     const end = stringEnd(this.json, this.pos);
-    if (level?.expectsKey === true) level.member = this.member(level, this.pos, end);
+    if (level?.expectsKey === true) {
+      level.keyStart = this.pos;
+      level.keyEnd = end;
+    }
     while (this.pos < end && this.pos < offset) this.advance();
   }
 
@@ -119,34 +121,45 @@ class PlaceWalk {
     }
   }
 
-  /** Path and shape of the value that is under way. */
-  private current(): { readonly path: string; readonly shape: JsonShape } {
-    const level = this.levels.at(-1);
-    if (level === undefined) return { path: this.prefix, shape: this.shape };
-    if (level.index >= 0) return { path: `${level.path}[${level.index}]`, shape: level.shape };
-    return level.member ?? { path: level.path, shape: undefined };
-  }
-
+  /** The path of the value that is under way, or of the key at `offset`. */
   private pathAt(offset: number): string {
-    const level = this.levels.at(-1);
-    if (level?.expectsKey === true && this.json[offset] === QUOTE) {
-      return this.member(level, offset, stringEnd(this.json, offset)).path;
+    const top = this.levels.at(-1);
+    if (top?.expectsKey === true && this.json[offset] === QUOTE) {
+      top.keyStart = offset;
+      top.keyEnd = stringEnd(this.json, offset);
     }
-    return this.current().path;
+    let path = this.prefix;
+    let shape = this.shape;
+    for (const { index, keyStart, keyEnd } of this.levels) {
+      if (index >= 0) {
+        path += `[${index}]`;
+      } else if (keyEnd > 0) {
+        const name = keyText(this.json.toString('utf8', keyStart, Math.min(keyEnd, keyStart + MAX_KEY_BYTES)));
+        path += step(path, shape, name);
+        shape = shapeOf(shape, name);
+      }
+    }
+    return path;
   }
+}
 
-  /** The member whose key is the string from `start` to `end`, quotes included. */
-  private member(level: Level, start: number, end: number): { path: string; shape: JsonShape } {
-    const name = keyText(this.json.toString('utf8', start, end));
-    const { path, shape } = level;
-    if (shape !== undefined && 'map' in shape && shape.map !== undefined) {
-      return { path: `${path}[${JSON.stringify(name)}]`, shape: shape.map.value };
-    }
-    const message = messageOf(shape);
-    if (message === undefined && !/^\w+$/.test(name))
-      return { path: `${path}[${JSON.stringify(name)}]`, shape: undefined };
-    return { path: path === '' ? name : `${path}.${name}`, shape: message?.field(name) };
-  }
+/** Longer keys are cut. */
+const MAX_KEY_BYTES = 1000;
+
+/** What a key adds to a path: `.name`, or `["any text"]` where it is a map's or no name. */
+function step(path: string, shape: JsonShape, name: string): string {
+  const isName = messageOf(shape) !== undefined || (!isMap(shape) && /^\w+$/.test(name));
+  if (!isName) return `[${JSON.stringify(name)}]`;
+  return path === '' ? name : `.${name}`;
+}
+
+/** What the member of that name was read as. */
+function shapeOf(shape: JsonShape, name: string): JsonShape {
+  return isMap(shape) ? shape.map.value : messageOf(shape)?.field(name);
+}
+
+function isMap(shape: JsonShape): shape is FieldDescriptor & { readonly map: MapFields } {
+  return shape !== undefined && 'map' in shape && shape.map !== undefined;
 }
 
 /** The message whose fields the keys are; undefined where they are none: the members of a Struct, of the type in an Any. */

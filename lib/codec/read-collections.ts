@@ -5,6 +5,7 @@ import { quote } from '../uri.js';
 import { LOWER_N, OPEN_BRACE, OPEN_BRACKET } from './chars.js';
 import { Halves, integerKindOf, parseInteger, writers32, writers64 } from './integers.js';
 import type { JsonInput } from './json-input.js';
+import { KeySet } from './key-set.js';
 import type { ElementReader, ValueReader } from './read-context.js';
 
 /** Writes tag, value and, for a group, the end tag; takes the tag back where there is no value. */
@@ -80,22 +81,21 @@ export function mapReader(tag: number, key: MapKeyReader, value: ElementReader):
   return (input) => {
     if (input.buf[input.pos] !== OPEN_BRACE) return input.mismatch('an object');
     if (!input.openObject()) return true;
-    const map = input.keys.enter();
-    do readEntry(input, tag, key, value, map);
+    const keys = new KeySet(input.out);
+    do readEntry(input, tag, key, value, keys);
     while (input.moreMembers());
-    input.keys.leave(map);
     return true;
   };
 }
 
-function readEntry(input: JsonInput, tag: number, key: MapKeyReader, value: ElementReader, map: number): void {
+function readEntry(input: JsonInput, tag: number, key: MapKeyReader, value: ElementReader, keys: KeySet): void {
   const { out } = input;
   const start = out.pos;
   out.uint32(tag);
   const mark = out.begin();
   out.uint32(key.tag);
   const keyStart = out.pos;
-  const good = readKey(input, key, map, keyStart);
+  const good = readKey(input, key, keys, keyStart);
   const keyEnd = out.pos;
   input.colon();
   if (!good) input.skipValue();
@@ -107,15 +107,15 @@ function readEntry(input: JsonInput, tag: number, key: MapKeyReader, value: Elem
   out.finish(mark);
   // A long entry was moved to make room for its length.
   const shift = out.pos - end;
-  input.keys.add(map, keyStart + shift, keyEnd + shift);
+  keys.add(keyStart + shift, keyEnd + shift);
 }
 
 /** False (and noted) where the key is none of its type or there already. */
-function readKey(input: JsonInput, key: MapKeyReader, map: number, keyStart: number): boolean {
+function readKey(input: JsonInput, key: MapKeyReader, keys: KeySet, keyStart: number): boolean {
   const offset = input.pos;
   input.string();
   if (!key.read(input)) return input.badToken(offset, `${key.expected} as the key`);
-  if (!input.keys.has(map, keyStart, input.out.pos)) return true;
+  if (!keys.has(keyStart, input.out.pos)) return true;
   const text = input.text.toString('utf8', input.textStart, Math.min(input.textEnd, input.textStart + 200));
   input.violation(offset, `the key ${quote(text)} is given twice`);
   return false;

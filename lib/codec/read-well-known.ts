@@ -176,12 +176,12 @@ class AnyReader {
 
   readonly content: ValueReader = (input) => {
     if (input.buf[input.pos] !== OPEN_BRACE) return input.mismatch('an object with "@type"');
-    const start = input.pos;
+    const { pos: start, depth } = input;
     // The empty object is the Any that says nothing.
     if (!input.openObject()) return true;
     const typeUrl = findType(input);
     input.pos = start;
-    input.depth--;
+    input.depth = depth;
     if (typeUrl === undefined) {
       input.violation(start, `found no "@type", expected ${typeUrlExpected}`);
       input.skipValue();
@@ -273,18 +273,14 @@ const readPackedBytes: ValueReader = (input) => {
 
 /** The value of `@type` in the object whose first key the input is at; undefined where there is none. Moves the input. */
 function findType(input: JsonInput): string | undefined {
-  const { depth } = input;
-  let typeUrl: string | undefined;
   do {
     input.string();
     const isType = isTypeKey(input);
     if (input.colon() === QUOTE && isType) {
       input.string();
-      typeUrl = input.text.toString('utf8', input.textStart, input.textEnd);
-      break;
+      return input.text.toString('utf8', input.textStart, input.textEnd);
     }
     input.skipValue();
   } while (input.moreMembers());
-  input.depth = depth;
-  return typeUrl;
+  return undefined;
 }

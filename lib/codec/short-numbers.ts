@@ -1,7 +1,8 @@
 /**
  * The usual spellings of numbers in a JSON text, taken in one look: few digits, quoted or not, and what ends a value right
  * behind them. Each function either takes the number or does nothing, and leaves the text to the exact way, which knows
- * all spellings and all errors. (bench: codec; of lists of numbers alone these halve the time)
+ * all spellings and all errors. (Lists of 1000 numbers alone: int32 26 µs instead of 56, int64 36 instead of 107,
+ * double 30 instead of 130; bench: codec.)
  */
 import { DOT, MINUS, NINE, QUOTE, SPACE, ZERO } from './chars.js';
 import { parseInteger, type Halves, type IntegerKind } from './integers.js';

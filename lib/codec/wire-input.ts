@@ -6,7 +6,6 @@
  * with `careful` set, and every message is put in order before it is printed.
  */
 import { Reader, WireError, WireType } from '../wire/index.js';
-import type { KeyStack } from './key-stack.js';
 
 /** Deepest nesting of JSON objects and arrays in an answer; protobuf's own libraries stop at 100 messages. */
 const MAX_WIRE_DEPTH = 200;
@@ -21,8 +20,6 @@ export class WireInput extends Reader {
   /** The tag that was read last and whose value is next; 0 at the end. */
   ahead = 0;
   depth = 0;
-  /** The keys of the maps that are being printed, in the quick pass; made when the first one is. */
-  keys: KeyStack | undefined = undefined;
 
   constructor(
     buf: Buffer,

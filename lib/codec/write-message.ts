@@ -1,17 +1,17 @@
 /**
- * Messages, lists and maps of the wire → JSON. A message's fields are found by their tags in one table; what is printed
+ * Messages of the wire → JSON objects. A message's fields are found by their tags in one table; what is printed
  * around a value (comma, name, colon) is ready as bytes.
  */
-import type { FieldDescriptor, MapFields, MessageDescriptor } from '../schema/types.js';
+import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
 import { WireError, WireType, type Writer } from '../wire/index.js';
-import { CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET } from './chars.js';
-import { KeyStack } from './key-stack.js';
+import { CLOSE_BRACE, OPEN_BRACE } from './chars.js';
 import { normalize, type FieldOfTag } from './normalize.js';
 import { tagOf } from './tags.js';
 import { wellKnownKind } from './well-known.js';
-import { outOfOrder, WireInput } from './wire-input.js';
+import { outOfOrder, type WireInput } from './wire-input.js';
+import { listPrinter, MapPrinter } from './write-collections.js';
 import { Printed, type ContentPrinter, type ValuePrinter, type WriteContext } from './write-context.js';
-import { defaultText, keyPrinter } from './write-scalars.js';
+import { defaultText } from './write-scalars.js';
 
 /** How one field of a message is printed. */
 export interface FieldPrinter {
@@ -221,159 +221,6 @@ function fieldPrinter(field: FieldDescriptor, context: WriteContext): ValuePrint
     input.nextTag();
     return printed;
   };
-}
-
-/** Prints all elements that come in a row, packed or not. */
-function listPrinter(value: ValuePrinter, tag: number, packedTag: number): ValuePrinter {
-  return (input, out) => {
-    input.enter();
-    out.byte(OPEN_BRACKET);
-    const start = out.pos;
-    do {
-      if (input.ahead === tag) printElement(input, out, value, start);
-      else printPacked(input, out, value, start);
-      input.nextTag();
-    } while (input.ahead === tag || input.ahead === packedTag);
-    input.depth--;
-    out.byte(CLOSE_BRACKET);
-    return out.pos === start + 1 ? Printed.DEFAULT : Printed.VALUE;
-  };
-}
-
-function printElement(input: WireInput, out: Writer, value: ValuePrinter, listStart: number): void {
-  const start = out.pos;
-  if (start !== listStart) out.byte(COMMA);
-  if (value(input, out) === Printed.NOTHING) out.pos = start;
-}
-
-function printPacked(input: WireInput, out: Writer, value: ValuePrinter, listStart: number): void {
-  const outerEnd = input.end;
-  input.end = input.lengthEnd();
-  while (input.pos < input.end) printElement(input, out, value, listStart);
-  input.end = outerEnd;
-}
-
-/** Prints a map: entries in the order of the wire; of two with one key the later value at the earlier place. */
-class MapPrinter {
-  private readonly keyTag: number;
-  private readonly valueTag: number;
-  private readonly key: ValuePrinter;
-  private readonly value: ValuePrinter;
-  private readonly defaultKey: string;
-  private readonly printDefault: (out: Writer) => void;
-  private readonly fieldOfTag: FieldOfTag;
-
-  constructor(
-    private readonly tag: number,
-    { key, value }: MapFields,
-    context: WriteContext,
-  ) {
-    this.keyTag = tagOf(key);
-    this.valueTag = tagOf(value);
-    this.key = keyPrinter(key);
-    this.value = context.value(value);
-    this.defaultKey = JSON.stringify(defaultText(key, context.options).replaceAll('"', ''));
-    this.printDefault = defaultPrinter(value, this.value, context);
-    this.fieldOfTag = (tag) => (tag === this.keyTag ? key : tag === this.valueTag ? value : undefined);
-  }
-
-  readonly print: ValuePrinter = (input, out) => {
-    input.enter();
-    const start = out.pos;
-    out.byte(OPEN_BRACE);
-    if (input.careful) this.printUnique(input, out);
-    else this.printAll(input, out);
-    input.depth--;
-    out.byte(CLOSE_BRACE);
-    return out.pos === start + 2 ? Printed.DEFAULT : Printed.VALUE;
-  };
-
-  /** Prints the entries as they come; a key that comes again ends the quick pass. */
-  private printAll(input: WireInput, out: Writer): void {
-    const keys = (input.keys ??= new KeyStack(out));
-    const map = keys.enter();
-    const mapStart = out.pos;
-    do {
-      const start = out.pos;
-      if (start !== mapStart) out.byte(COMMA);
-      const keyStart = out.pos;
-      const keyEnd = this.printEntry(input, out);
-      if (keyEnd < 0) {
-        out.pos = start;
-      } else {
-        if (keys.has(map, keyStart, keyEnd)) throw outOfOrder;
-        keys.add(map, keyStart, keyEnd);
-      }
-      input.nextTag();
-    } while (input.ahead === this.tag);
-    keys.leave(map);
-  }
-
-  /** Prints the entries, then keeps one text for each key. */
-  private printUnique(input: WireInput, out: Writer): void {
-    const entries = new Map<string, Buffer>();
-    const start = out.pos;
-    do {
-      const keyEnd = this.printEntry(input, out);
-      if (keyEnd >= 0)
-        entries.set(out.buf.toString('latin1', start, keyEnd), Buffer.from(out.buf.subarray(start, out.pos)));
-      out.pos = start;
-      input.nextTag();
-    } while (input.ahead === this.tag);
-    for (const entry of entries.values()) {
-      if (out.pos !== start) out.byte(COMMA);
-      out.raw(entry);
-    }
-  }
-
-  /** Prints one entry; returns where its key ends, or -1 where the entry counts as unknown. */
-  private printEntry(input: WireInput, out: Writer): number {
-    const outerEnd = input.end;
-    const end = input.lengthEnd();
-    input.end = end;
-    const keyEnd = this.printPair(input.careful ? normalize(input, this.fieldOfTag, true) : input, out);
-    input.pos = end;
-    input.end = outerEnd;
-    return keyEnd;
-  }
-
-  private printPair(input: WireInput, out: Writer): number {
-    this.advanceToKnown(input);
-    if (input.ahead === this.keyTag) {
-      this.key(input, out);
-      this.advanceToKnown(input);
-    } else {
-      out.ascii(this.defaultKey);
-    }
-    const keyEnd = out.pos;
-    out.byte(COLON);
-    if (input.ahead === this.valueTag) {
-      if (this.value(input, out) === Printed.NOTHING) return -1;
-      this.advanceToKnown(input);
-    } else {
-      this.printDefault(out);
-    }
-    if (input.ahead !== 0) throw outOfOrder;
-    return keyEnd;
-  }
-
-  private advanceToKnown(input: WireInput): void {
-    input.nextTag();
-    while (input.ahead !== 0 && input.ahead !== this.keyTag && input.ahead !== this.valueTag) {
-      input.skip(input.ahead);
-      input.nextTag();
-    }
-  }
-}
-
-/** Prints the value of a map entry that has none: of a message, what the empty message prints as. */
-function defaultPrinter(field: FieldDescriptor, value: ValuePrinter, { options }: WriteContext): (out: Writer) => void {
-  if (field.type !== 'message') {
-    const text = defaultText(field, options);
-    return (out) => out.ascii(text);
-  }
-  const lengthZero = Buffer.of(0);
-  return (out) => void value(new WireInput(lengthZero, false), out);
 }
 
 /** The printer of a message-typed value: what stands behind the tag, a length or the end tag of a group included. */

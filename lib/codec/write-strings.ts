@@ -55,7 +55,7 @@ export function printString(out: Writer, buf: Buffer, start: number, end: number
   out.byte(QUOTE);
 }
 
-/** Native code is quicker, but calling it costs as much as this many bytes (bench: codec, lists of Japanese words). */
+/** Native code is quicker, but calling it costs as much as checking this many bytes (1000 Japanese words: 85 µs instead of 109). */
 const SHORT = 48;
 
 function isValidUtf8(buf: Buffer, start: number, end: number): boolean {

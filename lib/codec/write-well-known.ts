@@ -2,7 +2,7 @@
 import type { MessageDescriptor } from '../schema/types.js';
 import { WireType, type Reader, type Writer } from '../wire/index.js';
 import { CLOSE_BRACE, COMMA, OPEN_BRACE } from './chars.js';
-import { printFieldPath } from './field-mask.js';
+import { printFieldPaths } from './field-mask.js';
 import { printDouble } from './floats.js';
 import { printDuration, printTimestamp, Seconds } from './times.js';
 import { typeNameOf, wellKnownKind, wrappedField } from './well-known.js';
@@ -75,21 +75,20 @@ const printFieldMask: ContentPrinter = (input, out) => {
   const paths: string[] = [];
   while (input.pos < input.end) {
     const tag = input.tag();
-    if (tag === bytesTag(1)) paths.push(fieldPath(input.bytes().toString('utf8')));
+    if (tag === bytesTag(1)) paths.push(input.bytes().toString('utf8'));
     else input.skip(tag);
   }
-  const text = Buffer.from(paths.join(','), 'utf8');
+  const printed = printFieldPaths(paths);
+  if (printed === undefined) throw badFieldPath(paths);
+  const text = Buffer.from(printed, 'utf8');
   printString(out, text, 0, text.length, undefined);
 };
 
-function fieldPath(path: string): string {
-  const printed = printFieldPath(path);
-  if (printed === undefined) {
-    throw new UnprintableError(
-      `the path ${JSON.stringify(path)} of a google.protobuf.FieldMask has no lowerCamelCase form`,
-    );
-  }
-  return printed;
+function badFieldPath(paths: readonly string[]): UnprintableError {
+  const path = paths.find((candidate) => printFieldPaths([candidate]) === undefined);
+  return new UnprintableError(
+    `the path ${JSON.stringify(path)} of a google.protobuf.FieldMask has no lowerCamelCase form`,
+  );
 }
 
 function wrapperPrinter(message: MessageDescriptor, context: WriteContext): ContentPrinter {

@@ -1,8 +1,8 @@
 /**
  * One call in flight on a grpc-js channel: the callbacks of `Call` and `CallListener` over grpc-js's pull-based reads and
  * its write callbacks. A message is asked for only when the one before was taken, so `pause` bounds what is held.
- * Limit of grpc-js: `cancel` of a call whose requests are not complete sends END_STREAM before the reset, so a service may
- * take half an upload for whole.
+ * Limits of grpc-js: `cancel` of a call whose requests are not complete sends END_STREAM before the reset, so a service may
+ * take half an upload for whole; and where a call fails while it is paused, what had arrived and was not yet taken is lost.
  */
 import type { ChannelInterface, Metadata as GrpcMetadata, StatusObject } from '@grpc/grpc-js';
 import type { Call, CallListener, CallStatus } from '../exchange.js';

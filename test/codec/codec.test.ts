@@ -183,6 +183,26 @@ void t.test('nesting', (t) => {
   t.end();
 });
 
+void t.test('nesting is depth, not number', (t) => {
+  const many: readonly (readonly [type: string, json: string])[] = [
+    ['j.Lists', JSON.stringify({ disks: new Array(300).fill({ size: 1 }) })],
+    [
+      'j.Maps',
+      JSON.stringify({ sv: Object.fromEntries(Array.from({ length: 300 }, (_, key) => [`k${key}`, [[], {}]])) }),
+    ],
+    [
+      'j.Known',
+      JSON.stringify({
+        values: new Array(300).fill({ a: [1] }),
+        anys: new Array(300).fill({ '@type': 't/j.Disk', size: 1 }),
+      }),
+    ],
+    ['j.Known', JSON.stringify({ anys: new Array(300).fill({ '@type': 't/google.protobuf.Struct', value: {} }) })],
+  ];
+  for (const [type, json] of many) t.doesNotThrow(() => print(type, read(type, json)), type);
+  t.end();
+});
+
 void t.test('options of reading', (t) => {
   const lenient = new Codec(schema, { ignoreUnknownFields: true });
   const cases: readonly (readonly [type: string, json: string, canonical: string])[] = [
@@ -338,6 +358,7 @@ void t.test('the value of one field, printed', (t) => {
     ['j.Vm', 'image', hex('3001 220161'), '"a"'],
     ['j.Vm', 'name', hex('0a0161 0a0162'), '"b"'],
     ['k.Old', 'state', hex('1005'), '"ZERO"'],
+    ['k.Old', 'state', hex('1001 1005'), '"ONE"'],
     ['k.Old', 'part', hex('23080124'), '{"n":1}'],
     ['j.Lists', 'numbers', hex('0a00'), '[]'],
   ];

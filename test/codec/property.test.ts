@@ -401,6 +401,10 @@ holds(
       fc
         .tuple(fc.integer({ min: 0, max: 64 }), fc.integer({ min: -3, max: 3 }))
         .map(([bit, offset]) => 2n ** BigInt(bit) + BigInt(offset)),
+      // Where printing splits its digits.
+      fc
+        .tuple(fc.bigInt({ min: 2n ** 33n, max: 2n ** 34n }), fc.bigInt({ min: -1n, max: 1n }))
+        .map(([billions, offset]) => billions * 10n ** 9n + offset),
     ),
     fc.boolean(),
     (value, quoted) => {

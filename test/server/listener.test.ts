@@ -10,6 +10,7 @@ import t from 'tap';
 import type { Exchange } from '../../lib/exchange.js';
 import { listen, parseListener, type Listener } from '../../lib/server/index.js';
 import { ConfigError } from '../../lib/status.js';
+import { ask, MemoryExchange, type MemoryRequest } from '../support/exchange.js';
 import { bodyOf, Client, connected, raw, readAll, serve, text, waitFor, writeError, type Handle } from './harness.js';
 
 async function problemOf(run: () => unknown): Promise<{ code: string; text: string }> {
@@ -232,6 +233,110 @@ void t.test('drain', async (t) => {
     );
     t.equal(ended, false);
   });
+});
+
+void t.test('keep-alive', async (t) => {
+  const listener = await serve(
+    { '/slow': (exchange) => void setTimeout(() => text(exchange, 'slow'), 500) },
+    { keepAliveTimeoutMs: 150, headerTimeoutMs: 300 },
+  );
+  t.teardown(() => listener.closeNow());
+  const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: h\r\n\r\n`;
+  const client = new Client(listener).send(get('/slow'));
+  await client.until(/slow$/);
+  const started = Date.now();
+  t.equal(await client.close(), 'end');
+  t.ok(Date.now() - started >= 100, 'kept for a while, then closed');
+  const second = new Client(listener).send(get('/a'));
+  await second.until(/GET \/a$/);
+  second.send('GET /b HTTP/1.1\r\n');
+  await second.until(/HTTP\/1\.1 408 (.|\r\n)*did not come whole within 0\.3s/);
+  await second.close();
+});
+
+void t.test('an exchange in memory answers as a served one', async (t) => {
+  const handles: Record<string, Handle> = {
+    '/echo': (exchange) =>
+      void readAll(exchange).then((body) => text(exchange, `${exchange.method} ${exchange.hasBody} ${String(body)}`)),
+    '/stream'(exchange) {
+      exchange.respond({ status: 201, reason: 'made', headers: ['x-a', '1', 'x-a', '2'] });
+      exchange.write(Buffer.from('one '));
+      setTimeout(() => exchange.end(Buffer.from('two'), ['x-t', '1']), 1);
+    },
+    '/abort'(exchange) {
+      exchange.respond({ status: 200, headers: [] });
+      exchange.write(Buffer.from('one'));
+      exchange.abort();
+    },
+  };
+  const handler = { handle: (exchange: Exchange) => handles[exchange.target]!(exchange) };
+  const listener = await serve(handles);
+  t.teardown(() => listener.closeNow());
+  const cases: readonly MemoryRequest[] = [
+    { target: '/echo' },
+    { target: '/echo', body: 'abc' },
+    { target: '/echo', body: ['ab', Buffer.from('c')], method: 'PUT' },
+    { target: '/echo', method: 'HEAD' },
+    { target: '/stream' },
+    { target: '/abort' },
+  ];
+  for (const request of cases) {
+    const name = JSON.stringify(request);
+    const exchange = new MemoryExchange(request);
+    handler.handle(exchange);
+    const memory = await exchange.answer;
+    const socket = connect(listener.url);
+    const headers = { ':path': exchange.target, ':method': exchange.method };
+    const stream = socket.request(headers, { endStream: !exchange.hasBody });
+    let status = 0;
+    let body = '';
+    let aborted = false;
+    let trailers: unknown;
+    stream.on('response', (fields) => (status = Number(fields[':status'])));
+    stream.on('data', (chunk: Buffer) => (body += chunk.toString()));
+    stream.on('trailers', (fields) => (trailers = (fields as Record<string, unknown>)['x-t']));
+    stream.on('error', () => (aborted = true));
+    if (exchange.hasBody) stream.end('abc');
+    await once(stream, 'close').catch(() => undefined);
+    t.strictSame(
+      { status, body, aborted, trailers },
+      {
+        status: memory.status,
+        body: memory.body.toString(),
+        aborted: memory.aborted,
+        trailers: memory.trailers?.[1],
+      },
+      name,
+    );
+    socket.destroy();
+  }
+
+  const gone = new MemoryExchange({ target: '/echo', open: true, highWater: 4 });
+  const seen: string[] = [];
+  gone.onClose(() => seen.push('closed'));
+  gone.read({
+    onData: (chunk) => {
+      seen.push(chunk.toString());
+      gone.pause();
+    },
+    onEnd: () => seen.push('end'),
+    onAbort: () => seen.push('aborted'),
+  });
+  gone.push('a');
+  gone.push('b');
+  await sleep(1);
+  t.strictSame(seen, ['a'], 'paused');
+  gone.resume();
+  await sleep(1);
+  gone.respond({ status: 200, headers: [] });
+  t.equal(gone.write(Buffer.from('xx')), true);
+  t.equal(gone.write(Buffer.from('yy')), false, 'over its high water');
+  gone.onDrain(() => seen.push('drain'));
+  gone.drain();
+  gone.goAway();
+  gone.goAway();
+  t.strictSame(seen, ['a', 'b', 'drain', 'aborted', 'closed']);
+  t.equal((await ask(handler, { target: '/echo', body: '1' })).header('content-length'), '11');
 });
 
 void t.test('curl', async (t) => {

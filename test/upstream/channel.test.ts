@@ -479,6 +479,15 @@ void t.test('a service that breaks off is a failure, never an end', async (t) =>
       '% did not answer as a gRPC server (text/html)',
     ],
     [
+      'another answer whose bytes look like a message',
+      (s) => {
+        s.respond({ ':status': 200, 'content-type': 'application/octet-stream' });
+        s.write(encodeFrame(Buffer.from('x')));
+      },
+      Code.INTERNAL,
+      '% did not answer as a gRPC server (application/octet-stream)',
+    ],
+    [
       'an error page of a load balancer',
       (s) => {
         s.respond({ ':status': 503, 'content-type': 'text/html' });

@@ -158,6 +158,7 @@ void t.test('unescapePath', (t) => {
     ['%e3%81%82', 'あ', 'あ', 'あ'],
     ['é%C3%A9', 'éé', 'éé', 'éé'],
     ['%00', '\0', '\0', '\0'],
+    ['\u007f\u0080%41', '\u007f\u0080A', '\u007f\u0080A', '\u007f\u0080A'],
     ['x/%41/y', 'x/A/y', 'x/A/y', 'x/A/y'],
   ];
   for (const [text, ...expected] of cases) {
@@ -244,6 +245,7 @@ void t.test('hexValue', (t) => {
 void t.test('quote', (t) => {
   t.equal(quote('a"b\n'), String.raw`"a\"b\n"`);
   t.equal(quote('x'.repeat(100)), `"${'x'.repeat(80)}…"`);
+  t.equal(quote('x'.repeat(80)), `"${'x'.repeat(80)}"`);
   t.equal(quote('abc', 2), '"ab…"');
   t.equal(quote('\ud800'), '"\ufffd"');
   t.equal(quote('𝄞𝄞', 1), '"\ufffd…"');

@@ -407,6 +407,36 @@ export const rejected: readonly (readonly [name: string, type: string, json: str
     'invalid JSON at line 1, column 8, in st: \\ude00 is half of a surrogate pair without its other half; write both as \\ud83d\\ude00',
   ],
   [
+    'a high surrogate before an escape that is none',
+    'j.Scalars',
+    '{"st":"\\ud83d\\ue000"}',
+    'invalid JSON at line 1, column 8, in st: \\ud83d is half of a surrogate pair without its other half; write both as \\ud83d\\ude00',
+  ],
+  [
+    'a double with a leading zero',
+    'j.Scalars',
+    '{"db":-00.5}',
+    'invalid JSON at line 1, column 7, in db: a number with a leading zero; write it without',
+  ],
+  [
+    'a double with two points',
+    'j.Scalars',
+    '{"db":1.5.2}',
+    'invalid JSON at line 1, column 10, in db: found ".", expected "," or "}"',
+  ],
+  [
+    'a duplicate among many map keys',
+    'j.Maps',
+    `{"ii":{${Array.from({ length: 40 }, (_, key) => `"${key + 10}":1`).join(',')},"10":1}}`,
+    'ii["10"]: the key "10" is given twice (line 1, column 288)',
+  ],
+  [
+    'a well-known Any with two types',
+    'j.Known',
+    '{"any":{"@type":"t/google.protobuf.Int32Value","value":1,"@type":"t/j.Disk"}}',
+    'any["@type"]: found a member that does not belong here: a google.protobuf.Int32Value is given as "value"; write "@type" and "value", each once (line 1, column 58)',
+  ],
+  [
     'two high surrogates',
     'j.Scalars',
     '{"st":"\\ud83d\\ud83d"}',

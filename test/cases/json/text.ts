@@ -75,6 +75,7 @@ export const badTexts: readonly (readonly [type: string, field: string, text: st
   ['j.Scalars', 'i32', '٣', `found "٣", ${int32}`],
   ['j.Scalars', 'i32', 'ı', `found "ı", ${int32}`],
   ['j.Scalars', 'i32', '1'.repeat(100), `found "${'1'.repeat(80)}…", ${int32}`],
+  ['j.Scalars', 'i32', `${'0'.repeat(300)}1`, `found "${'0'.repeat(80)}…", ${int32}`],
   ['j.Scalars', 'u32', '-1', 'found "-1", expected a decimal integer from 0 to 4294967295'],
   [
     'j.Scalars',

@@ -71,6 +71,7 @@ export const printed: readonly (readonly [name: string, type: string, wire: stri
 
   ['a Value without kind', 'j.Known', '3200', '{"value":null}'],
   ['a Value given in parts', 'j.Known', '3203 1a0161 3202 2001', '{"value":true}'],
+  ['a Value of two kinds', 'j.Known', '3205 1a0161 2001', '{"value":true}'],
   [
     'a Struct in parts, merged',
     'j.Known',
@@ -179,6 +180,29 @@ export const unprintable: readonly (readonly [name: string, type: string, wire: 
     '1201ff',
     "the service's j.Disk has no JSON form: the string field j.Disk.name holds bytes that are not UTF-8",
   ],
+  ...[
+    'c0af',
+    'c1bf',
+    'e08080',
+    'eda080',
+    'f0808080',
+    'f4908080',
+    'f5808080',
+    'c3',
+    'e697',
+    'e69741',
+    'f09f98',
+    '80',
+    'ff',
+  ].map(
+    (bytes) =>
+      [
+        `UTF-8 that is none: ${bytes}`,
+        'j.Disk',
+        `12${(bytes.length / 2 + 2).toString(16).padStart(2, '0')}c3a9${bytes}`,
+        "the service's j.Disk has no JSON form: the string field j.Disk.name holds bytes that are not UTF-8",
+      ] as const,
+  ),
   [
     'a map key that is not UTF-8',
     'j.Maps',
