@@ -18,10 +18,10 @@ interface Flag {
 const fileFlags = new Set(['proto', 'proto-path', 'descriptor-set', 'rules', 'config']);
 
 function flags(): Flag[] {
-  const structural = flagTexts().map(({ name, text }) => ({
+  const structural = flagTexts().map(({ name, text }): Flag => ({
     name,
     text,
-    value: { kind: fileFlags.has(name) ? 'file' : 'text' } as Completion,
+    value: { kind: fileFlags.has(name) ? 'file' : 'text' },
   }));
   const options = optionSpecs.map(({ name, kind, text }): Flag => {
     const words = (kind.jsonSchema as { enum?: readonly string[] }).enum;

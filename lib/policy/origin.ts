@@ -61,7 +61,12 @@ export function hostPolicy(allowed: readonly string[]): Policy {
     onRequest({ headers }) {
       for (const host of hostsOf(headers)) {
         const { name } = splitHost(host);
-        if (names.has(name) || suffixes.some((suffix) => name.endsWith(suffix)) || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0) continue;
+        if (
+          names.has(name) ||
+          suffixes.some((suffix) => name.endsWith(suffix)) ||
+          isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0
+        )
+          continue;
         throw StatusError.http(
           403,
           `this proxy listens on loopback and does not answer to the name ${quote(host)}; ` +

@@ -75,7 +75,7 @@ interface ErrorParts {
 
 interface Shape {
   readonly contentType: string;
-  write(parts: ErrorParts): string;
+  readonly write: (parts: ErrorParts) => string;
 }
 
 const shapes: Readonly<Record<ErrorFormat, Shape>> = {

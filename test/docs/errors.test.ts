@@ -23,4 +23,8 @@ const documented = new Set([...page.matchAll(/^\| `([a-z-]+)` \|/gm)].map((match
 t.ok(used.size > 40, 'the patterns find them');
 t.strictSame([...used].filter((name) => !documented.has(name)).sort(), [], 'every code of the source is documented');
 const literals = new Set([...source.matchAll(new RegExp(code, 'g'))].map((match) => match[1]!));
-t.strictSame([...documented].filter((name) => !literals.has(name)).sort(), [], 'every documented code is in the source');
+t.strictSame(
+  [...documented].filter((name) => !literals.has(name)).sort(),
+  [],
+  'every documented code is in the source',
+);

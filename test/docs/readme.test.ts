@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { Writer } from '../../lib/wire/index.js';
 import { loadConfig, startProxy } from '../../lib/index.js';
 import { Database } from '../../examples/photoncloud/lib/database.js';
@@ -53,7 +53,7 @@ function pattern(answer: string): RegExp {
   return new RegExp(`^${parts.join('.*?')}$`);
 }
 
-async function check(t: import('tap').Test, shown: readonly Shown[], base: string): Promise<void> {
+async function check(t: Test, shown: readonly Shown[], base: string): Promise<void> {
   for (const { args, answer } of shown) {
     const { target, body } = requestOf(args);
     const headers = body === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' };

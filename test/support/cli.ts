@@ -23,7 +23,9 @@ function start(
   cwd: string,
 ): { child: ChildProcess; finished: Promise<Finished>; text: { out: string } } {
   const env = { ...process.env, NO_COLOR: '1' };
-  const child = spawn(process.execPath, [bin, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  // The test runner puts its loaders into NODE_OPTIONS of every child; the command is to run as it is.
+  const command = ['-u', 'NODE_OPTIONS', process.execPath, bin, ...args];
+  const child = spawn('env', command, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const text = { out: '', err: '' };
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text.out += chunk));
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (text.err += chunk));
