@@ -1,11 +1,12 @@
 /** A curl line for a binding: method, path with sample values, sample body. */
 import type { Binding } from '../rule/index.js';
+import type { FieldDescriptor } from '../schema/types.js';
 import { sampleJson, sampleMessage, sampleText } from './sample.js';
 
 /** `curl -X PUT http://host/v1/kv/my-key -d '{"value":"my-value"}'`, ready to paste into a POSIX shell. */
 export function curlLine(binding: Binding, baseUrl: string): string {
   const { httpMethod } = binding;
-  const url = `${baseUrl}${samplePath(binding)}`;
+  const url = `${baseUrl}${samplePath(binding)}${sampleQuery(binding)}`;
   const body = sampleBody(binding);
   const parts = ['curl'];
   // curl's own choice is GET, and POST with -d.
@@ -28,6 +29,26 @@ function samplePath({ template, variables }: Binding): string {
     segments[first] = encodeURIComponent(sampleText(fieldPath[fieldPath.length - 1]!) ?? 'a');
   });
   return `/${segments.join('/')}${template.verb === undefined ? '' : `:${template.verb.text}`}`;
+}
+
+/** `?prefix=my-prefix`: the required parameters; where there are none, the first that a caller might give. */
+function sampleQuery({ body, method, variables, options }: Binding): string {
+  if (body.kind === 'all') return '';
+  const taken = [
+    ...variables.map(({ fieldPath }) => fieldPath[0]!),
+    ...options.headers.map(({ path }) => path[0]!),
+    ...(body.kind === 'field' ? [body.path[0]!] : []),
+  ];
+  const free = method.input.fields.filter((field) => !taken.includes(field) && sampleText(field) !== undefined);
+  const required = free.filter(({ behaviors }) => behaviors.includes('REQUIRED'));
+  const shown = required.length > 0 || body.kind === 'field' ? required : free.filter(isUsualParameter).slice(0, 1);
+  const pairs = shown.map((field) => `${field.name}=${encodeURIComponent(sampleText(field)!)}`);
+  return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
+}
+
+/** Not one that only makes sense with a value from an earlier answer. */
+function isUsualParameter({ name, behaviors, hasPresence, deprecated }: FieldDescriptor): boolean {
+  return !behaviors.includes('OUTPUT_ONLY') && !hasPresence && !deprecated && !/^page_|_token$|^request_id$/.test(name);
 }
 
 function sampleBody({ body, method, variables }: Binding): unknown {

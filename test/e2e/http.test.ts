@@ -3,6 +3,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
 import t from 'tap';
+import { Pool } from 'undici';
 import { Writer } from '../../lib/wire/index.js';
 import { send, startTestProxy, type TestProxy } from '../support/proxy.js';
 
@@ -368,6 +369,20 @@ void t.test('with default options', async (t) => {
     let text = '';
     for await (const chunk of stream) text += String(chunk);
     t.strictSame(JSON.parse(text), { name: 'a', number: '5' });
+  });
+
+  await t.test('many at once over few connections: each gets its own answer', async (t) => {
+    const pool = new Pool(proxy.url, { connections: 4, pipelining: 10 });
+    t.teardown(() => pool.close());
+    service.answer = ({ message }) => ({ delayMs: message.length % 7 });
+    const names = Array.from({ length: 400 }, (_, index) => 'x'.repeat(index % 50) + index);
+    const answers = await Promise.all(
+      names.map(async (name) => {
+        const { body } = await pool.request({ path: `/v1/${name}`, method: 'GET' });
+        return ((await body.json()) as { name: string }).name;
+      }),
+    );
+    t.strictSame(answers, names);
   });
 
   await t.test('streams are not served yet', async (t) => {
