@@ -28,11 +28,15 @@ const structuralFlags: Readonly<Record<string, YargsOptions>> = {
   },
   'descriptor-set': {
     group: schemaGroup,
-    describe: 'binary FileDescriptorSet (protoc --include_imports -o); repeatable',
+    describe: 'binary FileDescriptorSet or Buf image, also gzipped (protoc --include_imports -o); repeatable',
+  },
+  rules: {
+    group: schemaGroup,
+    describe: 'service config (YAML, JSON) whose http.rules replace annotations; the last rule wins; repeatable',
   },
   service: {
     group: schemaGroup,
-    describe: 'serve these alone: full names or wildcards (pkg.*); repeatable  [default: all]',
+    describe: 'serve these alone: full names or wildcards (pkg.*); repeatable (default: all)',
   },
   upstream: {
     group: networkGroup,
@@ -40,7 +44,7 @@ const structuralFlags: Readonly<Record<string, YargsOptions>> = {
   },
   listen: {
     group: networkGroup,
-    describe: '[host:]port to listen on; 0 picks a port; repeatable  [default: 127.0.0.1:8080]',
+    describe: '[host:]port to listen on; 0 picks a port; repeatable (default: 127.0.0.1:8080)',
   },
   config: {
     group: networkGroup,
@@ -59,13 +63,16 @@ export function yargsOptions(): Record<string, YargsOptions> {
 }
 
 function optionFlag(spec: OptionSpec): YargsOptions {
-  const { kind } = spec;
-  const values = kind.placeholder === undefined ? '' : `${kind.placeholder}: `;
-  const describe = `${values}${spec.text}  [default: ${spec.defaultText}]`;
+  const { kind, text, defaultText } = spec;
   const group = `${spec.group}:`;
-  return kind.placeholder === undefined
-    ? { type: 'boolean', group, describe }
-    : { type: 'string', requiresArg: true, group, describe };
+  if (kind.placeholder === undefined) {
+    const turnedOff = defaultText === 'true' ? `; on by default, --no-${flagName(spec.name)} turns it off` : '';
+    return { type: 'boolean', group, describe: `${text}${turnedOff}` };
+  }
+  const words = (kind.jsonSchema as { readonly enum?: readonly string[] }).enum;
+  const values = words === undefined ? kind.placeholder : words.join(', ');
+  const given = defaultText === 'none' ? '' : `; default ${defaultText}`;
+  return { type: 'string', requiresArg: true, group, describe: `${text} (${values}${given})` };
 }
 
 /** The flags that are no options of the table. */
@@ -127,6 +134,7 @@ export function settingsOf(values: FlagValues, title = (flag: string): string =>
     ...given('proto', texts('proto')),
     ...given('protoPath', texts('proto-path')),
     ...given('descriptorSet', texts('descriptor-set')),
+    ...given('rules', texts('rules')),
     ...given(
       'services',
       texts('service')?.flatMap((text) => text.split(',')),

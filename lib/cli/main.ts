@@ -140,13 +140,18 @@ async function parseArguments(args: readonly string[], terminal: Terminal): Prom
     .exitProcess(false);
   const values = (await parser.parseAsync([...args], {}, (error, _argv, output) => {
     if (error !== undefined && error !== null) throw new UsageError(usageMessage(error.message));
-    printed = output;
+    printed = withoutTypes(output);
   })) as Record<string, FlagValues[string]> & { _: string[] };
   if (printed !== '') {
     terminal.output(`${printed}\n`);
     return undefined;
   }
   return { command: values._[0] ?? 'serve', values };
+}
+
+/** yargs names the type of each flag, which says nothing to a reader. */
+function withoutTypes(help: string): string {
+  return help.replace(/^ *\[(?:string|boolean)\]\n/gm, '').replace(/ *\[(?:string|boolean)\]$/gm, '');
 }
 
 /** yargs would take any value of a switch for true. */

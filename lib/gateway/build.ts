@@ -5,8 +5,8 @@
 import { Codec } from '../codec/index.js';
 import type { Channel } from '../exchange.js';
 import { compilePolicies } from '../policy/index.js';
-import { PathMatcherBuilder } from '../router/index.js';
-import { bindingsOf, selectServices, type Binding } from '../rule/index.js';
+import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
+import { bindingsOf, selectServices, type Binding, type RuleSet } from '../rule/index.js';
 import type { Schema, ServiceDescriptor } from '../schema/index.js';
 import type { ProblemList } from '../status.js';
 import { Buffers, compilePlan, createErrorWriter, type TranscodeContext, wrapJson } from '../transcode/index.js';
@@ -32,6 +32,8 @@ export interface ServedService {
 /** What a gateway is made from, besides its options. */
 export interface GatewayContext {
   readonly schema: Schema;
+  /** Rules of service configs; they replace annotations. */
+  readonly rules: RuleSet;
   /** Types that may stand in a google.protobuf.Any. */
   readonly types: Pick<Schema, 'message'>;
   /** The channel to a service, by full name; throws a ConfigError where it has none. */
@@ -46,12 +48,12 @@ export interface GatewayContext {
 
 /** Builds a gateway. Problems are collected in `problems`; it is only good where there are none. */
 export function buildGateway(
-  { schema, types, channelFor, listenHost, thorough, mounted = [] }: GatewayContext,
+  { schema, rules, types, channelFor, listenHost, thorough, mounted = [] }: GatewayContext,
   options: GatewayOptions,
   problems: ProblemList,
 ): BuiltGateway {
   const services = servicesOf(schema, options.services, problems);
-  const bindings = bindingsOf(services, problems, options);
+  const bindings = bindingsOf(services, problems, { ...options, rules });
   const codec = new Codec(types, options);
   const context: TranscodeContext = {
     codec,
@@ -69,10 +71,12 @@ export function buildGateway(
   addRoutes(bindings, channels, context, builder, problems);
   const matcher = builder.build(problems);
   if (thorough) builder.reportShadowed(problems);
+  const pages = buildPages([...served, ...mounted], options);
+  warnOfHiddenPages(pages, matcher, problems);
   const gateway = new Gateway({
     matcher,
     policies: compilePolicies(options, listenHost),
-    pages: buildPages([...served, ...mounted], options),
+    pages,
     writeError: context.writeError,
     maxConcurrentRequests: options.maxConcurrentRequests,
   });
@@ -110,4 +114,23 @@ function buildPages(services: readonly ServedService[], options: GatewayOptions)
       checkHealth(services, head, (json) => wrapJson(options.envelope, json, head.requestId)),
     );
   return pages;
+}
+
+/** Our own pages give way to the routes of their path. */
+function warnOfHiddenPages(
+  pages: ReadonlyMap<string, Page>,
+  matcher: PathMatcher<Route>,
+  problems: ProblemList,
+): void {
+  for (const path of pages.keys()) {
+    const match = matcher.match('GET', path);
+    if (match === undefined) continue;
+    const { rpc } = match.value.plan;
+    problems.warn({
+      code: 'hidden-page',
+      message: `GET ${path} is answered by ${rpc.name}, and not by the proxy itself`,
+      rpc: rpc.name,
+      hint: `switch the page off with --no-${path.slice(1)}, or change the rule`,
+    });
+  }
 }

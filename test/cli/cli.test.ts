@@ -314,6 +314,20 @@ void t.test('routes and check', async (t) => {
   t.match(check.stderr, 'warning[unannotated-method]: greeter.v1.Greeter.Silent');
 });
 
+void t.test('a rule goes before a page of our own, and check says so', async (t) => {
+  const health = greeter.replace('/v1/hello/{name}', '/health');
+  const folder = folderWith(t, { 'greeter.proto': health });
+  const check = await runMain(['check', '--proto', 'greeter.proto'], folder);
+  t.equal(check.code, 0, check.stderr);
+  t.match(check.stderr, 'warning[hidden-page]: GET /health is answered by greeter.v1.Greeter.SayHello');
+  const service = await startEchoService(schemaFromText(health));
+  t.teardown(() => service.close());
+  const proxy = await serveCli(['--proto', 'greeter.proto', '--upstream', service.target, '--listen', '0'], folder);
+  t.strictSame((await send(proxy.urls[0]!, 'GET /health?name=Ada')).json, { name: 'Ada' });
+  proxy.child.kill('SIGTERM');
+  t.match((await proxy.finished).stderr, 'hidden-page');
+});
+
 void t.test('serves, by flags and by a file', async (t) => {
   const folder = folderWith(t, { 'protos/greeter.proto': greeter });
   const service = await startEchoService(schemaFromText(greeter));
@@ -462,7 +476,7 @@ listeners:
   const listed = await runMain(['routes', '--config', 'p.yaml'], folder);
   t.match(listed.stdout, /GET +\/greeter\/v1\/hello\/\{name\} +- +greeter\.v1\.Greeter\.SayHello/);
   const curl = await runMain(['routes', '--curl', '--proto', 'protos/greeter.proto'], folder);
-  t.equal(curl.stdout, 'curl http://127.0.0.1:8080/v1/hello/my-name\n');
+  t.equal(curl.stdout, "curl 'http://127.0.0.1:8080/v1/hello/my-name?times=1'\n");
 
   for (const [text, words] of [
     ['mounts: {greeter: {}}', 'such as /chainfire'],
