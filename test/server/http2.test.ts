@@ -469,8 +469,14 @@ void t.test('bodies that break off, early answers and breaks', async (t) => {
   await t.test(
     'a connection that broke the protocol is not kept, nor one that is idle; a silent stream is',
     async (t) => {
+      let taken = 0;
       const hasty = await serve(
-        { '/never': (current) => current.onClose(() => closes++) },
+        {
+          '/never': (current) => {
+            taken++;
+            current.onClose(() => closes++);
+          },
+        },
         { keepAliveTimeoutMs: 150, headerTimeoutMs: 150 },
       );
       t.teardown(() => hasty.closeNow());
@@ -485,15 +491,12 @@ void t.test('bodies that break off, early answers and breaks', async (t) => {
         Buffer.from('GET / HTTP/1.1\r\n\r\n'),
       ].map((bad) => new Client(hasty).send(Buffer.concat([preface, post('/never'), bad])));
       await waitFor(
-        () => closes === broken.length,
-        () => `${broken.length} cancelled streams, came ${closes}`,
-      );
-      await waitFor(
         () => idle.closed && broken.every(({ gone }) => gone),
         () => 'the connections to be closed',
       );
       await sleep(500);
-      t.equal(closes, broken.length, 'the silent stream goes on');
+      // Newer Node lines do not even hand over a stream that came in one packet with the fault.
+      t.equal(closes, taken - 1, 'every stream is cancelled but the silent one');
       t.equal(silent.closed, false);
       silent.destroy();
     },

@@ -43,7 +43,10 @@ export async function startTestProxy(proto: string, options: Settings['options']
   const file = join(folder, 'test.proto');
   writeFileSync(file, proto);
   const flags = { proto: [file], upstreams: [parseUpstream(service.target)], listen: ['127.0.0.1:0'], options };
-  const proxy = await startProxy(loadConfig({ flags, workingDirectory: folder }));
+  const proxy = await startProxy(loadConfig({ flags, workingDirectory: folder })).catch((error: unknown) => {
+    service.close();
+    throw error;
+  });
   const url = proxy.urls[0]!;
   return {
     url,

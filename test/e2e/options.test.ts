@@ -1,0 +1,360 @@
+/**
+ * Every option of the table, off and on: a request, what it gives by default, and what with the option as a flag. An option
+ * without a row here fails, unless it is named among those that other tests hold.
+ */
+import { connect } from 'node:net';
+import { once } from 'node:events';
+import t from 'tap';
+import { settingsOf } from '../../lib/cli/flags.js';
+import { flagName, optionSpecs } from '../../lib/config/index.js';
+import type { Answer } from '../support/echo-service.js';
+import { type RequestOptions, startTestProxy, type TestResponse } from '../support/proxy.js';
+
+const proto = `
+syntax = "proto3";
+package o.v1;
+import "google/api/annotations.proto";
+service O {
+  rpc Get(Message) returns (Message) { option (google.api.http) = { get: "/v1/{name}" }; }
+  rpc Deep(Message) returns (Message) { option (google.api.http) = { get: "/deep/{name=**}" }; }
+  rpc Put(Message) returns (Message) { option (google.api.http) = { put: "/v1/{name}" body: "*" }; }
+  rpc Slash(Message) returns (Message) { option (google.api.http) = { get: "/slash" }; }
+  rpc Bare(Message) returns (Message);
+}
+enum Color { NONE = 0; RED = 1; }
+message Message {
+  string name = 1; int64 big = 2; bool flag = 3; Color color = 4; string snake_case = 5; repeated string list = 6; Message inner = 7;
+}
+`;
+
+interface Row {
+  readonly option: string;
+  /** The flag's value; of a switch true or false. */
+  readonly value: string | boolean;
+  readonly request: string;
+  readonly send?: RequestOptions;
+  readonly answer?: Answer;
+  /** Status and, where it matters, a part of the answer's text. */
+  readonly off: readonly [number, string?];
+  readonly on: readonly [number, string?];
+}
+
+const body = (text: string): RequestOptions => ({ body: text });
+const header = (name: string, value: string): RequestOptions => ({ headers: { [name]: value } });
+
+const rows: readonly Row[] = [
+  {
+    option: 'auto_mapping',
+    value: true,
+    request: 'POST /o.v1.O/Bare',
+    send: body('{"name":"x"}'),
+    off: [404],
+    on: [200, '{"name":"x"}'],
+  },
+  { option: 'strict_slash', value: true, request: 'GET /slash/', off: [200], on: [404] },
+  { option: 'health', value: false, request: 'GET /health', off: [200, 'SERVING'], on: [404] },
+  {
+    option: 'url_unescape',
+    value: 'all_characters',
+    request: 'GET /deep/a%2Fb%23',
+    off: [200, '"a%2Fb#"'],
+    on: [200, '"a/b#"'],
+  },
+  {
+    option: 'url_unescape',
+    value: 'all_characters_except_reserved',
+    request: 'GET /deep/a%2Fb%23%20',
+    off: [200, '"a%2Fb# "'],
+    on: [200, '"a%2Fb%23 "'],
+  },
+  { option: 'comma_lists', value: true, request: 'GET /slash?list=a,b', off: [200, '["a,b"]'], on: [200, '["a","b"]'] },
+  {
+    option: 'lenient_bools',
+    value: true,
+    request: 'GET /slash?flag=TRUE',
+    off: [400, 'flag'],
+    on: [200, '"flag":true'],
+  },
+  {
+    option: 'case_insensitive_enums',
+    value: true,
+    request: 'GET /slash?color=red',
+    off: [400, 'color'],
+    on: [200, '"RED"'],
+  },
+  { option: 'literal_plus', value: true, request: 'GET /slash?name=a+b', off: [200, '"a b"'], on: [200, '"a+b"'] },
+  { option: 'ignore_query', value: 'utm_,fb*', request: 'GET /slash?utm_x=1&fbclid=2', off: [400, 'utm_x'], on: [200] },
+  { option: 'ignore_unknown_query', value: true, request: 'GET /slash?nope=1', off: [400, 'nope'], on: [200] },
+  {
+    option: 'ignore_unknown_fields',
+    value: true,
+    request: 'PUT /v1/a',
+    send: body('{"nope":1,"color":"BLUE"}'),
+    off: [400, 'nope'],
+    on: [200, '{"name":"a"}'],
+  },
+  {
+    option: 'ignore_unexpected_body',
+    value: true,
+    request: 'GET /slash',
+    send: body('x'),
+    off: [400, 'takes no body'],
+    on: [200],
+  },
+  {
+    option: 'overwrite_path_fields',
+    value: true,
+    request: 'PUT /v1/a',
+    send: body('{"name":"b"}'),
+    off: [400, 'another value'],
+    on: [200, '{"name":"a"}'],
+  },
+  {
+    option: 'method_override',
+    value: true,
+    request: 'POST /v1/a',
+    send: header('x-http-method-override', 'PUT'),
+    off: [405],
+    on: [200],
+  },
+  {
+    option: 'preserve_proto_field_names',
+    value: true,
+    request: 'GET /slash?snake_case=x',
+    off: [200, '"snakeCase"'],
+    on: [200, '"snake_case"'],
+  },
+  {
+    option: 'always_print_primitive_fields',
+    value: true,
+    request: 'GET /slash',
+    off: [200, '{}'],
+    on: [200, '{"name":"","big":"0","flag":false,"color":"NONE","snakeCase":"","list":[]}'],
+  },
+  {
+    option: 'always_print_enums_as_ints',
+    value: true,
+    request: 'GET /slash?color=RED',
+    off: [200, '"RED"'],
+    on: [200, '"color":1'],
+  },
+  {
+    option: 'int64_as_numbers',
+    value: true,
+    request: 'GET /slash?big=9007199254740993',
+    off: [200, '"9007199254740993"'],
+    on: [200, ':9007199254740993}'],
+  },
+  { option: 'add_whitespace', value: true, request: 'GET /slash?name=x', off: [200, '{"name":"x"}'], on: [200, '\n'] },
+  {
+    option: 'envelope',
+    value: 'photon',
+    request: 'GET /slash',
+    off: [200, '{}'],
+    on: [200, '{"data":{},"meta":{"request_id":'],
+  },
+  {
+    option: 'envelope',
+    value: 'photon',
+    request: 'GET /none',
+    off: [404, '{"code":5'],
+    on: [404, '{"error":{"code":"NOT_FOUND"'],
+  },
+  {
+    option: 'error_format',
+    value: 'aip193',
+    request: 'GET /none',
+    off: [404, '{"code":5'],
+    on: [404, '{"error":{"code":404'],
+  },
+  {
+    option: 'status_map',
+    value: '5=410,INTERNAL=502',
+    request: 'GET /slash',
+    answer: { code: 13, details: 'x' },
+    off: [500],
+    on: [502],
+  },
+  {
+    option: 'debug_info',
+    value: true,
+    request: 'GET /slash',
+    answer: {
+      code: 13,
+      details: 'x',
+      trailers: {
+        'grpc-status-details-bin': Buffer.from(
+          'GioKKHR5cGUuZ29vZ2xlYXBpcy5jb20vZ29vZ2xlLnJwYy5EZWJ1Z0luZm8=',
+          'base64',
+        ),
+      },
+    },
+    off: [500, '"message":"x"}'],
+    on: [500, 'DebugInfo'],
+  },
+  {
+    option: 'check_origin',
+    value: false,
+    request: 'PUT /v1/a',
+    send: { headers: { origin: 'http://evil.example' }, body: '{}' },
+    off: [403],
+    on: [200],
+  },
+  {
+    option: 'allowed_hosts',
+    value: 'a.example,b.example',
+    request: 'GET /slash',
+    send: header('host', 'b.example'),
+    off: [403],
+    on: [200],
+  },
+  { option: 'default_deadline', value: '50ms', request: 'GET /slash', answer: { delayMs: 300 }, off: [200], on: [504] },
+  {
+    option: 'max_deadline',
+    value: '50ms',
+    request: 'GET /slash',
+    send: header('x-request-timeout', '5s'),
+    answer: { delayMs: 300 },
+    off: [200],
+    on: [504],
+  },
+  {
+    option: 'max_body_bytes',
+    value: '10B',
+    request: 'PUT /v1/a',
+    send: body('{"big":"12"}'),
+    off: [200],
+    on: [413, '10 bytes'],
+  },
+  {
+    option: 'max_receive_bytes',
+    value: '10B',
+    request: `GET /slash?name=${'x'.repeat(20)}`,
+    off: [200],
+    on: [500, '"code":13'],
+  },
+  {
+    option: 'max_url_bytes',
+    value: '64B',
+    request: `GET /slash?name=${'x'.repeat(80)}`,
+    off: [200],
+    on: [414, '"code":3'],
+  },
+  {
+    option: 'max_header_bytes',
+    value: '256B',
+    request: 'GET /slash',
+    send: header('x-long', 'x'.repeat(300)),
+    off: [200],
+    on: [431, '"code":8'],
+  },
+  {
+    option: 'max_json_depth',
+    value: '2',
+    request: 'PUT /v1/a',
+    send: body('{"inner":{"inner":{}}}'),
+    off: [200],
+    on: [400, 'line 1'],
+  },
+];
+
+/** Options whose effect is no single answer, and the test that holds each. */
+const elsewhere: Readonly<Record<string, string>> = {
+  on_duplicate: 'below',
+  reason_phrase: 'below',
+  header_timeout: 'below',
+  idle_timeout: 'below',
+  keep_alive_timeout: 'below',
+  drain_timeout: 'below',
+  max_concurrent_requests: 'test/e2e/http.test.ts',
+};
+for (const { name } of optionSpecs) if (/tls|^upstream_/.test(name)) Object.assign(elsewhere, { [name]: 'test/e2e/tls.test.ts' });
+
+function optionOf(option: string, value: string | boolean): object {
+  return settingsOf({ [flagName(option)]: value }).options!;
+}
+
+async function answerOf(row: Row, options: object): Promise<TestResponse> {
+  const proxy = await startTestProxy(proto, options);
+  try {
+    proxy.service.answer = () => row.answer ?? {};
+    return await proxy.send(row.request, row.send);
+  } finally {
+    await proxy.close();
+  }
+}
+
+void t.test('off and on', async (t) => {
+  const covered = new Set([...rows.map(({ option }) => option), ...Object.keys(elsewhere)]);
+  t.strictSame(
+    optionSpecs.map(({ name }) => name).filter((name) => !covered.has(name)),
+    [],
+    'every option has a row',
+  );
+  for (const row of rows) {
+    for (const [state, options, [status, text]] of [
+      ['off', {}, row.off],
+      ['on', optionOf(row.option, row.value), row.on],
+    ] as const) {
+      const response = await answerOf(row, options);
+      t.equal(response.status, status, `${row.option} ${state}: ${response.text}`);
+      if (text !== undefined) t.ok(response.text.includes(text), `${row.option} ${state}: ${response.text}`);
+    }
+  }
+});
+
+void t.test('on_duplicate', async (t) => {
+  const twice = proto.replace('"/slash"', '"/v1/{big}"');
+  await t.rejects(startTestProxy(twice), { message: /matches the same requests/ });
+  const proxy = await startTestProxy(twice, optionOf('on_duplicate', 'first'));
+  t.equal((await proxy.send('GET /v1/x')).text, '{"name":"x"}');
+  t.match(proxy.proxy.prepared.warnings, [{ code: 'unannotated-method' }, { code: 'duplicate-route' }]);
+  await proxy.close();
+});
+
+void t.test('reason_phrase', async (t) => {
+  for (const [options, reason] of [
+    [{}, 'no route for GET "/none"; "photongate routes" lists what is served'],
+    [optionOf('reason_phrase', false), 'Not Found'],
+  ] as const) {
+    const proxy = await startTestProxy(proto, options);
+    t.equal((await proxy.send('GET /none')).reason, reason);
+    await proxy.close();
+  }
+});
+
+/** What comes back on a connection that sends `text` and then nothing, until it is closed by the other side. */
+async function untilClosed(port: number, text: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  let answer = '';
+  socket.on('data', (chunk: Buffer) => (answer += chunk.toString('latin1')));
+  socket.on('error', () => undefined);
+  socket.write(text);
+  await once(socket, 'close');
+  return answer;
+}
+
+void t.test('time-outs', async (t) => {
+  const get = 'GET /slash HTTP/1.1\r\nhost: localhost\r\n';
+  for (const [option, text, answer] of [
+    ['header_timeout', get, /^HTTP\/1\.1 408 [^]*"code":4/],
+    [
+      'idle_timeout',
+      'PUT /v1/a HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n{',
+      /^HTTP\/1\.1 408 [^]*"code":4/,
+    ],
+    ['keep_alive_timeout', `${get}\r\n`, /^HTTP\/1\.1 200 [^]*\{\}$/],
+  ] as const) {
+    const proxy = await startTestProxy(proto, optionOf(option, '150ms'));
+    t.match(await untilClosed(proxy.port, text), answer, option);
+    await proxy.close();
+  }
+  const proxy = await startTestProxy(proto, optionOf('drain_timeout', '100ms'));
+  proxy.service.answer = () => ({ delayMs: 5000 });
+  const lost = proxy.send('GET /slash').catch(() => 'cut');
+  while (proxy.service.calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  const start = Date.now();
+  await proxy.close();
+  t.equal(await lost, 'cut');
+  t.ok(Date.now() - start < 4000, 'what still runs after drain_timeout is cancelled');
+});
