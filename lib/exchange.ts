@@ -15,6 +15,18 @@ import type { Frame } from './wire/frame.js';
 export interface Peer {
   readonly address: string;
   readonly port: number;
+  /** Present where the connection is one of TLS. */
+  readonly tls?: PeerTls;
+}
+
+/** What TLS tells of the other end. */
+export interface PeerTls {
+  /** True where it gave a certificate that comes from the listener's `tls_client_ca`. */
+  readonly authorized: boolean;
+  /** Of the certificate that it gave, trusted or not: `O=Example, CN=client`; undefined where it gave none. */
+  readonly subject: string | undefined;
+  /** Why that certificate is not trusted, to complete a sentence: `it has expired`. */
+  readonly problem: string | undefined;
 }
 
 /** The head of an answer. */

@@ -2,7 +2,7 @@
  * A configuration → listeners that answer. Loads the schema once, builds a gateway for each listener, opens the ports.
  * What a program that embeds the whole proxy calls; `cli` adds signals and words.
  */
-import type { Config, ListenerConfig, MountConfig } from './config/index.js';
+import { type Config, type ListenerConfig, type MountConfig, upstreamTlsOf } from './config/index.js';
 import type { Channel } from './exchange.js';
 import {
   buildGateway,
@@ -13,9 +13,10 @@ import {
   Site,
 } from './gateway/index.js';
 import { loadSchema, type Schema, type SchemaSources } from './schema/index.js';
-import { type ExchangeHandler, listen, type Listener } from './server/index.js';
+import { RuleFiles } from './rule/index.js';
+import { checkListenerTls, type ExchangeHandler, listen, type Listener } from './server/index.js';
 import { Code, ConfigError, type Problem, ProblemList } from './status.js';
-import { ChannelPool, UpstreamTable } from './upstream/index.js';
+import { ChannelPool, unusedUpstreams, UpstreamTable } from './upstream/index.js';
 
 /** A configuration that was found good, not yet listening. */
 export interface PreparedProxy {
@@ -39,7 +40,7 @@ export interface PreparedPart extends BuiltGateway {
 
 /** A proxy that listens. */
 export interface RunningProxy {
-  /** The base URL of each listener, in order: `http://127.0.0.1:8080`. */
+  /** The base URL of each listener, in order: `http://127.0.0.1:8080`, or https. */
   readonly urls: readonly string[];
   readonly prepared: PreparedProxy;
   /** Takes no more requests and lets those in flight end within their listener's `drain_timeout`; never rejects. */
@@ -63,10 +64,12 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
   const pool = new ChannelPool();
   const schema = loadSchema(config.sources, problems);
   const types = withErrorDetails(schema, config.sources);
+  const ruleFiles = new RuleFiles(schema, config.sources.workingDirectory, problems);
   const listeners = config.listeners.map((listener) => {
     const build = (mount: MountConfig, mounted: readonly ServedService[]): PreparedPart => {
       const context: GatewayContext = {
         schema,
+        rules: ruleFiles.ruleSet(mount.rules),
         types,
         channelFor: options.offline === true ? () => offlineChannel : channelsOf(mount, pool, problems),
         listenHost: listener.host,
@@ -80,10 +83,23 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
       listener.root,
       mounts.flatMap(({ services }) => services),
     );
+    if (options.offline !== true) {
+      for (const warning of problems.attempt(() => checkListenerTls(listener.root.options)) ?? [])
+        problems.warn(warning);
+    }
     return { config: listener, parts: [root, ...mounts], handler: handlerOf(root, mounts) };
   });
-  // Listeners share schema and upstreams, and so their problems.
-  const warnings = withoutRepeats(problems.warnings);
+  warnOfUnusedUpstreams(
+    listeners.flatMap(({ parts }) => parts),
+    problems,
+  );
+  ruleFiles.reportUnserved(
+    listeners.flatMap(({ parts }) =>
+      parts.map((part) => ({ paths: part.config.rules, services: part.services.map(({ name }) => name) })),
+    ),
+  );
+  // Listeners share schema, rules and upstreams, and so their problems.
+  const warnings = withoutRepeats([...problems.warnings, ...pool.warnings]);
   if (problems.errors.length > 0) {
     pool.close();
     throw new ConfigError(withoutRepeats(problems.errors), { warnings });
@@ -123,13 +139,22 @@ function handlerOf(root: PreparedPart, mounts: readonly PreparedPart[]): Exchang
 }
 
 function channelsOf(
-  { upstreams, options: { maxReceiveBytes } }: MountConfig,
+  { upstreams, options }: MountConfig,
   pool: ChannelPool,
   problems: ProblemList,
 ): (service: string) => Channel {
-  const specs = upstreams.map((spec) => ({ ...spec, options: { maxReceiveBytes } }));
+  const { maxReceiveBytes } = options;
+  const tls = problems.attempt(() => upstreamTlsOf(options));
+  const specs = upstreams.map((spec) => ({ ...spec, options: { maxReceiveBytes, tls } }));
   const table = problems.attempt(() => new UpstreamTable(specs, pool));
   return (service) => table?.channelFor(service) ?? offlineChannel;
+}
+
+/** A warning for each upstream whose name matches nothing that any listener serves: mostly misspelt. */
+function warnOfUnusedUpstreams(parts: readonly PreparedPart[], problems: ProblemList): void {
+  const services = parts.flatMap((part) => part.services.map(({ name }) => name));
+  const names = new Set(parts.flatMap(({ config }) => config.upstreams.map(({ name }) => name)));
+  for (const problem of unusedUpstreams(names, services)) problems.warn(problem);
 }
 
 function withoutRepeats(problems: readonly Problem[]): Problem[] {

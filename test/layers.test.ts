@@ -12,7 +12,7 @@ const lib = fileURLToPath(new URL('../lib', import.meta.url));
 
 const layers: readonly (readonly string[])[] = [
   ['status', 'uri', 'headers', 'wire', 'exchange'],
-  ['schema'],
+  ['schema', 'tls'],
   ['rule', 'codec'],
   ['router', 'framing', 'openapi'],
   ['transcode', 'protocol', 'upstream', 'policy'],

@@ -8,3 +8,4 @@ export { defaultCodecOptions, type CodecOptions } from './options.js';
 export { JsonScanner, JsonSyntaxError } from './scanner.js';
 export type { TextReader } from './text.js';
 export { ValueError } from './value-error.js';
+export { MAX_VIOLATIONS, summarize } from './violations.js';

@@ -9,9 +9,7 @@ import type { Writer } from '../wire/index.js';
 import { isDigit, MINUS, OPEN_BRACE, OPEN_BRACKET, QUOTE, LOWER_F, LOWER_N, LOWER_T } from './chars.js';
 import { placesOf, type JsonPlace, type JsonShape } from './place.js';
 import { JsonScanner, JsonSyntaxError } from './scanner.js';
-
-/** More bad fields than this are not looked for. */
-const MAX_VIOLATIONS = 20;
+import { MAX_VIOLATIONS, summarize } from './violations.js';
 
 interface Violation {
   readonly offset: number;
@@ -103,7 +101,7 @@ export class JsonInput extends JsonScanner {
   private syntaxStatus(error: JsonSyntaxError, shape: JsonShape, prefix: string): StatusError {
     const place = placesOf(this.buf, [error.offset], shape, prefix).get(error.offset)!;
     const where = place.path === '' ? '' : `, in ${shortPath(place.path)}`;
-    return StatusError.http(400, `invalid JSON at ${lineAndColumn(place)}${where}: ${error.message}`);
+    return new StatusError(Code.INVALID_ARGUMENT, `invalid JSON at ${lineAndColumn(place)}${where}: ${error.message}`);
   }
 
   private violationStatus(shape: JsonShape, prefix: string): StatusError {
@@ -113,22 +111,12 @@ export class JsonInput extends JsonScanner {
       const place = places.get(offset)!;
       return { field: place.path, description: `${description} (${lineAndColumn(place)})` };
     });
-    return new StatusError(Code.INVALID_ARGUMENT, summary(violations), { httpStatus: 400, violations });
+    return new StatusError(Code.INVALID_ARGUMENT, summarize(violations), { violations });
   }
 }
 
 function lineAndColumn(place: JsonPlace): string {
   return `line ${place.line}, column ${place.column}`;
-}
-
-/** The first violations in one sentence. */
-function summary(violations: readonly FieldViolation[]): string {
-  const shown = violations
-    .slice(0, 3)
-    .map(({ field, description }) => (field === '' ? description : `${field}: ${description}`));
-  const more = violations.length - shown.length;
-  if (more > 0) shown.push(`and ${violations.length < MAX_VIOLATIONS ? '' : 'at least '}${more} more`);
-  return shown.join('; ');
 }
 
 /** The end of a path that is too long to read. */

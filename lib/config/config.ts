@@ -28,6 +28,8 @@ export interface MountConfig {
   readonly hosts: readonly string[];
   /** Names, packages and wildcards; undefined: all; empty: none. */
   readonly services: readonly string[] | undefined;
+  /** Service configs whose rules replace annotations; the last rule for an RPC counts. */
+  readonly rules: readonly string[];
   /** In the order in which they were given; those of the mount hide those of the same name above it. */
   readonly upstreams: readonly UpstreamSpec[];
   readonly options: Options;
@@ -47,6 +49,8 @@ export interface Settings extends ServingSettings {
 /** What can be said at the top, of a listener and of a mount. */
 export interface ServingSettings {
   readonly services?: readonly string[];
+  /** Paths of service configs. */
+  readonly rules?: readonly string[];
   readonly upstreams?: readonly UpstreamSpec[];
   readonly options?: Partial<Options>;
 }

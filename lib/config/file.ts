@@ -17,9 +17,9 @@ import {
 } from 'yaml';
 import { ConfigError, nearestName, type ProblemList, type SourcePlace } from '../status.js';
 import { quote } from '../uri.js';
-import { parseUpstream, type UpstreamSpec } from '../upstream/index.js';
+import { parseUpstream, type UpstreamSpec, type UpstreamTls } from '../upstream/index.js';
 import type { ListenerSettings, MountSettings, ServingSettings, Settings } from './config.js';
-import { optionSpec, optionSpecs, type Options } from './options.js';
+import { absolutePaths, optionSpec, type OptionSpec, optionSpecs, type Options } from './options.js';
 import { OptionError, type RawValue } from './values.js';
 
 /** The largest file that is read, in bytes. */
@@ -27,10 +27,17 @@ const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
 /** Keys of a place besides the options. */
 type Keys = readonly string[];
-const servingKeys = ['services', 'upstreams'];
-const topKeys: Keys = ['proto', 'proto_path', 'descriptor_set', 'listen', 'listeners', ...servingKeys];
-const listenerKeys: Keys = ['listen', 'mounts', ...servingKeys];
+const servingKeys = ['services', 'rules', 'upstreams'];
+const topKeys: Keys = ['proto', 'proto_path', 'descriptor_set', 'listen', 'listeners', 'tls', ...servingKeys];
+const listenerKeys: Keys = ['listen', 'mounts', 'tls', ...servingKeys];
 const mountKeys: Keys = ['path', 'host', ...servingKeys];
+
+const noListenerTls: Partial<Options> = {
+  tlsCert: undefined,
+  tlsKey: undefined,
+  tlsClientCa: undefined,
+  tlsClientCert: 'none',
+};
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -108,26 +115,59 @@ class FileReader {
   /** What stands at the top, on a listener or on a mount alike. */
   private serving({ name, key, value }: NamedPair, into: Writable<ServingSettings>, keys: Keys): void {
     if (name === 'services') into.services = this.texts(value);
+    else if (name === 'rules') into.rules = this.paths(value);
     else if (name === 'upstreams') into.upstreams = this.upstreams(value);
     else this.option({ name, key, value }, into.options!, keys);
   }
 
   private option({ name, key, value }: NamedPair, into: Partial<Options>, keys: Keys): void {
     const spec = optionSpec(name);
-    if (spec === undefined) {
+    if (spec === undefined && name !== 'tls') {
       this.unknownKey(name, key, keys);
       return;
     }
-    if (spec.listenerOnly && keys === mountKeys) {
+    if (spec?.listenerOnly !== false && keys === mountKeys) {
       this.error(key, 'config-conflict', `"${name}" is the same for a whole listener; write it on the listener`);
       return;
     }
+    if (spec === undefined) this.listenerTls(value, into);
+    else Object.assign(into, this.optionValue(spec, name, key, value));
+  }
+
+  /** The option with its value, paths as seen from the file; empty where the value will not do. */
+  private optionValue(spec: OptionSpec, title: string, key: Node, value: Node | null): Partial<Options> {
     try {
-      (into as Record<string, unknown>)[spec.key] = spec.kind.read(this.plain(value));
+      const given: Partial<Options> = { [spec.key]: spec.kind.read(this.plain(value)) };
+      return { ...given, ...absolutePaths(given, this.folder) };
     } catch (error) {
       if (!(error instanceof OptionError)) throw error;
-      this.error(value ?? key, 'bad-option', `${name}: ${error.message}`);
+      this.error(value ?? key, 'bad-option', `${title}: ${error.message}`);
+      return {};
     }
+  }
+
+  /** `tls: { cert: FILE }` is `tls_cert: FILE`; `tls: false` takes back what stands further out. */
+  private listenerTls(value: Node | null, into: Partial<Options>): void {
+    if (isScalar(value) && value.value === false) Object.assign(into, noListenerTls);
+    else Object.assign(into, this.tlsOptions(value, 'tls_', 'false or a map such as { cert: FILE, key: FILE }'));
+  }
+
+  /** Options written as a map in which their names lack `prefix`. */
+  private tlsOptions(value: Node | null, prefix: string, expected: string): Partial<Options> {
+    if (!isMap(value)) {
+      this.error(value, 'config-type', `"tls" is ${expected}`);
+      return {};
+    }
+    const specs = optionSpecs.filter(({ name }) => name.startsWith(prefix) && name !== 'upstream_tls');
+    const options = this.pairs(value).map(({ name, key, value: inner }) => {
+      const spec = specs.find((candidate) => candidate.name === prefix + name);
+      if (spec !== undefined) return this.optionValue(spec, `tls.${name}`, key, inner);
+      const known = specs.map((candidate) => candidate.name.slice(prefix.length));
+      const message = `there is no key ${quote(name)} here; "tls" has: ${known.join(', ')}`;
+      this.error(key, 'unknown-key', message);
+      return {};
+    });
+    return Object.assign({}, ...options) as Partial<Options>;
   }
 
   private unknownKey(name: string, key: Node, otherKeys: Keys): void {
@@ -150,22 +190,32 @@ class FileReader {
       return [];
     }
     return this.pairs(value).flatMap(({ name, value: target, key }) => {
-      const text = isMap(target) ? this.upstreamTarget(target) : this.plain(target);
+      const { text, tls } = isMap(target) ? this.upstreamMap(target) : { text: this.plain(target), tls: undefined };
       if (typeof text !== 'string') {
         this.error(target ?? key, 'config-type', `the upstream of ${name} is a target such as 127.0.0.1:50051`);
         return [];
       }
-      return this.upstream(target ?? key, name === 'default' ? text : `${name}=${text}`);
+      const specs = this.upstream(target ?? key, name === 'default' ? text : `${name}=${text}`);
+      return tls === undefined ? specs : specs.map((spec) => ({ ...spec, tls }));
     });
   }
 
-  private upstreamTarget(map: YAMLMap): RawValue {
-    let target: RawValue = null;
+  private upstreamMap(map: YAMLMap): { text: RawValue; tls: UpstreamSpec['tls'] } {
+    let text: RawValue = null;
+    let tls: UpstreamSpec['tls'];
     for (const { name, key, value } of this.pairs(map)) {
-      if (name === 'target') target = this.plain(value);
-      else this.error(key, 'unknown-key', `there is no key ${quote(name)} here; an upstream has: target`);
+      if (name === 'target') text = this.plain(value);
+      else if (name === 'tls') tls = this.upstreamTls(value);
+      else this.error(key, 'unknown-key', `there is no key ${quote(name)} here; an upstream has: target, tls`);
     }
-    return target;
+    return { text, tls };
+  }
+
+  private upstreamTls(value: Node | null): UpstreamTls | false {
+    if (isScalar(value) && typeof value.value === 'boolean') return value.value ? {} : false;
+    const options = this.tlsOptions(value, 'upstream_', 'true, false or a map such as { ca: FILE }');
+    const { upstreamCa: ca, upstreamCert: cert, upstreamKey: key, upstreamAuthority: authority } = options;
+    return { ca, cert, key, authority };
   }
 
   private upstream(node: Node, spec: string): UpstreamSpec[] {

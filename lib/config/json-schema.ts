@@ -14,7 +14,7 @@ export function configJsonSchema(): object {
     ...closed({
       proto: { ...texts, description: '.proto files, folders or globs whose services are served' },
       proto_path: { ...texts, description: 'folders in which imports are sought' },
-      descriptor_set: { ...texts, description: 'binary FileDescriptorSets' },
+      descriptor_set: { ...texts, description: 'binary FileDescriptorSets or Buf images, also gzipped' },
       listen: listener.listen,
       listeners: {
         type: 'array',
@@ -46,20 +46,36 @@ function addresses(): object {
   return { anyOf: [one, { type: 'array', items: one }] };
 }
 
+/** What `tls` may hold: a map of options whose names go on after `prefix`. */
+function tlsOf(prefix: string, specs: readonly OptionSpec[]): object {
+  const named = specs.filter(({ name }) => name.startsWith(prefix));
+  return closed(
+    Object.fromEntries(
+      named.map(({ name, kind, text }) => [name.slice(prefix.length), { ...kind.jsonSchema, description: text }]),
+    ),
+  );
+}
+
 function serving(specs: readonly OptionSpec[]): Record<string, object> {
   const target = { type: 'string' };
+  const tlsOptions = optionSpecs.filter(({ name }) => /^upstream_(?!tls$)/.test(name));
+  const upstreamTls = { anyOf: [{ type: 'boolean' }, tlsOf('upstream_', tlsOptions)] };
   return {
     services: { ...texts, description: 'names, packages or wildcards of services' },
+    rules: { ...texts, description: 'service configs whose http.rules replace annotations' },
     upstreams: {
       description: 'package or service → target; default for the rest',
       anyOf: [
         target,
         {
           type: 'object',
-          additionalProperties: { anyOf: [target, { ...closed({ target }), required: ['target'] }] },
+          additionalProperties: { anyOf: [target, { ...closed({ target, tls: upstreamTls }), required: ['target'] }] },
         },
       ],
     },
+    ...(specs.some(({ name }) => name === 'tls_cert')
+      ? { tls: { anyOf: [{ const: false }, tlsOf('tls_', specs)], description: 'tls_cert and its like in one map' } }
+      : {}),
     ...Object.fromEntries(
       specs.map(({ name, kind, text, defaultText }) => [
         name,

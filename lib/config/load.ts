@@ -84,7 +84,7 @@ function completeConfig(flags: Settings, file: Settings, workingDirectory: strin
   checkConflicts(flags, listeners, problems);
   return {
     sources,
-    listeners: listeners.flatMap((listener) => listenersAt(flags, file, listener, problems)),
+    listeners: listeners.flatMap((listener) => listenersAt(flags, file, listener, workingDirectory, problems)),
   };
 }
 
@@ -111,10 +111,13 @@ function listenersAt(
   flags: Settings,
   file: Settings,
   listener: ListenerSettings,
+  workingDirectory: string,
   problems: ProblemList,
 ): ListenerConfig[] {
-  const mounts = (listener.mounts ?? []).map((mount) => mountOf(mount, [file, listener, mount, flags]));
-  const root = mountOf({ prefix: '', hosts: [] }, [file, listener, flags]);
+  const mounts = (listener.mounts ?? []).map((mount) =>
+    mountOf(mount, [file, listener, mount, flags], workingDirectory),
+  );
+  const root = mountOf({ prefix: '', hosts: [] }, [file, listener, flags], workingDirectory);
   // With mounts, the listener itself serves only what it names itself.
   const services = listener.mounts === undefined ? root.services : (listener.services ?? []);
   return (flags.listen ?? listener.listen).flatMap((listen) => {
@@ -127,15 +130,22 @@ function listenersAt(
 function mountOf(
   { prefix, hosts }: Pick<MountSettings, 'prefix' | 'hosts'>,
   levels: readonly ServingSettings[],
+  workingDirectory: string,
 ): MountConfig {
   const options = Object.assign({}, ...levels.map((level) => level.options ?? {})) as Partial<Options>;
   return {
     prefix,
     hosts,
-    services: levels.reduce<readonly string[] | undefined>((found, level) => level.services ?? found, undefined),
+    services: innermost(levels, 'services'),
+    rules: innermost(levels, 'rules') ?? [],
     upstreams: upstreamsOf(levels),
-    options: completeOptions(options),
+    options: completeOptions(options, workingDirectory),
   };
+}
+
+/** Lists do not add up: that of the innermost level that has one. */
+function innermost(levels: readonly ServingSettings[], key: 'services' | 'rules'): readonly string[] | undefined {
+  return levels.findLast((level) => level[key] !== undefined)?.[key];
 }
 
 /** Those of an inner level come first and hide outer ones of the same name; flags replace them all. */

@@ -2,16 +2,19 @@
  * Every option by its one name, once: kind of value, default, text. Flags, file keys and `--help` follow from this table.
  * The name is snake_case in files, kebab-case as a flag, camelCase in the library.
  */
+import { resolve } from 'node:path';
 import { defaultGatewayOptions, type GatewayOptions } from '../gateway/index.js';
-import { codeByName } from '../status.js';
+import { codeByName, ConfigError } from '../status.js';
 import { defaultListenerOptions, type ListenerOptions } from '../server/index.js';
-import { defaultUpstreamOptions } from '../upstream/index.js';
+import { defaultUpstreamOptions, type UpstreamTls } from '../upstream/index.js';
 import {
+  authorityValue,
   booleanValue,
   enumValue,
   integerValue,
   listValue,
   optionalTimeValue,
+  pathValue,
   sizeValue,
   statusMapValue,
   timeValue,
@@ -24,6 +27,13 @@ export interface Options extends Omit<GatewayOptions, 'services'>, Omit<Listener
   readonly maxReceiveBytes: number;
   /** Time for requests in flight at a shutdown, in milliseconds; then they are cancelled. Default 10 s. */
   readonly drainTimeoutMs: number;
+  /** Upstreams that say nothing of TLS themselves are reached by it. Default false. */
+  readonly upstreamTls: boolean;
+  /** Of those upstreams: authorities, our certificate and its key, the name that the server's certificate must have. */
+  readonly upstreamCa: string | undefined;
+  readonly upstreamCert: string | undefined;
+  readonly upstreamKey: string | undefined;
+  readonly upstreamAuthority: string | undefined;
 }
 
 export type OptionKey = keyof Options;
@@ -53,12 +63,18 @@ export const defaultOptions: Options = Object.freeze({
   ...listenerLimits,
   maxReceiveBytes: defaultUpstreamOptions.maxReceiveBytes,
   drainTimeoutMs: 10_000,
+  upstreamTls: false,
+  upstreamCa: undefined,
+  upstreamCert: undefined,
+  upstreamKey: undefined,
+  upstreamAuthority: undefined,
 });
 
 const routes = 'Routes';
 const requests = 'Paths, queries and bodies';
 const answers = 'Answers and errors';
 const access = 'Who may call';
+const encryption = 'TLS';
 const limits = 'Limits and times';
 
 function option<K extends OptionKey>(
@@ -241,6 +257,51 @@ export const optionSpecs: readonly OptionSpec[] = [
     'names, besides IP addresses and localhost, that a loopback listener answers to; * for all',
   ),
 
+  option(encryption, 'tls_cert', 'tlsCert', pathValue, 'none', 'certificate of the listener (PEM): it takes TLS alone'),
+  option(encryption, 'tls_key', 'tlsKey', pathValue, 'none', 'private key of that certificate (PEM, no passphrase)'),
+  option(
+    encryption,
+    'tls_client_ca',
+    'tlsClientCa',
+    pathValue,
+    'none',
+    'authorities (PEM) that the certificates of clients come from',
+  ),
+  option(
+    encryption,
+    'tls_client_cert',
+    'tlsClientCert',
+    enumValue('none', 'request', 'require'),
+    'none, or require with tls_client_ca',
+    'clients are asked for a certificate; with require, others are refused',
+  ),
+  option(encryption, 'upstream_tls', 'upstreamTls', booleanValue, 'false', 'reach upstreams by TLS'),
+  option(
+    encryption,
+    'upstream_ca',
+    'upstreamCa',
+    pathValue,
+    'those that Node brings',
+    "authorities (PEM) that upstreams' certificates come from",
+  ),
+  option(
+    encryption,
+    'upstream_cert',
+    'upstreamCert',
+    pathValue,
+    'none',
+    'our certificate (PEM), for upstreams that ask for one',
+  ),
+  option(encryption, 'upstream_key', 'upstreamKey', pathValue, 'none', 'private key of that certificate (PEM)'),
+  option(
+    encryption,
+    'upstream_authority',
+    'upstreamAuthority',
+    authorityValue,
+    "the target's host",
+    "name that an upstream's certificate must have; sent as :authority",
+  ),
+
   option(
     limits,
     'default_deadline',
@@ -302,9 +363,48 @@ export function flagName(name: string): string {
   return name.replaceAll('_', '-');
 }
 
-/** Fills in what was not given; `error_format` follows `envelope`. */
-export function completeOptions(given: Partial<Options>): Options {
+/**
+ * Fills in what was not given; `error_format` follows `envelope`, and `tls_client_cert` follows `tls_client_ca`.
+ * Relative paths become absolute.
+ */
+export function completeOptions(given: Partial<Options>, workingDirectory: string): Options {
   const envelope = given.envelope ?? defaultOptions.envelope;
   const errorFormat = envelope === 'photon' ? 'photon' : defaultOptions.errorFormat;
-  return Object.freeze({ ...defaultOptions, errorFormat, ...given });
+  const tlsClientCert = given.tlsClientCa === undefined ? 'none' : 'require';
+  return Object.freeze({
+    ...defaultOptions,
+    errorFormat,
+    tlsClientCert,
+    ...given,
+    ...absolutePaths(given, workingDirectory),
+  });
+}
+
+const pathSpecs = optionSpecs.filter(({ kind }) => (kind as unknown) === pathValue);
+
+/** The options of `given` that are paths, as seen from a folder. */
+export function absolutePaths(given: Partial<Options>, folder: string): Partial<Options> {
+  return Object.fromEntries(
+    pathSpecs.flatMap(({ key }) => {
+      const path = given[key] as string | undefined;
+      return path === undefined ? [] : [[key, resolve(folder, path)]];
+    }),
+  );
+}
+
+/**
+ * How upstreams without a word of their own are reached: undefined in cleartext.
+ * @throws ConfigError `tls-off` where one of its options is given, but `upstream_tls` is not.
+ */
+export function upstreamTlsOf(options: Options): UpstreamTls | undefined {
+  const { upstreamTls, upstreamCa: ca, upstreamCert: cert, upstreamKey: key, upstreamAuthority: authority } = options;
+  const tls = { ca, cert, key, authority };
+  if (upstreamTls) return tls;
+  const given = Object.entries(tls).find(([, value]) => value !== undefined)?.[0];
+  if (given === undefined) return undefined;
+  throw new ConfigError({
+    code: 'tls-off',
+    message: `upstream_${given} is given, but upstream_tls is not, and upstreams are reached in cleartext`,
+    hint: `write --upstream-tls (upstream_tls: true), or leave upstream_${given} out`,
+  });
 }

@@ -1,7 +1,7 @@
 /** A complete configuration as a file that can be used: `photongate print-config`. */
 import { resolve } from 'node:path';
 import { stringify } from 'yaml';
-import type { UpstreamSpec } from '../upstream/index.js';
+import type { UpstreamSpec, UpstreamTls } from '../upstream/index.js';
 import type { Config, ListenerConfig, MountConfig } from './config.js';
 import { type Options, optionSpecs } from './options.js';
 import type { RawValue } from './values.js';
@@ -13,7 +13,7 @@ export function printConfig({ sources, listeners }: Config): string {
       proto: absolute(sources.protos, sources.workingDirectory),
       proto_path: absolute(sources.protoPaths, sources.workingDirectory),
       descriptor_set: absolute(sources.descriptorSets, sources.workingDirectory),
-      listeners: listeners.map(printListener),
+      listeners: listeners.map((listener) => printListener(listener, sources.workingDirectory)),
     },
     { lineWidth: 0 },
   );
@@ -23,32 +23,42 @@ function absolute(paths: readonly string[], workingDirectory: string): string[] 
   return paths.map((path) => resolve(workingDirectory, path));
 }
 
-function printListener({ listen, root, mounts }: ListenerConfig): object {
+function printListener({ listen, root, mounts }: ListenerConfig, workingDirectory: string): object {
   return {
     listen,
-    ...printMount(root, true),
+    ...printMount(root, workingDirectory, true),
     ...(mounts.length === 0
       ? {}
       : {
           mounts: mounts.map((mount) => ({
             path: mount.prefix === '' ? '/' : mount.prefix,
             ...(mount.hosts.length === 0 ? {} : { host: mount.hosts }),
-            ...printMount(mount, false),
+            ...printMount(mount, workingDirectory, false),
           })),
         }),
   };
 }
 
-function printMount({ services, upstreams, options }: MountConfig, isListener: boolean): object {
+function printMount(
+  { services, rules, upstreams, options }: MountConfig,
+  workingDirectory: string,
+  isListener: boolean,
+): object {
   return {
     ...(services === undefined ? {} : { services }),
+    ...(rules.length === 0 ? {} : { rules: absolute(rules, workingDirectory) }),
     ...(upstreams.length === 0 ? {} : { upstreams: Object.fromEntries(upstreams.map(printUpstream)) }),
     ...printOptions(options, isListener),
   };
 }
 
-function printUpstream({ name, target }: UpstreamSpec): [string, RawValue] {
-  return [name ?? 'default', target];
+function printUpstream({ name, target, tls }: UpstreamSpec): [string, RawValue] {
+  return [name ?? 'default', tls === undefined ? target : { target, tls: printTls(tls) }];
+}
+
+function printTls(tls: UpstreamTls | false): RawValue {
+  const given = Object.entries(tls).filter(([, value]) => value !== undefined) as [string, string][];
+  return given.length === 0 ? tls !== false : Object.fromEntries(given);
 }
 
 function printOptions(options: Options, isListener: boolean): Record<string, RawValue> {

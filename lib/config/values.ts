@@ -207,3 +207,30 @@ export function statusMapValue(codeOf: (name: string) => number | undefined): Va
     read: (raw) => new Map(pairsOf(raw).map(readPair)),
   };
 }
+
+/** Path of a file, or `none`. What is relative is made absolute by whoever knows where it was written. */
+export const pathValue: ValueKind<string | undefined> = {
+  placeholder: 'FILE',
+  description: 'a path, or none',
+  repeatable: false,
+  jsonSchema: { type: 'string', minLength: 1 },
+  print: (path) => path ?? 'none',
+  read(raw) {
+    if (raw === 'none' || raw === null) return undefined;
+    return typeof raw === 'string' && raw !== '' && !raw.includes('\0') ? raw : fail(raw, this.description);
+  },
+};
+
+/** A name that stands in `:authority`, with or without a port, or `none`. */
+export const authorityValue: ValueKind<string | undefined> = {
+  placeholder: 'NAME',
+  description: 'a host name or address, such as grpc.internal or grpc.internal:443, or none',
+  repeatable: false,
+  jsonSchema: { type: 'string', minLength: 1 },
+  print: (authority) => authority ?? 'none',
+  read(raw) {
+    if (raw === 'none' || raw === null) return undefined;
+    const isGood = typeof raw === 'string' && /^([\w-]+(\.[\w-]+)*\.?|\[[0-9a-f:.]+\])(:\d{1,5})?$/i.test(raw);
+    return isGood ? raw : fail(raw, this.description);
+  },
+};

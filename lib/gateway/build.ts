@@ -117,11 +117,7 @@ function buildPages(services: readonly ServedService[], options: GatewayOptions)
 }
 
 /** Our own pages give way to the routes of their path. */
-function warnOfHiddenPages(
-  pages: ReadonlyMap<string, Page>,
-  matcher: PathMatcher<Route>,
-  problems: ProblemList,
-): void {
+function warnOfHiddenPages(pages: ReadonlyMap<string, Page>, matcher: PathMatcher<Route>, problems: ProblemList): void {
   for (const path of pages.keys()) {
     const match = matcher.match('GET', path);
     if (match === undefined) continue;

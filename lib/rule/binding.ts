@@ -19,6 +19,7 @@ import { readHttpRules, type HttpRule } from './http-rule.js';
 import { readMethodOptions, type MethodOptions } from './method-options.js';
 import { RpcProblems, type Located } from './option-reader.js';
 import type { RuleOrigin } from './origin.js';
+import type { RuleSet } from './rule-files.js';
 import { parseTemplate, type PathTemplate } from './template.js';
 
 /** A variable of the template and the field that it sets. */
@@ -59,6 +60,8 @@ export interface Binding {
 export interface BindingOptions {
   /** Serve methods without a rule at `POST /package.Service/Method` with body `*`. Default false. (Envoy `auto_mapping`.) */
   readonly autoMapping?: boolean;
+  /** Rules that replace those of annotations. Default: none. */
+  readonly rules?: Pick<RuleSet, 'forRpc'> | undefined;
 }
 
 /**
@@ -68,28 +71,34 @@ export interface BindingOptions {
 export function bindingsOf(
   services: readonly ServiceDescriptor[],
   problems: ProblemList,
-  { autoMapping = false }: BindingOptions = {},
+  options: BindingOptions = {},
 ): Binding[] {
   /** Rules seen of each file. */
   const counts = new Map<string, number>();
   return services.flatMap((service) =>
     service.methods.flatMap((method) => {
       const reporter = new RpcProblems(method.fullName, problems);
-      const options = readMethodOptions(method, reporter);
-      return rulesOf(method, autoMapping, reporter).flatMap((rule) => {
+      const methodOptions = readMethodOptions(method, reporter);
+      return rulesOf(method, options, reporter).flatMap((rule) => {
         const declaration = counts.get(service.file.name) ?? 0;
         counts.set(service.file.name, declaration + 1);
         const origin = { rpc: method.fullName, place: rule.place, fileOrder: service.file.order, declaration };
-        return bindRule(method, rule, options, origin, reporter) ?? [];
+        return bindRule(method, rule, methodOptions, origin, reporter) ?? [];
       });
     }),
   );
 }
 
-function rulesOf(method: MethodDescriptor, autoMapping: boolean, problems: RpcProblems): HttpRule[] {
+function rulesOf(
+  method: MethodDescriptor,
+  { autoMapping, rules }: BindingOptions,
+  problems: RpcProblems,
+): readonly HttpRule[] {
+  const configured = rules?.forRpc(method.fullName);
+  if (configured !== undefined) return configured;
   const option = method.option('google.api.http');
   if (option !== undefined) return readHttpRules(option, problems);
-  if (autoMapping) return [autoRule(method)];
+  if (autoMapping === true) return [autoRule(method)];
   problems.warn({
     code: 'unannotated-method',
     message: `${method.fullName} has no google.api.http option, so no HTTP request reaches it`,

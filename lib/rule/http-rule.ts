@@ -27,13 +27,14 @@ export interface HttpRule {
 
 const standardPatterns = ['get', 'put', 'post', 'delete', 'patch'] as const;
 const patterns = [...standardPatterns, 'custom'] as const;
-const members = ['selector', ...patterns, 'body', 'response_body', 'additional_bindings'];
+/** What a google.api.HttpRule may have. */
+export const ruleMembers = ['selector', ...patterns, 'body', 'response_body', 'additional_bindings'];
 
 /** The rule of an option and its additional bindings. What is wrong is reported; broken rules are left out. */
 export function readHttpRules(option: OptionMessage, problems: RpcProblems): HttpRule[] {
-  const reader = new OptionReader(option, 'google.api.HttpRule', members, problems);
+  const reader = new OptionReader(option, 'google.api.HttpRule', ruleMembers, problems);
   const additional = reader.messages('additional_bindings').map((inner, index) => {
-    const innerReader = new OptionReader(inner, 'google.api.HttpRule', members, problems);
+    const innerReader = new OptionReader(inner, 'google.api.HttpRule', ruleMembers, problems);
     for (const nested of innerReader.messages('additional_bindings')) reportNested(nested, problems);
     return readRule(innerReader, index + 1, problems);
   });
@@ -65,13 +66,14 @@ function unlessEmpty(text: Located<string> | undefined): Located<string> | undef
   return text?.value === '' ? undefined : text;
 }
 
-/** A selector belongs into service configs; in an annotation it may say what is known anyway. */
+/** A selector belongs to the rules of service configs; elsewhere it may say what is known anyway. */
 function checkSelector(reader: OptionReader, problems: RpcProblems): void {
   const selector = reader.text('selector');
-  if (selector === undefined || selector.value === '' || selector.value === problems.rpc) return;
+  const { rpc } = problems;
+  if (selector === undefined || selector.value === '' || selector.value === rpc) return;
   problems.warn({
     code: 'http-rule-selector',
-    message: `the selector ${quote(selector.value)} has no effect here: the rule belongs to ${problems.rpc}`,
+    message: `the selector ${quote(selector.value)} has no effect here${rpc === undefined ? '' : `: the rule belongs to ${rpc}`}`,
     place: selector.place,
     hint: 'drop it, or move the rule into a service config',
   });

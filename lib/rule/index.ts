@@ -11,6 +11,7 @@ export {
 } from './method-options.js';
 export { RpcProblems } from './option-reader.js';
 export { compareOrigins, placeText, type RuleOrigin } from './origin.js';
+export { RuleFiles, RuleSet, type RuleFileUse } from './rule-files.js';
 export { isSelector, selectorMatches, selectServices } from './selector.js';
 export {
   maxTemplateLength,

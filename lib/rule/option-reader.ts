@@ -15,17 +15,21 @@ export interface Located<T> {
 /** Takes the problems of one RPC, and names it in each. */
 export class RpcProblems {
   constructor(
-    /** Full name of the RPC. */
-    readonly rpc: string,
+    /** Full name of the RPC, or the selector of several; undefined for what belongs to none. */
+    readonly rpc: string | undefined,
     private readonly list: ProblemList,
   ) {}
 
   error(problem: Omit<Problem, 'rpc'>): void {
-    this.list.error({ ...problem, rpc: this.rpc });
+    this.list.error(this.named(problem));
   }
 
   warn(problem: Omit<Problem, 'rpc'>): void {
-    this.list.warn({ ...problem, rpc: this.rpc });
+    this.list.warn(this.named(problem));
+  }
+
+  private named(problem: Omit<Problem, 'rpc'>): Problem {
+    return this.rpc === undefined ? problem : { ...problem, rpc: this.rpc };
   }
 }
 

@@ -8,8 +8,9 @@ import { WireError } from '../wire/index.js';
 import type { Declaration, EnumNode, FieldNode, MessageNode, MethodNode, OptionNode } from './ast.js';
 import { isScalar, jsonName } from './declaration.js';
 import type { LinkedSchema } from './descriptors.js';
-import { defaultFeatures, inheritFeatures, plainOption } from './features.js';
+import { defaultFeatures, inheritFeatures, plainOption, syntaxName } from './features.js';
 import { isOptionMessage } from './option.js';
+import { optionFault } from './option-rules.js';
 import { MAX_FIELD_NUMBER } from './parser.js';
 import { joinName, type AnySymbol, type ExtensionSymbol, type Resolution, type SourceFile } from './symbols.js';
 
@@ -34,6 +35,7 @@ class Checker {
 
   file(file: SourceFile): void {
     const { node } = file;
+    this.options(node.options, file);
     for (const message of node.messages) this.message(message, joinName(node.package, message.name), file);
     for (const inner of node.enums) this.enum(inner, joinName(node.package, inner.name), file);
     for (const { extendee, fields } of node.extends) this.extend(extendee, fields, node.package, file);
@@ -45,6 +47,7 @@ class Checker {
   }
 
   private message(node: MessageNode, fullName: string, file: SourceFile): void {
+    for (const { options } of [node, ...node.oneofs]) this.options(options, file);
     for (const field of node.fields) this.field(field, fullName, file);
     this.unique([...node.fields, ...node.oneofs], ({ name }) => `field ${fullName}.${name}`);
     this.fieldNumbers(node, fullName);
@@ -63,6 +66,7 @@ class Checker {
       const found = this.schema.symbols.resolveType(type, scope, file);
       if (found.symbol === undefined) this.unknown(`field ${fullName} has the type`, type, found, file, node);
     }
+    this.options(node.options, file);
     this.label(node, fullName, file.node.syntax);
   }
 
@@ -79,7 +83,7 @@ class Checker {
         syntax === 'proto3'
           ? 'remove it'
           : 'remove it; features.field_presence says EXPLICIT or LEGACY_REQUIRED instead';
-      this.error('proto-rule', `field ${fullName} is ${label}, which ${displaySyntax(syntax)} has not`, node, hint);
+      this.error('proto-rule', `field ${fullName} is ${label}, which ${syntaxName(syntax)} has not`, node, hint);
     }
   }
 
@@ -196,6 +200,17 @@ class Checker {
     return short === undefined ? undefined : this.shortNames.get(short);
   }
 
+  // ---- options that change what a declaration means
+
+  private options(options: readonly OptionNode[], file: SourceFile): void {
+    for (const option of options) {
+      const fault = optionFault(option, file.node.syntax);
+      if (fault === undefined) continue;
+      const { message, hint } = fault;
+      this.problems.error({ code: 'proto-rule', message, place: option.place, ...(hint !== undefined && { hint }) });
+    }
+  }
+
   // ---- numbers and clashes
 
   private fieldNumbers(node: MessageNode, fullName: string): void {
@@ -260,6 +275,7 @@ class Checker {
   }
 
   private enum(node: EnumNode, fullName: string, file: SourceFile): void {
+    this.options(node.options, file);
     this.unique(node.values, ({ name }) => `enum value ${fullName}.${name}`);
     const first = node.values[0];
     if (first === undefined)
@@ -304,10 +320,6 @@ class Checker {
     const problem: Problem = { code, message, place: origin.place };
     this.problems.error(hint === undefined ? problem : { ...problem, hint });
   }
-}
-
-function displaySyntax(syntax: string): string {
-  return syntax.startsWith('proto') ? syntax : `edition ${syntax}`;
 }
 
 const WELL_KNOWN_OPTIONS: ReadonlyMap<string, string> = new Map([

@@ -1,7 +1,7 @@
 /**
- * A binary FileDescriptorSet (`protoc -o`, `buf build`) → the same syntax trees that text gives. The bytes are read with
- * the descriptors of descriptor.proto itself, so nothing here knows a field number. Custom options stay encoded: their
- * definitions are among the files being read.
+ * A binary FileDescriptorSet (`protoc -o`), or the Buf image that extends it (`buf build`) → the same syntax trees that
+ * text gives. The bytes are read with the descriptors of descriptor.proto itself, so nothing here knows a field number.
+ * Custom options stay encoded: their definitions are among the files being read.
  */
 import { ConfigError, type SourcePlace } from '../status.js';
 import { WireError } from '../wire/index.js';
@@ -24,11 +24,33 @@ import { isEdition } from './features.js';
 import type { MessageDescriptor, OptionMessage, Schema } from './types.js';
 
 /**
+ * What a Buf image adds to a FileDescriptorSet, as far as it is read
+ * (https://buf.build/bufbuild/buf/docs/main:buf.alpha.image.v1). To be loaded beside descriptor.proto.
+ */
+export const imageProto = `syntax = "proto2";
+package buf.alpha.image.v1;
+import "google/protobuf/descriptor.proto";
+extend google.protobuf.FileDescriptorProto {
+  optional ImageFileExtension buf_extension = 8042;
+}
+message ImageFileExtension {
+  optional bool is_import = 1;
+}
+`;
+
+/** A file of a set. */
+export interface SetEntry {
+  readonly file: FileNode;
+  /** It is there because others import it: nobody asked for its services. Only Buf images tell. */
+  readonly isImport: boolean;
+}
+
+/**
  * The files of a set, in its order.
- * @param descriptors a schema that holds google/protobuf/descriptor.proto.
+ * @param descriptors a schema that holds google/protobuf/descriptor.proto and `imageProto`.
  * @throws ConfigError where the bytes are no FileDescriptorSet.
  */
-export function readDescriptorSet(name: string, bytes: Buffer, descriptors: Schema): FileNode[] {
+export function readDescriptorSet(name: string, bytes: Buffer, descriptors: Schema): SetEntry[] {
   // Without it (reported by whoever loaded it) no set can be read.
   if (descriptors.message('google.protobuf.FileDescriptorSet') === undefined) return [];
   const types = new DescriptorTypes(descriptors);
@@ -36,18 +58,27 @@ export function readDescriptorSet(name: string, bytes: Buffer, descriptors: Sche
     const set = decodeOptions(types.get('FileDescriptorSet'), bytes, { file: name }, types.encoded);
     const files = new Members(set).messages('file');
     if (files.length === 0) throw new WireError('it holds no file');
-    return files.map((file) => new SetFile(name, new Members(file), types).file());
+    return files.map((file) => {
+      const members = new Members(file);
+      const image = new Members(members.message('[buf.alpha.image.v1.buf_extension]'));
+      return { file: new SetFile(name, members, types).file(), isImport: image.flag('is_import') };
+    });
   } catch (error) {
     if (!(error instanceof WireError)) throw error;
     throw new ConfigError({
       code: 'descriptor-set',
-      message: `"${name}" is not a FileDescriptorSet: ${error.message}`,
+      message: `"${name}" is not a FileDescriptorSet: ${isJson(bytes) ? 'it is JSON, and only the binary form is read' : error.message}`,
       place: { file: name },
       hint: name.endsWith('.proto')
         ? 'give .proto files with --proto'
         : 'make one with protoc --include_imports --include_source_info -o FILE, or with buf build -o FILE.binpb',
     });
   }
+}
+
+/** Only asked of what is no set: the first bytes of one could be these as well. */
+function isJson(bytes: Buffer): boolean {
+  return /^\ufeff?\s*[{[]/.test(bytes.toString('utf8', 0, 200));
 }
 
 /** The messages of descriptor.proto. */

@@ -43,6 +43,11 @@ export function defaultFeatures(syntax: string): Features {
   return syntax === 'proto2' ? PROTO2 : syntax === 'proto3' ? PROTO3 : EDITIONS;
 }
 
+/** A syntax as messages name it: `proto3`, `edition 2023`. */
+export function syntaxName(syntax: string): string {
+  return syntax.startsWith('proto') ? syntax : `edition ${syntax}`;
+}
+
 /** The features of a declaration: those around it, changed by its own options. */
 export function inheritFeatures(outer: Features, options: readonly OptionNode[]): Features {
   let features = outer;

@@ -7,11 +7,12 @@ import { basename, dirname, isAbsolute, join, posix, relative, resolve, sep } fr
 import { nearestName, type Problem, type ProblemList, type SourcePlace } from '../status.js';
 import type { FileNode, ImportNode } from './ast.js';
 import { checkFiles } from './check.js';
-import { readDescriptorSet } from './descriptor-set.js';
+import { imageProto, readDescriptorSet, type SetEntry } from './descriptor-set.js';
 import { LinkedSchema } from './descriptors.js';
-import { diskFiles, type FileReader } from './files.js';
+import { diskFiles, memoryFiles, type FileReader } from './files.js';
 import { filesBelow, findByGlob, isGlob } from './glob.js';
 import { parseFile } from './parser.js';
+import { unpackSet } from './set-file.js';
 import { SourceText } from './source.js';
 import { SourceFile, SymbolTable } from './symbols.js';
 import type { Schema } from './types.js';
@@ -22,16 +23,15 @@ export interface SchemaSources {
   readonly protos: readonly string[];
   /** Folders that imports are searched in first. */
   readonly protoPaths: readonly string[];
-  /** Files that hold a binary FileDescriptorSet. All their services are served. */
+  /** Files that hold a binary FileDescriptorSet or a Buf image, gzipped or not. All services are served, but those of an image's imports. */
   readonly descriptorSets: readonly string[];
   readonly workingDirectory: string;
   /** The package's `annotations/`: where `google/api/annotations.proto` and the like are found last. */
   readonly annotationsRoot: string;
 }
 
-/** A `.proto` file over this is none; descriptor sets may be larger. */
+/** A `.proto` file over this is none. */
 const MAX_PROTO_BYTES = 16 * 1024 * 1024;
-const MAX_SET_BYTES = 512 * 1024 * 1024;
 
 /**
  * Reads and links everything. What is wrong goes to `problems`; the schema returned then lacks what could not be
@@ -300,7 +300,7 @@ class Loader {
           : 'add the folder that it is relative to with --proto-path';
     this.problems.error({
       code: 'import-not-found',
-      message: `import "${name}"${inSet ? ` is not in the descriptor set, and` : ''} is in none of the import folders: ${this.roots.join(', ')}`,
+      message: `import "${name}"${inSet ? ` is not in the descriptor set, and` : ''} is in none of the import folders: ${listed(this.roots)}`,
       place,
       hint,
     });
@@ -324,37 +324,32 @@ class Loader {
       if (!this.unreadable.has(path)) this.reportMissing(argument, [path]);
       return;
     }
-    if (bytes.length > MAX_SET_BYTES) {
-      this.problems.error({
-        code: 'descriptor-set',
-        message: `"${argument}" is larger than 512 MiB`,
-        place: { file: argument },
-      });
-      return;
-    }
     this.descriptors ??= this.bootstrap();
-    const nodes = this.problems.attempt(() => readDescriptorSet(argument, bytes, this.descriptors!));
-    for (const node of nodes ?? []) this.addFromSet(node, argument);
+    const entries = this.problems.attempt(() =>
+      readDescriptorSet(argument, unpackSet(argument, bytes), this.descriptors!),
+    );
+    for (const entry of entries ?? []) this.addFromSet(entry, argument);
   }
 
   /** A file that is loaded already (google/api/http.proto, as a rule) is not loaded again. */
-  private addFromSet(node: FileNode, argument: string): void {
+  private addFromSet({ file: node, isImport }: SetEntry, argument: string): void {
     let file = this.byName.get(node.name);
     if (file === undefined) {
       file = new SourceFile(node, argument);
       this.add(node.name, file);
     }
-    this.serve(file);
+    if (!isImport) this.serve(file);
   }
 
-  /** The schema of descriptor.proto itself. */
+  /** The schema of descriptor.proto itself, and of what Buf adds. */
   private bootstrap(): Schema {
     const { annotationsRoot, workingDirectory } = this.sources;
-    const protos = [join(annotationsRoot, 'google/protobuf/descriptor.proto')];
+    const image = join(annotationsRoot, 'buf-image.proto');
+    const protos = [join(annotationsRoot, 'google/protobuf/descriptor.proto'), image];
     return loadSchema(
       { protos, protoPaths: [annotationsRoot], descriptorSets: [], workingDirectory, annotationsRoot },
       this.problems,
-      this.files,
+      memoryFiles({ [image]: imageProto }, annotationsRoot, this.files),
     );
   }
 
@@ -393,4 +388,10 @@ function isProto(path: string): boolean {
 
 function isBelow(folder: string, path: string): boolean {
   return path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+}
+
+/** A list for a message: the first few, and how many more. */
+function listed(folders: readonly string[]): string {
+  const shown = folders.slice(0, 8).join(', ');
+  return folders.length <= 8 ? shown : `${shown} and ${folders.length - 8} more`;
 }

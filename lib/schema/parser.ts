@@ -96,9 +96,10 @@ class Parser extends StatementReader {
     this.guard(() => this.lexer.next());
     this.guard(() => this.syntax());
     while (this.lexer.kind !== 'end') {
+      const { start } = this.lexer;
       this.guard(() => this.fileStatement());
-      // A "}" that closes nothing would stop the reader: recovery never steps over one.
-      if (this.lexer.is('}')) this.guard(() => this.lexer.next());
+      // A "}" that closes nothing (reported) would stop the reader: recovery never steps over one.
+      if (this.lexer.start === start && this.lexer.is('}')) this.guard(() => this.lexer.next());
     }
     this.result.incomplete = this.failed;
     return this.result;

@@ -62,9 +62,9 @@ export function formatAddress({ host, port }: ListenAddress): string {
 }
 
 /** The address as a URL that works in a shell on this machine: a wildcard becomes its loopback. */
-export function urlOf({ host, port }: ListenAddress): string {
+export function urlOf({ host, port }: ListenAddress, scheme: 'http' | 'https' = 'http'): string {
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  return `http://${formatAddress({ host: reachable, port })}`;
+  return `${scheme}://${formatAddress({ host: reachable, port })}`;
 }
 
 /** Why the system did not let us listen, as a problem of the configuration. */

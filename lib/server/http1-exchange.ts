@@ -25,13 +25,14 @@ export interface Http1Connection {
   readonly peer: Peer;
   /** True once no further request is wanted on it. */
   readonly closing: boolean;
+  /** Cuts it by a TCP reset. */
+  reset(): void;
 }
 
 export class Http1Exchange implements ServedExchange {
   readonly method: string;
   readonly target: string;
   readonly httpVersion: '1.0' | '1.1';
-  readonly secure = false;
   readonly hasBody: boolean;
   responded = false;
   /** Nothing more is to be written: ended, aborted, or the client is gone. */
@@ -60,6 +61,10 @@ export class Http1Exchange implements ServedExchange {
 
   get peer(): Peer {
     return this.connection.peer;
+  }
+
+  get secure(): boolean {
+    return this.peer.tls !== undefined;
   }
 
   continue(): void {
@@ -115,7 +120,8 @@ export class Http1Exchange implements ServedExchange {
     this.reader?.detach();
     // Without a head there is nothing to flush; without a socket this answer waits for an earlier one (pipelining).
     if (!this.responded || this.response.socket === null) this.connection.socket.destroy();
-    else this.breakOff();
+    // Newer Node lines keep the chunks of one tick together and hand them to the socket at its end.
+    else setImmediate(() => this.breakOff());
   }
 
   onClose(listener: () => void): void {
@@ -214,7 +220,7 @@ export class Http1Exchange implements ServedExchange {
     socket.once('close', () => clearTimeout(timer));
     if (this.endsByClose()) {
       // A mere close would look like the end, and a reset at once would lose what is on its way.
-      socket.write(nothing, () => setTimeout(() => socket.resetAndDestroy(), RESET_DELAY_MS));
+      socket.write(nothing, () => setTimeout(() => this.connection.reset(), RESET_DELAY_MS));
     } else if (this.bodyIsUnfinished()) {
       this.drainBody();
       this.closeWhenDrained();

@@ -40,15 +40,24 @@ export class Http1Server {
     this.server.emit('listening');
   }
 
-  /** Serves a connection, from the bytes that it already holds and that are also in `start`. */
-  accept(socket: Socket, start: Buffer): void {
-    const connection = new Connection(socket, start.includes('\n'));
+  /**
+   * Serves a connection, from the bytes that it already holds and that are also in `start`.
+   * @param raw the TCP socket, which is another one where `socket` is TLS.
+   */
+  accept(socket: Socket, start: Buffer, raw: Socket): void {
+    const connection = new Connection(socket, raw, start.includes('\n'));
     this.connections.set(socket, connection);
     socket.on('close', () => {
       this.connections.delete(socket);
       connection.lost();
     });
     this.server.emit('connection', socket);
+    socket.resume();
+  }
+
+  /** Answers a connection that speaks something else, with an error, and closes it. */
+  refuse(socket: Socket, error: StatusError): void {
+    this.answerRaw(socket, error, 'GET');
     socket.resume();
   }
 
@@ -59,7 +68,7 @@ export class Http1Server {
 
   /** Cuts every connection; an answer under way is seen to be cut. */
   destroy(): void {
-    for (const { socket } of this.connections.values()) socket.resetAndDestroy();
+    for (const connection of this.connections.values()) connection.reset();
     this.server.close();
   }
 
@@ -127,6 +136,7 @@ class Connection implements Http1Connection {
   /** @param inFirstHeaders true while there was no request, but its first line has come. */
   constructor(
     readonly socket: Socket,
+    private readonly raw: Socket,
     public inFirstHeaders: boolean,
   ) {
     this.peer = peerOf(socket);
@@ -151,6 +161,11 @@ class Connection implements Http1Connection {
   closeWhenIdle(): void {
     this.closing = true;
     if (this.exchanges.size === 0) this.socket.destroySoon();
+  }
+
+  /** A TLS socket cannot be reset; the one below it can. */
+  reset(): void {
+    this.raw.resetAndDestroy();
   }
 
   lost(): void {

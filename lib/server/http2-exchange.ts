@@ -30,7 +30,6 @@ export class Http2Exchange implements ServedExchange {
   readonly target: string;
   readonly httpVersion = '2';
   readonly headers: HeaderFields;
-  readonly secure = false;
   readonly hasBody: boolean;
   responded = false;
   private done = false;
@@ -61,6 +60,10 @@ export class Http2Exchange implements ServedExchange {
 
   get peer(): Peer {
     return this.session.peer;
+  }
+
+  get secure(): boolean {
+    return this.peer.tls !== undefined;
   }
 
   continue(): void {

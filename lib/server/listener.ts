@@ -1,20 +1,21 @@
 /**
- * A port: takes connections, tells HTTP/2 from HTTP/1 by their first bytes, and closes them all in the end. Where a request
- * enters the process.
+ * A port: takes connections, tells HTTP/2 from HTTP/1 by their first bytes, or by what TLS agreed on, and closes them all in
+ * the end. Where a request enters the process.
  *
- *   net.Server → first bytes → http1 or http2 → Exchange → handler
+ *   net.Server → (TLS) → first bytes → http1 or http2 → Exchange → handler
  */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { listenError, urlOf, type ListenAddress } from './address.js';
 import { Http1Server } from './http1.js';
 import { Http2Listener } from './http2.js';
 import { defaultListenerOptions, type ExchangeHandler, type ListenerOptions } from './options.js';
+import { readListenerTls, requireClientCertificate, TlsPort, withoutTls } from './tls.js';
 
 /** A port that is open. */
 export interface Listener {
   /** The address that is really bound: with port 0, the one that was picked. */
   readonly address: ListenAddress;
-  /** For people on this machine: `http://127.0.0.1:8080`. */
+  /** For people on this machine: `http://127.0.0.1:8080`; https with a certificate. */
   readonly url: string;
   /**
    * Takes no more requests, lets the answers under way complete, and cancels what is left after `timeoutMs`. Resolves when
@@ -27,7 +28,8 @@ export interface Listener {
 
 /**
  * Opens a port.
- * @throws ConfigError `port-in-use`, `listen-permission`, `listen-address` or `listen-failed`.
+ * @throws ConfigError `port-in-use`, `listen-permission`, `listen-address` or `listen-failed`, or what
+ * `checkListenerTls` throws.
  */
 export async function listen(options: Partial<ListenerOptions>, handler: ExchangeHandler): Promise<Listener> {
   const complete: ListenerOptions = { ...defaultListenerOptions, ...options };
@@ -43,17 +45,23 @@ class Port implements Listener {
   private readonly server: Server;
   private readonly http1: Http1Server;
   private readonly http2: Http2Listener;
+  /** Undefined: cleartext. */
+  private readonly tls: TlsPort | undefined;
+  /** TCP connections, below TLS. */
   private readonly sockets = new Set<Socket>();
-  /** Connections that have not sent enough to tell what they speak. */
+  /** Connections that have not sent enough to tell what they speak, or are shaking hands. */
   private readonly undecided = new Set<Socket>();
   private drained: Promise<void> | undefined;
   private onEmpty: (() => void) | undefined;
 
   constructor(
     private readonly options: ListenerOptions,
-    handler: ExchangeHandler,
+    anyHandler: ExchangeHandler,
   ) {
     this.address = { host: options.host, port: options.port };
+    const files = readListenerTls(options);
+    this.tls = files && new TlsPort(files, options);
+    const handler = options.tlsClientCert === 'require' ? requireClientCertificate(anyHandler) : anyHandler;
     this.http1 = new Http1Server(options, handler);
     this.http2 = new Http2Listener(options, handler);
     this.server = createServer(
@@ -79,13 +87,14 @@ class Port implements Listener {
         this.server.on('error', () => undefined);
         const bound = this.server.address() as AddressInfo;
         this.address = { host: bound.address, port: bound.port };
+        this.tls?.watch(this.url);
         resolve();
       });
     });
   }
 
   get url(): string {
-    return urlOf(this.address);
+    return urlOf(this.address, this.tls === undefined ? 'http' : 'https');
   }
 
   drain(timeoutMs: number): Promise<void> {
@@ -97,8 +106,7 @@ class Port implements Listener {
         this.closeNow();
         resolve();
       };
-      this.server.close();
-      for (const socket of this.undecided) socket.destroy();
+      this.stopAccepting();
       this.http1.drain();
       this.http2.drain();
       if (this.sockets.size === 0) this.onEmpty();
@@ -107,8 +115,7 @@ class Port implements Listener {
   }
 
   closeNow(): void {
-    this.server.close();
-    for (const socket of this.undecided) socket.destroy();
+    this.stopAccepting();
     this.http1.destroy();
     this.http2.destroy();
   }
@@ -118,7 +125,8 @@ class Port implements Listener {
     socket.on('close', () => this.forget(socket));
     // Every connection can be reset at any time; who serves it hears of the close.
     socket.on('error', () => undefined);
-    this.sniff(socket);
+    if (this.tls === undefined) this.sniff(socket, 3, (head) => this.serve(socket, socket, head));
+    else this.sniff(socket, 1, (head) => this.secure(socket, head));
   }
 
   private forget(socket: Socket): void {
@@ -127,8 +135,33 @@ class Port implements Listener {
     if (this.sockets.size === 0) this.onEmpty?.();
   }
 
-  /** Waits for three bytes: `PRI` starts HTTP/2 with prior knowledge and no method of HTTP/1. */
-  private sniff(socket: Socket): void {
+  private stopAccepting(): void {
+    this.server.close();
+    this.tls?.close();
+    for (const socket of this.undecided) socket.destroy();
+  }
+
+  private serve(socket: Socket, raw: Socket, head: Buffer): void {
+    if (isHttp2(head)) this.http2.accept(socket);
+    else this.http1.accept(socket, head, raw);
+  }
+
+  /** Only a TLS handshake starts with this byte, and no method of HTTP does. */
+  private secure(raw: Socket, head: Buffer): void {
+    if (head[0] !== 0x16) return this.http1.refuse(raw, withoutTls());
+    this.undecided.add(raw);
+    this.tls!.accept(raw, ({ socket, isHttp2 }) => {
+      this.undecided.delete(raw);
+      if (isHttp2) this.http2.accept(socket);
+      else this.sniff(socket, 1, (first) => this.http1.accept(socket, first, raw));
+    });
+  }
+
+  /**
+   * Waits for the first bytes, `count` of them: in cleartext `PRI` starts HTTP/2 with prior knowledge and no method of
+   * HTTP/1. They are put back before `onHead` gets them.
+   */
+  private sniff(socket: Socket, count: number, onHead: (head: Buffer) => void): void {
     this.undecided.add(socket);
     let head: Buffer | undefined;
     const settle = (): void => {
@@ -138,17 +171,19 @@ class Port implements Listener {
       if (head === undefined) return giveUp();
       socket.pause();
       socket.unshift(head);
-      if (isHttp2(head)) this.http2.accept(socket);
-      else this.http1.accept(socket, head);
+      onHead(head);
     };
     const onData = (chunk: Buffer): void => {
       head = head === undefined ? chunk : Buffer.concat([head, chunk]);
-      if (head.length >= 3) settle();
+      if (head.length >= count) settle();
     };
     const giveUp = (): void => void socket.destroy();
     // One that has sent a byte or two goes on to HTTP/1, whose own time-out answers it.
     const timer = setTimeout(settle, this.options.headerTimeoutMs);
-    socket.once('close', () => clearTimeout(timer));
+    socket.once('close', () => {
+      clearTimeout(timer);
+      this.undecided.delete(socket);
+    });
     socket.on('data', onData).on('end', giveUp);
   }
 }

@@ -16,7 +16,18 @@ export interface ListenerOptions {
   readonly idleTimeoutMs: number;
   /** How long a connection without a request is kept. Longer than the 60 s of usual load balancers. Default 75 s. */
   readonly keepAliveTimeoutMs: number;
+  /** PEM file of the certificate and those between it and its authority. With it, the port takes TLS alone. */
+  readonly tlsCert: string | undefined;
+  /** PEM file of its private key. */
+  readonly tlsKey: string | undefined;
+  /** PEM file of the authorities that client certificates must come from. */
+  readonly tlsClientCa: string | undefined;
+  /** Whether clients are asked for a certificate, and served without a trusted one. Default none. */
+  readonly tlsClientCert: ClientCertificates;
 }
+
+/** `request`: asked for, not insisted on; `require`: without a trusted one every request is refused. */
+export type ClientCertificates = 'none' | 'request' | 'require';
 
 export const defaultListenerOptions: ListenerOptions = Object.freeze({
   host: '127.0.0.1',
@@ -26,6 +37,10 @@ export const defaultListenerOptions: ListenerOptions = Object.freeze({
   headerTimeoutMs: 10_000,
   idleTimeoutMs: 60_000,
   keepAliveTimeoutMs: 75_000,
+  tlsCert: undefined,
+  tlsKey: undefined,
+  tlsClientCa: undefined,
+  tlsClientCert: 'none',
 });
 
 /** Who answers requests. */

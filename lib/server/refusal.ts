@@ -23,7 +23,7 @@ export function dispatch(exchange: ServedExchange, handler: ExchangeHandler, pro
 }
 
 /** Answers an error on an exchange that nobody has answered; on HTTP/1 the connection's last. */
-function refuse(exchange: Exchange, handler: ExchangeHandler, error: StatusError): void {
+export function refuse(exchange: Exchange, handler: ExchangeHandler, error: StatusError): void {
   const reply = errorReply(handler, error, exchange);
   exchange.respond({ ...reply, headers: [...reply.headers, 'connection', 'close'] });
   exchange.end(reply.body);

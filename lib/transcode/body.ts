@@ -2,9 +2,10 @@
  * Request bodies → the tagged fields they stand for. Decides by content type and first byte what a body is; where the
  * fields belong in the request message is `request`'s matter.
  */
+import { isUtf8 } from 'node:buffer';
 import { header, parseMediaType, type HeaderFields } from '../headers.js';
 import type { Binding } from '../rule/index.js';
-import { type FieldViolation, StatusError } from '../status.js';
+import { Code, type FieldViolation, StatusError } from '../status.js';
 import { quote } from '../uri.js';
 import type { Writer } from '../wire/index.js';
 import type { TranscodeContext } from './context.js';
@@ -49,7 +50,7 @@ export function compileBodyReader(binding: Binding, { codec, options, buffers }:
   const field = body.kind === 'field' ? body.path[body.path.length - 1]! : undefined;
   const label = body.kind === 'field' ? body.path.map(({ name }) => name).join('.') : '*';
   const formRoot = field === undefined ? binding.method.input : field.repeated ? undefined : field.message;
-  const form = formRoot === undefined ? undefined : new QueryBinder(formRoot, [], codec, options);
+  const form = formRoot === undefined ? undefined : new QueryBinder('form field', formRoot, [], codec, options);
   const read =
     field === undefined
       ? (json: Buffer, writer: Writer): void => codec.reader(binding.method.input)(json, writer)
@@ -74,15 +75,24 @@ export function compileBodyReader(binding: Binding, { codec, options, buffers }:
 }
 
 function formText(bytes: Buffer): string {
-  // Percent-encoded text is ASCII; anything else is kept byte for byte for the UTF-8 check of the decoder.
-  return bytes.toString('utf8').replace(/[\r\n]+$/, '');
+  if (!isUtf8(bytes)) {
+    throw new StatusError(
+      Code.INVALID_ARGUMENT,
+      'the form has bytes in it that are not UTF-8; percent-encode them as UTF-8, or let curl do it: curl --data-urlencode',
+    );
+  }
+  return bytes.toString('utf8', bomLength(bytes)).replace(/[\r\n]+$/, '');
 }
 
 /** Index of the first byte behind a BOM and white space. */
 function firstByte(bytes: Buffer): number {
-  let index = bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+  let index = bomLength(bytes);
   while (index < bytes.length && isWhiteSpace(bytes[index]!)) index++;
   return index;
+}
+
+function bomLength(bytes: Buffer): number {
+  return bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
 }
 
 function isWhiteSpace(byte: number): boolean {

@@ -3,10 +3,12 @@
  * sent as one (`(photongate.http)`, docs/semantics.md).
  */
 import type { Codec, TextReader } from '../codec/index.js';
-import { header, headerValues, isHeaderValue, type HeaderFields } from '../headers.js';
+import { headerValues, isHeaderValue, type HeaderFields } from '../headers.js';
 import type { Binding } from '../rule/index.js';
 import type { FieldDescriptor } from '../schema/types.js';
+import type { FieldViolation } from '../status.js';
 import type { Writer } from '../wire/index.js';
+import { type TakenOneof, takenOneofs } from './query.js';
 import { submessage } from './submessage.js';
 import type { MessageNode } from './weave.js';
 
@@ -16,6 +18,7 @@ interface BoundHeader {
   readonly parents: readonly FieldDescriptor[];
   readonly field: FieldDescriptor;
   readonly read: TextReader;
+  readonly oneofs: readonly TakenOneof[];
 }
 
 /** Adds the values of a request's bound headers and cookies. */
@@ -26,34 +29,46 @@ export class HeaderBinder {
     this.bound = binding.options.headers.flatMap(({ source, name, path }) => {
       const field = path[path.length - 1]!;
       const read = codec.textReader(field);
-      return read === undefined ? [] : [{ source, name, parents: path.slice(0, -1), field, read }];
+      const oneofs = takenOneofs(path, `the ${source} ${name}`);
+      return read === undefined ? [] : [{ source, name, parents: path.slice(0, -1), field, read, oneofs }];
     });
   }
 
-  bind(headers: HeaderFields, node: MessageNode): void {
-    for (const { source, name, parents, field, read } of this.bound) {
-      const text = source === 'header' ? header(headers, name) : cookie(headers, name);
-      if (text === undefined) continue;
+  /** Returns the oneofs that they set. A repeated field takes every line of its header, any other field one. */
+  bind(headers: HeaderFields, node: MessageNode, violations: FieldViolation[]): readonly TakenOneof[] {
+    if (this.bound.length === 0) return [];
+    const taken: TakenOneof[] = [];
+    for (const { source, name, parents, field, read, oneofs } of this.bound) {
+      const texts = source === 'header' ? headerValues(headers, name) : cookies(headers, name, field.repeated);
+      if (texts.length === 0) continue;
+      taken.push(...oneofs);
+      const label = `${source} ${name}`;
+      if (texts.length > 1 && !field.repeated) {
+        violations.push({ field: label, description: 'given more than once, expected one value' });
+        continue;
+      }
       let at = node;
       for (const parent of parents) at = at.child(parent);
-      at.add({ field, read, text, bare: false, label: `${source} ${name}` });
+      for (const text of texts) at.add({ field, read, text, bare: false, label, source: `the ${label}` });
     }
+    return taken;
   }
 }
 
-/** The value of a cookie, its quotes undone. */
-function cookie(headers: HeaderFields, name: string): string | undefined {
-  for (const line of headerValues(headers, 'cookie')) {
-    for (const pair of line.split(';')) {
-      const mark = pair.indexOf('=');
-      if (mark < 0 || pair.slice(0, mark).trim() !== name) continue;
-      return pair
-        .slice(mark + 1)
-        .trim()
-        .replace(/^"(.*)"$/, '$1');
-    }
+/**
+ * The values of a cookie, their quotes undone. Where one is wanted it is the first: a browser may send several of one
+ * name, the most particular first (https://www.rfc-editor.org/rfc/rfc6265#section-5.4).
+ */
+function cookies(headers: HeaderFields, name: string, all: boolean): string[] {
+  const values: string[] = [];
+  for (const pair of headerValues(headers, 'cookie').flatMap((line) => line.split(';'))) {
+    const mark = pair.indexOf('=');
+    if (mark < 0 || pair.slice(0, mark).trim() !== name) continue;
+    const text = pair.slice(mark + 1).trim();
+    values.push(text.replace(/^"(.*)"$/, '$1'));
+    if (!all) break;
   }
-  return undefined;
+  return values;
 }
 
 /** Adds headers that an answer's fields give; a field that is empty or cannot be a header adds none. */

@@ -45,7 +45,8 @@ function grpcTimeout(headers: HeaderFields): number | undefined {
       `found ${quote(text)}, expected 1 to 8 digits and a unit of H, M, S, m, u or n, such as 1500m`,
     );
   }
-  return Number(match[1]) * unitMs[match[2]!]!;
+  // Timers know no less than a millisecond.
+  return Math.ceil(Number(match[1]) * unitMs[match[2]!]!);
 }
 
 /** The readable form: `1.5s`, `200ms`. */

@@ -3,7 +3,7 @@
  * and a body; used for the routes' own errors, for failed calls and for what no route answers.
  */
 import { STATUS_CODES } from 'node:http';
-import type { Codec } from '../codec/index.js';
+import { indentJson, type Codec } from '../codec/index.js';
 import type { ErrorWriter, Reply } from '../exchange.js';
 import { header } from '../headers.js';
 import { codeName, httpStatusOf, type StatusDetail, StatusError } from '../status.js';
@@ -19,12 +19,15 @@ export function createErrorWriter(codec: Codec, options: TranscodeOptions): Erro
   return (error, head) => {
     const details = detailsOf(error, options);
     const status = error.httpStatus ?? options.statusMap.get(error.code) ?? httpStatusOf(error.code);
-    const body = write({ error, status, details: detailsMember(details.map(writeDetail)), requestId: head.requestId });
+    const json = Buffer.from(
+      write({ error, status, details: detailsMember(details.map(writeDetail)), requestId: head.requestId }),
+    );
+    const body = options.addWhitespace ? indentJson(json) : json;
     const headers = [
       'content-type',
       contentType,
       'content-length',
-      String(Buffer.byteLength(body)),
+      String(body.length),
       'x-request-id',
       head.requestId,
     ];
@@ -36,7 +39,7 @@ export function createErrorWriter(codec: Codec, options: TranscodeOptions): Erro
       status,
       headers,
       reason: options.reasonPhrase && head.httpVersion !== '2' ? reasonPhrase(error.message) : undefined,
-      body: head.method === 'HEAD' ? undefined : Buffer.from(body),
+      body: head.method === 'HEAD' ? undefined : body,
     } satisfies Reply;
   };
 }

@@ -2,7 +2,7 @@
  * Query strings (and forms, which are written the same way) → bound values. A name is resolved once for each spelling
  * and kept; names with an index or a map key are resolved each time. Values are not read here: `weave` does that when it writes.
  */
-import type { Codec, TextReader } from '../codec/index.js';
+import { MAX_VIOLATIONS, type Codec, type TextReader } from '../codec/index.js';
 import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
 import { nearestName, type FieldViolation } from '../status.js';
 import { quote, UnescapeError, unescapeQuery } from '../uri.js';
@@ -16,6 +16,33 @@ export interface Reserved {
   /** `the path /v1/{name}` / `the body`: completes "is already given by …". */
   readonly by: string;
 }
+
+/** A member of a oneof that the path or a header sets, so that the query may set no other. */
+export interface TakenOneof {
+  readonly group: string;
+  readonly member: string;
+  /** `the path`, `the header x-id`. */
+  readonly by: string;
+}
+
+/** The oneofs of which a field path sets a member. */
+export function takenOneofs(path: readonly FieldDescriptor[], by: string): TakenOneof[] {
+  const taken: TakenOneof[] = [];
+  let key = '';
+  for (const field of path) {
+    if (field.oneof !== undefined) taken.push({ group: oneofGroup(key, field.oneof.name), member: field.name, by });
+    key += `/${field.number}`;
+  }
+  return taken;
+}
+
+/** Tells apart the oneofs of all messages that a request is made of. */
+function oneofGroup(parentKey: string, oneof: string): string {
+  return `${parentKey}/${oneof}`;
+}
+
+/** What the pairs are called in messages. */
+export type PairNoun = 'query parameter' | 'form field';
 
 /** One step from a message to a field of it, to an element of a list, or to an entry of a map. */
 interface Step {
@@ -49,17 +76,22 @@ export class QueryBinder {
 
   /** @param root message that the names are relative to; undefined: every name is unknown (`body: "*"`). */
   constructor(
+    private readonly noun: PairNoun,
     private readonly root: MessageDescriptor | undefined,
     private readonly reserved: readonly Reserved[],
     private readonly codec: Codec,
     private readonly options: TranscodeOptions,
   ) {}
 
-  /** Adds what `query` holds to `node`; what is wrong with names goes to `violations`. */
-  bind(query: string, node: MessageNode, violations: FieldViolation[]): void {
-    const seen = new SeenFields();
+  /**
+   * Adds what `query` holds to `node`; what is wrong with names goes to `violations`.
+   * @param taken what other parts of the request set of oneofs
+   */
+  bind(query: string, node: MessageNode, violations: FieldViolation[], taken: readonly TakenOneof[] = []): void {
+    const seen = new SeenFields(taken);
     for (const pair of query.split('&')) {
       if (pair === '') continue;
+      if (violations.length >= MAX_VIOLATIONS) return;
       const mark = pair.indexOf('=');
       try {
         this.bindPair(
@@ -86,7 +118,8 @@ export class QueryBinder {
     for (const step of target.steps) at = at.child(step.field, step.element, step.keyEntry);
     const { field, read } = target;
     const texts = this.options.commaLists && field.repeated ? text.split(',') : [text];
-    for (const one of texts) at.add({ field, read, text: one, bare: rawValue === undefined, label: name });
+    for (const one of texts)
+      at.add({ field, read, text: one, bare: rawValue === undefined, label: shortName(name), source: this.noun });
   }
 
   private isIgnored(name: string): boolean {
@@ -103,9 +136,9 @@ export class QueryBinder {
     if (kept !== undefined) return kept;
     if (this.root === undefined) {
       if (this.options.ignoreUnknownQuery) return undefined;
-      throw new NameError('unknown query parameter: this route takes everything from the body, write it there');
+      throw new NameError(`unknown ${this.noun}: this route takes everything from the body, write it there`);
     }
-    const found = new NameResolver(name, this.root, this.codec).resolve();
+    const found = new NameResolver(name, this.noun, this.root, this.codec).resolve();
     if (found instanceof UnknownName) {
       if (this.options.ignoreUnknownQuery) return undefined;
       throw new NameError(found.message);
@@ -132,26 +165,38 @@ export class QueryBinder {
 
 /** What a violation calls a parameter: its name as decoded, or the whole pair where it has none. */
 function labelOf(pair: string, mark: number): string {
-  if (mark === 0) return pair;
+  if (mark === 0) return shortName(pair);
   const raw = mark < 0 ? pair : pair.slice(0, mark);
   try {
-    return unescapeQuery(raw, false);
+    return shortName(unescapeQuery(raw, false));
   } catch {
-    return raw;
+    return shortName(raw);
   }
+}
+
+/** A name for messages; the name of a form field may be as long as a body. */
+function shortName(name: string): string {
+  return name.length <= 100 ? name : `${name.slice(0, 100).toWellFormed()}…`;
 }
 
 /** What one query has set so far. */
 class SeenFields {
   private readonly keys = new Map<string, string>();
-  private readonly oneofs = new Map<string, { member: string; name: string }>();
+  /** By oneof, the member that is set and what sets it. */
+  private readonly oneofs = new Map<string, { readonly member: string; readonly given: string }>();
   private readonly indices = new Map<string, { name: string; found: Set<number> }>();
+
+  constructor(taken: readonly TakenOneof[]) {
+    for (const { group, member, by } of taken) {
+      this.oneofs.set(group, { member, given: `${by} gives ${quote(member)}` });
+    }
+  }
 
   add(target: Target, name: string): void {
     const first = this.keys.get(target.key);
     if (first !== undefined && !target.field.repeated) {
       throw new NameError(
-        first === name ? 'given more than once, expected one value' : `given more than once (also as "${first}")`,
+        first === name ? 'given more than once, expected one value' : `given more than once (also as ${quote(first)})`,
       );
     }
     this.keys.set(target.key, name);
@@ -161,13 +206,12 @@ class SeenFields {
 
   private addOneof(group: string, member: string, name: string): void {
     const other = this.oneofs.get(group);
-    if (other !== undefined && other.member !== member) {
+    if (other === undefined) {
+      this.oneofs.set(group, { member, given: `${quote(name)} is given too` });
+    } else if (other.member !== member) {
       const oneof = group.slice(group.lastIndexOf('/') + 1);
-      throw new NameError(
-        `"${other.name}" is given too, and both are members of the oneof "${oneof}"; give one of them`,
-      );
+      throw new NameError(`${other.given}, and both are members of the oneof "${oneof}"; give one of them`);
     }
-    this.oneofs.set(group, { member, name });
   }
 
   private addIndices(target: Target, name: string): void {
@@ -175,7 +219,7 @@ class SeenFields {
     for (const { field, element } of target.steps) {
       path += `/${field.number}`;
       if (element !== '' && field.repeated) {
-        const list = this.indices.get(path) ?? { name: name.slice(0, name.indexOf('[')), found: new Set() };
+        const list = this.indices.get(path) ?? { name: shortName(name.slice(0, name.indexOf('['))), found: new Set() };
         list.found.add(Number(element));
         this.indices.set(path, list);
       }
@@ -209,6 +253,7 @@ class NameResolver {
 
   constructor(
     private readonly name: string,
+    private readonly noun: PairNoun,
     private readonly root: MessageDescriptor,
     private readonly codec: Codec,
   ) {}
@@ -234,7 +279,7 @@ class NameResolver {
   }
 
   private enter(field: FieldDescriptor): void {
-    if (field.oneof !== undefined) this.oneofs.push([`${this.key}/${field.oneof.name}`, field.name]);
+    if (field.oneof !== undefined) this.oneofs.push([oneofGroup(this.key, field.oneof.name), field.name]);
     this.key += `/${field.number}`;
   }
 
@@ -307,8 +352,8 @@ class NameResolver {
     const hint = near === undefined ? '' : `, did you mean "${near}"?`;
     return new UnknownName(
       part === this.name
-        ? `unknown query parameter${hint}`
-        : `unknown query parameter: no field ${quote(part)}${where}${hint}`,
+        ? `unknown ${this.noun}${hint}`
+        : `unknown ${this.noun}: no field ${quote(part)}${where}${hint}`,
     );
   }
 

@@ -2,6 +2,7 @@
  * Path + query + body → the bytes of the request message. Compiled once for each binding; all that is wrong with a
  * request's values is collected and thrown as one StatusError.
  */
+import { summarize } from '../codec/index.js';
 import type { Captures, RequestHead } from '../exchange.js';
 import type { Binding } from '../rule/index.js';
 import type { FieldDescriptor } from '../schema/types.js';
@@ -10,7 +11,7 @@ import { HeaderBinder } from './bound-headers.js';
 import { bodyKindOf, type BodyKind, compileBodyReader, isBlank, unexpectedBody } from './body.js';
 import type { TranscodeContext } from './context.js';
 import { PathBinder } from './path.js';
-import { QueryBinder, type Reserved } from './query.js';
+import { QueryBinder, type Reserved, takenOneofs } from './query.js';
 import { MessageNode, type WeaveContext } from './weave.js';
 
 /** A request whose head was read; its body is still to come. */
@@ -33,7 +34,9 @@ export function compileRequest(binding: Binding, shared: TranscodeContext): Requ
   const out = buffers.message;
   const path = new PathBinder(binding, codec, options.urlUnescape);
   const boundHeaders = new HeaderBinder(binding, codec);
+  const pathOneofs = binding.variables.flatMap(({ fieldPath }) => takenOneofs(fieldPath, 'the path'));
   const query = new QueryBinder(
+    'query parameter',
     binding.body.kind === 'all' ? undefined : binding.method.input,
     reservedPaths(binding),
     codec,
@@ -51,8 +54,15 @@ export function compileRequest(binding: Binding, shared: TranscodeContext): Requ
         bodyKind: takesBody && head.hasBody ? bodyKindOf(head.headers) : 'json',
       };
       path.bind(head.path, captures, request.node, request.violations);
-      boundHeaders.bind(head.headers, request.node);
-      if (head.query !== undefined) query.bind(head.query, request.node, request.violations);
+      const headerOneofs = boundHeaders.bind(head.headers, request.node, request.violations);
+      if (head.query !== undefined) {
+        query.bind(
+          head.query,
+          request.node,
+          request.violations,
+          headerOneofs.length === 0 ? pathOneofs : [...pathOneofs, ...headerOneofs],
+        );
+      }
       return request;
     },
 
@@ -110,8 +120,7 @@ function reservedPaths(binding: Binding): Reserved[] {
   return reserved;
 }
 
-/** One error for all that is wrong: the message names each field. */
+/** One error for all that is wrong. */
 function invalid(violations: readonly FieldViolation[]): StatusError {
-  const message = violations.map(({ field, description }) => `${field}: ${description}`).join('; ');
-  return new StatusError(Code.INVALID_ARGUMENT, message, { violations });
+  return new StatusError(Code.INVALID_ARGUMENT, summarize(violations), { violations });
 }

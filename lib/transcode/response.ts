@@ -1,7 +1,7 @@
 /**
  * Answer message → HTTP answer: status, headers, JSON body, envelope.
  */
-import type { Codec } from '../codec/index.js';
+import { indentJson, type Codec } from '../codec/index.js';
 import type { Metadata, Reply, RequestHead } from '../exchange.js';
 import type { Binding } from '../rule/index.js';
 import type { Writer } from '../wire/index.js';
@@ -31,7 +31,8 @@ export function compileResponse(binding: Binding, { codec, options, buffers }: T
     out.reset();
     if (enveloped) writeEnvelope(out, head.requestId, () => write(message, out));
     else write(message, out);
-    const body = out.take();
+    // The codec indents what it prints itself; the envelope goes round that.
+    const body = enveloped && options.addWhitespace ? indentJson(out.take()) : out.take();
     headers.push('content-type', 'application/json');
     if (sentTrailers.length === 0) headers.push('content-length', String(body.length));
     return { status, headers, body: head.method === 'HEAD' ? undefined : body, trailers: sentTrailers };

@@ -9,7 +9,8 @@
 import type { FieldDescriptor } from '../schema/types.js';
 import type { FieldViolation } from '../status.js';
 import { Reader, WireType, type Writer } from '../wire/index.js';
-import { type TextReader, ValueError } from '../codec/index.js';
+import { MAX_VIOLATIONS, type TextReader, ValueError } from '../codec/index.js';
+import { quote } from '../uri.js';
 import { tagBytes } from './submessage.js';
 
 /** One text value and how it becomes a field. */
@@ -22,6 +23,8 @@ export interface BoundValue {
   readonly bare: boolean;
   /** What error messages call it: the parameter as the client wrote it, or the variable of the template. */
   readonly label: string;
+  /** Where it stands, for messages: `the path`, `the header if-match`. */
+  readonly source: string;
 }
 
 /** A message field (or one element of a list of messages, or one entry of a map) that has values below it. */
@@ -29,6 +32,8 @@ interface Branch {
   readonly field: FieldDescriptor;
   /** Tells elements and entries of one field apart; '' for a singular message. */
   readonly element: string;
+  /** Index in a list; 0 for all else. */
+  readonly index: number;
   /** Wire bytes of the key, for a map entry. */
   readonly keyEntry: Buffer | undefined;
   readonly node: MessageNode;
@@ -39,7 +44,9 @@ export class MessageNode {
   /** Tagged fields that the body brought for this message. */
   base: Buffer | undefined;
   private values: BoundValue[] | undefined;
-  private branches: Branch[] | undefined;
+  /** By field and element; a form may have as many elements as fit into a body. */
+  private branches: Map<string, Branch> | undefined;
+  private isOrdered = true;
 
   /** True where the body's bytes are the whole message. */
   get holdsBodyAlone(): boolean {
@@ -52,11 +59,14 @@ export class MessageNode {
 
   /** The node of a message field; made when first asked for. */
   child(field: FieldDescriptor, element = '', keyEntry?: Buffer): MessageNode {
-    const found = this.branches?.find((branch) => branch.field === field && branch.element === element);
+    const branches = (this.branches ??= new Map<string, Branch>());
+    const key = `${field.number}/${element}`;
+    const found = branches.get(key);
     if (found !== undefined) return found.node;
-    const branch: Branch = { field, element, keyEntry, node: new MessageNode() };
-    const branches = (this.branches ??= []);
-    branches.splice(placeOf(branch, branches), 0, branch);
+    const index = element !== '' && field.map === undefined ? Number(element) : 0;
+    const branch: Branch = { field, element, index, keyEntry, node: new MessageNode() };
+    branches.set(key, branch);
+    if (index > 0) this.isOrdered = false;
     return branch.node;
   }
 
@@ -64,7 +74,13 @@ export class MessageNode {
   write(out: Writer, context: WeaveContext): void {
     if (this.base !== undefined) this.writeBase(out, this.base, context);
     if (this.values !== undefined) for (const value of this.values) writeValue(out, value, context);
-    if (this.branches !== undefined) for (const branch of this.branches) writeBranch(out, branch, context);
+    if (this.branches !== undefined)
+      for (const branch of this.inOrder(this.branches)) writeBranch(out, branch, context);
+  }
+
+  /** Elements of a list stand in the order of their indices, all else as it came. */
+  private inOrder(branches: ReadonlyMap<string, Branch>): Iterable<Branch> {
+    return this.isOrdered ? branches.values() : [...branches.values()].sort((a, b) => a.index - b.index);
   }
 
   /** Copies the body's fields, but those that a child takes over or that a bound value repeats. */
@@ -90,7 +106,7 @@ export class MessageNode {
       }
       checkOneof(value.field, value.label, entry.number, context);
     }
-    for (const branch of this.branches ?? []) {
+    for (const branch of this.branches?.values() ?? []) {
       if (branch.field.number === entry.number && branch.element === '') {
         branch.node.base = base.subarray(entry.contentStart, entry.contentEnd);
         return false;
@@ -99,13 +115,6 @@ export class MessageNode {
     }
     return true;
   }
-}
-
-/** Last, but elements of a list stand in the order of their indices. */
-function placeOf({ field, element }: Branch, branches: readonly Branch[]): number {
-  if (!field.repeated) return branches.length;
-  const next = branches.findIndex((other) => other.field === field && Number(other.element) > Number(element));
-  return next < 0 ? branches.length : next;
 }
 
 /** What a write needs besides the values. */
@@ -117,6 +126,7 @@ export interface WeaveContext {
 }
 
 function writeValue(out: Writer, value: BoundValue, context: WeaveContext): void {
+  if (context.violations.length >= MAX_VIOLATIONS) return;
   try {
     value.read(value.text, out, value.bare);
   } catch (error) {
@@ -155,7 +165,7 @@ function checkEqual(value: BoundValue, found: Buffer, context: WeaveContext): vo
   if (scratch.peek().equals(found)) return;
   context.violations.push({
     field: value.label,
-    description: `the body has another value than the path (${JSON.stringify(value.text)}); leave it out of the body`,
+    description: `the body has another value than ${value.source} (${quote(value.text)}); leave it out of the body`,
   });
 }
 

@@ -4,11 +4,13 @@
  */
 import { Channel as RawChannel, connectivityState, credentials, type ChannelOptions } from '@grpc/grpc-js';
 import type { Call, CallListener, CallRequest, Channel } from '../exchange.js';
-import { Code, StatusError } from '../status.js';
+import { Code, type Problem, StatusError } from '../status.js';
+import { type TlsMaterial, type WatchedTlsFiles, watchTlsFiles } from '../tls/index.js';
 import { failedCall, GrpcCall } from './call.js';
 import { toGrpcMetadata } from './metadata.js';
 import { failure } from './outcome.js';
 import { parseTarget, type Target } from './target.js';
+import { tlsCredentials, type UpstreamTls, upstreamTlsFiles, upstreamTlsNames } from './tls.js';
 
 /** How one upstream is called. */
 export interface UpstreamOptions {
@@ -16,31 +18,42 @@ export interface UpstreamOptions {
   readonly maxReceiveBytes: number;
   /** How long a call waits for a connection before it fails with UNAVAILABLE, in milliseconds. Default 10 000. */
   readonly connectTimeoutMs: number;
+  /** Undefined: cleartext, which is the default. */
+  readonly tls: UpstreamTls | undefined;
 }
 
 export const defaultUpstreamOptions: UpstreamOptions = Object.freeze({
   maxReceiveBytes: 64 * 1024 * 1024,
   connectTimeoutMs: 10_000,
+  tls: undefined,
 });
 
 /** The longest time that a timer takes; a deadline beyond it (24 days) is none. */
 const MAX_TIMER_MS = 0x7fffffff;
 
+/** Beyond the time-out that a call waits for its connection. */
+const RETIRE_SLACK_MS = 1000;
+
 /** Channels by target and options: the same pair is the same channel, with one set of connections. */
 export class ChannelPool {
+  /** What is odd about the certificates of the channels that were opened. */
+  readonly warnings: Problem[] = [];
   private readonly channels = new Map<string, Channel>();
 
   /**
    * The channel to a target; nothing is connected before the first call or `connect`.
-   * @throws ConfigError `bad-target`.
+   * @throws ConfigError `bad-target`, and what `readTlsFiles` throws.
    */
   open(target: string, options: Partial<UpstreamOptions> = {}): Channel {
     const parsed = parseTarget(target);
     const complete: UpstreamOptions = { ...defaultUpstreamOptions, ...options };
-    const key = JSON.stringify([parsed.uri, complete.maxReceiveBytes, complete.connectTimeoutMs]);
+    const { maxReceiveBytes, connectTimeoutMs, tls } = complete;
+    const key = JSON.stringify([parsed.uri, maxReceiveBytes, connectTimeoutMs, tls && sortedTls(tls)]);
     let channel = this.channels.get(key);
     if (channel === undefined) {
-      channel = new GrpcChannel(parsed, complete);
+      const files = tls && watchTlsFiles(upstreamTlsFiles(tls), upstreamTlsNames);
+      this.warnings.push(...(files?.material.warnings ?? []));
+      channel = new GrpcChannel(parsed, complete, files);
       this.channels.set(key, channel);
     }
     return channel;
@@ -53,17 +66,46 @@ export class ChannelPool {
   }
 }
 
+/** Equal for equal settings. */
+function sortedTls({ ca, cert, key, authority }: UpstreamTls): unknown[] {
+  return [ca, cert, key, authority];
+}
+
 class GrpcChannel implements Channel {
   readonly target: string;
-  private readonly raw: RawChannel;
+  private raw: RawChannel;
+  /** Channels with certificates that were renewed; calls may still run on them. */
+  private readonly retired = new Set<RawChannel>();
   private closed = false;
 
   constructor(
-    target: Target,
+    private readonly parsed: Target,
     private readonly options: UpstreamOptions,
+    private readonly files: WatchedTlsFiles | undefined,
   ) {
-    this.target = target.text;
-    this.raw = new RawChannel(target.uri, credentials.createInsecure(), rawOptions(options));
+    this.target = parsed.text;
+    this.raw = this.open(files?.material);
+    files?.start(`upstream ${this.target}`, (material) => this.renew(material));
+  }
+
+  private open(material: TlsMaterial | undefined): RawChannel {
+    const { parsed, options } = this;
+    const authority = options.tls?.authority;
+    const how = material === undefined ? credentials.createInsecure() : tlsCredentials(material, parsed, authority);
+    return new RawChannel(parsed.uri, how, rawOptions(options));
+  }
+
+  /** New calls use the new certificates; those under way end where they are. */
+  private renew(material: TlsMaterial): void {
+    const old = this.raw;
+    this.raw = this.open(material);
+    this.retired.add(old);
+    // A closed channel fails what still waits for its connection, and by then nothing does.
+    setTimeout(() => this.bury(old), this.options.connectTimeoutMs + RETIRE_SLACK_MS).unref();
+  }
+
+  private bury(raw: RawChannel): void {
+    if (this.retired.delete(raw)) raw.close();
   }
 
   start(request: CallRequest, listener: CallListener): Call {
@@ -83,19 +125,25 @@ class GrpcChannel implements Channel {
       target: this.target,
       timeoutMs,
       maxReceiveBytes: this.options.maxReceiveBytes,
+      tls: this.files !== undefined,
       cancelled: false,
       contentType: undefined,
     };
-    const raw = this.raw.createCall(request.path, deadlineOf(timeoutMs), null, null, null);
-    if (this.isReady()) return new GrpcCall(raw, metadata, facts, listener);
-    return this.startUnconnected((waiting) => new GrpcCall(raw, metadata, facts, waiting), listener);
+    const channel = this.raw;
+    const raw = channel.createCall(request.path, deadlineOf(timeoutMs), null, null, null);
+    if (isReady(channel)) return new GrpcCall(raw, metadata, facts, listener);
+    return this.startUnconnected(channel, (waiting) => new GrpcCall(raw, metadata, facts, waiting), listener);
   }
 
   /** A server that takes the connection and then says nothing would keep its callers for ever. */
-  private startUnconnected(start: (listener: CallListener) => GrpcCall, listener: CallListener): GrpcCall {
+  private startUnconnected(
+    channel: RawChannel,
+    start: (listener: CallListener) => GrpcCall,
+    listener: CallListener,
+  ): GrpcCall {
     const { connectTimeoutMs } = this.options;
     const timer = setTimeout(() => {
-      if (!this.isReady()) {
+      if (!isReady(channel)) {
         call.fail(failure(Code.UNAVAILABLE, `no connection to ${this.target} within ${connectTimeoutMs / 1000}s`));
       }
     }, connectTimeoutMs);
@@ -112,18 +160,15 @@ class GrpcChannel implements Channel {
     return call;
   }
 
-  private isReady(): boolean {
-    return this.raw.getConnectivityState(false) === connectivityState.READY;
-  }
-
   connect(timeoutMs: number): Promise<boolean> {
     const deadline = Date.now() + Math.min(timeoutMs, MAX_TIMER_MS);
     return new Promise((resolve) => {
       const look = (error?: Error): void => {
         if (this.closed || error !== undefined) return resolve(false);
-        const state = this.raw.getConnectivityState(true);
+        const { raw } = this;
+        const state = raw.getConnectivityState(true);
         if (state === connectivityState.READY) return resolve(true);
-        this.raw.watchConnectivityState(state, deadline, look);
+        raw.watchConnectivityState(state, deadline, look);
       };
       look();
     });
@@ -132,8 +177,14 @@ class GrpcChannel implements Channel {
   close(): void {
     if (this.closed) return;
     this.closed = true;
+    this.files?.stop();
     this.raw.close();
+    for (const raw of this.retired) this.bury(raw);
   }
+}
+
+function isReady(channel: RawChannel): boolean {
+  return channel.getConnectivityState(false) === connectivityState.READY;
 }
 
 function deadlineOf(timeoutMs: number | undefined): number {
@@ -154,5 +205,6 @@ function rawOptions(options: UpstreamOptions): ChannelOptions {
     'grpc.initial_reconnect_backoff_ms': 200,
     'grpc.max_reconnect_backoff_ms': 3000,
     'grpc.primary_user_agent': 'photongate',
+    ...(options.tls?.authority === undefined ? {} : { 'grpc.default_authority': options.tls.authority }),
   };
 }

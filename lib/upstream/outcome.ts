@@ -8,12 +8,15 @@ import type { StatusObject } from '@grpc/grpc-js';
 import type { CallStatus } from '../exchange.js';
 import { Code } from '../status.js';
 import { fromGrpcMetadata } from './metadata.js';
+import { alertReason } from './tls.js';
 
 /** What of a call decides how its status is read. */
 export interface CallFacts {
   readonly target: string;
   readonly timeoutMs: number | undefined;
   readonly maxReceiveBytes: number;
+  /** True where the connection is one of TLS. */
+  readonly tls: boolean;
   /** Given up by us. */
   cancelled: boolean;
   /** The answer's content type; undefined before its headers. */
@@ -80,8 +83,8 @@ const troubles: readonly Trouble[] = [
   {
     code: Code.UNAVAILABLE,
     pattern: /^No connection established\. Last error: (.*?)\.? Resolution note: /s,
-    read: ([, reason], { target }) =>
-      failure(Code.UNAVAILABLE, `cannot connect to ${target}: ${connectReason(reason!)}`),
+    read: ([, reason], { target, tls }) =>
+      failure(Code.UNAVAILABLE, `cannot connect to ${target}: ${connectReason(reason!, tls)}`),
   },
   {
     code: Code.UNAVAILABLE,
@@ -199,12 +202,21 @@ const reasons: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/EACCES|EPERM/, 'permission denied'],
   [/ETIMEDOUT/, 'no answer in time'],
   [/EHOSTUNREACH|ENETUNREACH/, 'the host cannot be reached'],
-  [/ECONNRESET|EPIPE|Socket closed|Failed to connect|Connection closed/, 'it closed the connection'],
   [/Protocol error/, 'it does not speak gRPC without TLS (HTTP/2 in cleartext)'],
 ];
 
+const closedPattern = /ECONNRESET|EPIPE|Socket closed|Failed to connect|Connection closed/;
+
+/** A connection that stood and was closed before a word of gRPC: what it was mostly about. */
+function closedReason(tls: boolean): string {
+  return tls
+    ? 'it closed the connection after the TLS handshake; it may want another client certificate (option upstream_cert)'
+    : 'it closed the connection; it may want TLS (option upstream_tls)';
+}
+
 /** Why no connection stands, without the words of a library or a time stamp. */
-function connectReason(text: string): string {
-  const known = reasons.find(([pattern]) => pattern.test(text));
-  return known?.[1] ?? text.replace(/^Error: /, '').replace(/ \(\d{4}-[^)]*\)$/, '');
+function connectReason(text: string, tls: boolean): string {
+  const known = alertReason(text) ?? reasons.find(([pattern]) => pattern.test(text))?.[1];
+  if (known !== undefined) return known;
+  return closedPattern.test(text) ? closedReason(tls) : text.replace(/^Error: /, '').replace(/ \(\d{4}-[^)]*\)$/, '');
 }

@@ -7,12 +7,15 @@ import { ConfigError, nearestName, ProblemList, type Problem } from '../status.j
 import { quote } from '../uri.js';
 import type { ChannelPool, UpstreamOptions } from './channel.js';
 import { parseTarget } from './target.js';
+import type { UpstreamTls } from './tls.js';
 
 /** One `--upstream`, cut into its parts. */
 export interface UpstreamSpec {
   /** Full name of a service or package; undefined: for every service that no other upstream names. */
   readonly name: string | undefined;
   readonly target: string;
+  /** False: cleartext, whatever is the default. Undefined: as `options` say. */
+  readonly tls?: UpstreamTls | false;
   readonly options?: Partial<UpstreamOptions>;
 }
 
@@ -49,10 +52,10 @@ export class UpstreamTable {
    */
   constructor(specs: Iterable<UpstreamSpec>, pool: ChannelPool) {
     const problems = new ProblemList();
-    for (const { name, target, options } of specs) {
+    for (const { name, target, tls, options } of specs) {
       const known = this.channels.get(name);
       if (known !== undefined) problems.error(duplicate(name, known.target, target));
-      else problems.attempt(() => this.channels.set(name, pool.open(target, options)));
+      else problems.attempt(() => this.channels.set(name, pool.open(target, withTls(options, tls))));
     }
     problems.throwIfAny();
   }
@@ -72,20 +75,20 @@ export class UpstreamTable {
     });
   }
 
-  /** Warnings (`unused-upstream`) for names that no service in `services` matches: mostly misspelt. */
-  unused(services: Iterable<string>): Problem[] {
-    const known = [...services];
-    const used = new Set(known.map((service) => this.keyFor(service)));
-    const unused = [...this.channels.keys()].filter((name) => name !== undefined && !used.has(name)) as string[];
-    return unused.map((name) => unusedProblem(name, known));
-  }
-
   private keyFor(service: string): string | undefined {
     for (let name = service; name !== ''; name = name.slice(0, Math.max(0, name.lastIndexOf('.')))) {
       if (this.channels.has(name)) return name;
     }
     return undefined;
   }
+}
+
+/** An upstream's own word on TLS wins. */
+function withTls(
+  options: Partial<UpstreamOptions> | undefined,
+  tls: UpstreamTls | false | undefined,
+): Partial<UpstreamOptions> {
+  return tls === undefined ? { ...options } : { ...options, tls: tls === false ? undefined : tls };
 }
 
 function duplicate(name: string | undefined, first: string, second: string): Problem {
@@ -95,6 +98,13 @@ function duplicate(name: string | undefined, first: string, second: string): Pro
     message: `there are two upstreams ${subject}: ${first} and ${second}`,
     hint: 'remove one of them, or write one target with both addresses: ipv4:10.0.0.1:50051,10.0.0.2:50051',
   };
+}
+
+/** Warnings (`unused-upstream`) for the names of upstreams that match none of the services served: mostly misspelt. */
+export function unusedUpstreams(names: Iterable<string | undefined>, services: readonly string[]): Problem[] {
+  const given = [...names].filter((name) => name !== undefined);
+  const unused = given.filter((name) => !services.some((service) => `${service}.`.startsWith(`${name}.`)));
+  return unused.map((name) => unusedProblem(name, services));
 }
 
 function unusedProblem(name: string, services: readonly string[]): Problem {

@@ -23,6 +23,7 @@ service Values {
   rpc PostInner(All) returns (All) { option (google.api.http) = { post: "/inner" body: "inner" additional_bindings { put: "/inner/{inner.id}" body: "inner" } }; }
   rpc PostList(All) returns (All) { option (google.api.http) = { post: "/list" body: "texts" }; }
   rpc PostDeeper(All) returns (All) { option (google.api.http) = { post: "/deeper" body: "inner.inner" }; }
+  rpc GetChoice(All) returns (All) { option (google.api.http) = { get: "/choice/{first}" additional_bindings { get: "/third/{third.id}" } }; }
   rpc PostChoice(All) returns (All) { option (google.api.http) = { post: "/choice/{first}" body: "*" }; }
   rpc OnlyPart(All) returns (All) { option (google.api.http) = { get: "/part" response_body: "inner" additional_bindings { get: "/part/texts" response_body: "texts" } additional_bindings { get: "/part/i64" response_body: "i64" } additional_bindings { get: "/part/deeper" response_body: "inner.id" } }; }
   rpc Created(All) returns (All) {
@@ -32,6 +33,10 @@ service Values {
   rpc Header(All) returns (All) {
     option (google.api.http) = { get: "/header" };
     option (photongate.http) = { headers { header: "if-match" field: "i64" } headers { cookie: "session" field: "inner.id" } };
+  }
+  rpc Headers(All) returns (All) {
+    option (google.api.http) = { get: "/headers" additional_bindings { post: "/headers" body: "*" } };
+    option (photongate.http) = { headers { header: "x-first" field: "first" } headers { header: "x-text" field: "texts" } headers { cookie: "text" field: "name" } };
   }
 }
 enum Color { COLOR_UNSPECIFIED = 0; RED = 1; BLUE = 2; }
@@ -52,7 +57,7 @@ export interface ValueCase {
   readonly name: string;
   readonly request: string;
   readonly body?: string | Buffer;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   /** The echo's JSON. */
   readonly json?: unknown;
   /** Default 200, or 400 where `error` is. */
@@ -122,6 +127,10 @@ export const pathCases: readonly ValueCase[] = [
   bad('GET /get/%80', 'UTF-8', ['name']),
   bad('GET /get/x?name=y', 'given by the path /get/{name}', ['name']),
   bad('GET /nested/7?inner.id=8', 'given by the path', ['inner.id']),
+  good('GET /third/x?third.count=1', { third: { id: 'x', count: 1 } }),
+  bad('GET /choice/x?second=1', 'the path gives "first", and both are members of the oneof "choice"', ['second']),
+  bad('GET /choice/x?third.id=1', 'the path gives "first"', ['third.id']),
+  bad('GET /third/x?first=1', 'the path gives "third"', ['first']),
   bad('GET /nothing', 'no route for GET "/nothing"', undefined, { status: 404 }),
 ];
 
@@ -140,6 +149,10 @@ export const queryCases: readonly ValueCase[] = [
   good('GET /get?inner.tags=a&inner.tags=b', { inner: { tags: ['a', 'b'] } }),
   good('GET /get?items[1].id=b&items[0].id=a&items[0].count=1', { items: [{ id: 'a', count: 1 }, { id: 'b' }] }),
   good('GET /get?items%5B0%5D.id=a', { items: [{ id: 'a' }] }),
+  good('GET /get?items[2].id=c&by_id[2].id=x&items[0].id=a&by_id[1].id=y&items[1].id=b&by_id[2].count=1', {
+    items: [{ id: 'a' }, { id: 'b' }, { id: 'c' }],
+    byId: { 1: { id: 'y' }, 2: { id: 'x', count: 1 } },
+  }),
   good('GET /get?labels[k]=v&labels.x=y', { labels: { k: 'v', x: 'y' } }),
   good('GET /get?labels.a.b[c]=v', { labels: { 'a.b[c]': 'v' } }),
   good('GET /get?labels[a]b]=v', { labels: { 'a]b': 'v' } }),
@@ -209,6 +222,8 @@ export const queryCases: readonly ValueCase[] = [
   bad('GET /get?name=%ff', 'UTF-8', ['name']),
   bad('GET /get?name=%4', '%4', ['name']),
   bad('GET /get?i32=x&flag=y', 'flag', ['i32', 'flag']),
+  bad(`GET /get?${'a&'.repeat(50)}`, 'a: unknown query parameter; and at least 17 more', Array<string>(20).fill('a')),
+  bad(`GET /get?${'texts=&'.repeat(20)}${'ints=&'.repeat(50)}`, 'and at least 17 more', Array<string>(20).fill('ints')),
   bad('POST /inner?inner.count=1', 'given by the body', ['inner.count'], { body: '{}' }),
   bad('POST /post?name=x', 'takes everything from the body', ['name'], { body: '{}' }),
 ];
@@ -275,6 +290,11 @@ export const bodyCases: readonly ValueCase[] = [
   }),
   badPost('/post', '{}', 'gzip', undefined, { headers: { ...json, 'content-encoding': 'gzip' }, status: 415 }),
   badPost('/list', 'a=b', 'JSON', undefined, { headers: form, status: 415 }),
+  badPost('/post', 'nam=x', 'unknown form field, did you mean "name"?', ['nam'], { headers: form }),
+  badPost('/post', Buffer.from('name=\xff', 'latin1'), 'not UTF-8', [], { headers: form }),
+  badPost('/post', 'name=%ff', 'not UTF-8', ['name'], { headers: form }),
+  badPost('/choice/x', 'second=1', 'oneof', ['first'], { headers: form }),
+  post('/post', '\ufeffname=é', { name: 'é' }, { headers: form }),
   { ...badPost('/get', '{"name":"x"}', 'takes no body', ['body']), request: 'GET /get', name: 'GET with a body' },
 ];
 
@@ -292,5 +312,16 @@ export const responseCases: readonly ValueCase[] = [
     { headers: { 'if-match': '5', cookie: 'a=b; session="abc"' } },
   ),
   bad('GET /header?i64=5', 'given by the header if-match', ['i64']),
+  good(
+    'GET /headers',
+    { name: 'a', texts: ['x', 'y'] },
+    { headers: { 'x-text': ['x', 'y'], cookie: 'text=a; text=b' } },
+  ),
+  bad('GET /headers?second=1', 'the header x-first gives "first"', ['second'], { headers: { 'x-first': 'a' } }),
+  bad('GET /headers', 'given more than once', ['header x-first'], { headers: { 'x-first': ['a', 'b'] } }),
+  badPost('/headers', '{"first":"b"}', 'another value than the header x-first ("a")', ['header x-first'], {
+    headers: { 'x-first': 'a' },
+  }),
+  badPost('/headers', '{"second":1}', 'oneof', ['header x-first'], { headers: { 'x-first': 'a' } }),
   bad('GET /header', 'header if-match', ['header if-match'], { headers: { 'if-match': 'x' } }),
 ];

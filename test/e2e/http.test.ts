@@ -18,6 +18,7 @@ service Http {
   rpc Verb(Message) returns (Message) { option (google.api.http) = { post: "/v1/{name}:verb" body: "*" }; }
   rpc Any(Message) returns (Message) { option (google.api.http) = { custom { kind: "*" path: "/any" } body: "*" }; }
   rpc Purge(Message) returns (Message) { option (google.api.http) = { custom { kind: "PURGE" path: "/v1/{name}" } }; }
+  rpc Brew(Message) returns (Message) { option (google.api.http) = { custom { kind: "BREW" path: "/pot/{name}" } }; }
   rpc Watch(Message) returns (stream Message) { option (google.api.http) = { get: "/watch" }; }
   rpc Timed(Message) returns (Message) { option (google.api.http) = { get: "/timed" }; option (photongate.http) = { deadline { nanos: 50000000 } }; }
 }
@@ -145,6 +146,25 @@ void t.test('with default options', async (t) => {
       t.equal(service.calls[0]!.metadata.get('traceparent')[0] === trace, kept, String(traceparent));
       t.equal(service.calls[0]!.metadata.get('traceparent').length, 1);
     }
+  });
+
+  await t.test('the state of a trace goes on with the trace alone', async (t) => {
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    for (const [headers, kept] of [
+      [{ traceparent, tracestate: 'a=b' }, ['a=b']],
+      [{ traceparent: 'x', tracestate: 'a=b' }, []],
+      [{ tracestate: 'a=b' }, []],
+    ] as const) {
+      service.calls.length = 0;
+      await proxy.send('GET /v1/a', { headers });
+      t.strictSame(service.calls[0]!.metadata.get('tracestate'), kept, JSON.stringify(headers));
+    }
+  });
+
+  await t.test('several values in one -bin header', async (t) => {
+    await proxy.send('GET /v1/a', { headers: { 'x-data-bin': ['AQ==, Ag', 'Aw=='] } });
+    t.strictSame(service.calls[0]!.metadata.get('x-data-bin'), [Buffer.from([1]), Buffer.from([2]), Buffer.from([3])]);
+    t.equal((await proxy.send('GET /v1/a', { headers: { 'x-data-bin': 'AQ==,%' } })).status, 400);
   });
 
   await t.test('request ids', async (t) => {
@@ -369,6 +389,11 @@ void t.test('with default options', async (t) => {
     let text = '';
     for await (const chunk of stream) text += String(chunk);
     t.strictSame(JSON.parse(text), { name: 'a', number: '5' });
+    const brew = session.request({ ':path': '/pot/tea', ':method': 'BREW' }, { endStream: true });
+    const [brewed] = (await once(brew, 'response')) as [Record<string, unknown>];
+    t.equal(brewed[':status'], 200, 'a method that HTTP/1 does not know');
+    brew.resume();
+    t.equal((await proxy.send('GET /pot/tea')).headers['allow'], 'BREW, OPTIONS');
   });
 
   await t.test('many at once over few connections: each gets its own answer', async (t) => {
@@ -485,7 +510,20 @@ void t.test('error shapes', async (t) => {
     const unknown = await proxy.send('GET /nothing');
     t.equal(unknown.status, 404);
     t.equal(unknown.headers['content-type'], contentType);
+    for (const body of ['{', '{"number":"x"}', '{"nope":1}']) {
+      t.equal((await proxy.send('PUT /v1/a', { body })).status, 422, `a body has the code of a query: ${body}`);
+    }
     await proxy.close();
+  }
+});
+
+void t.test('white space is all or nothing', async (t) => {
+  const proxy = await startTestProxy(proto, { addWhitespace: true, envelope: 'photon' });
+  t.teardown(() => proxy.close());
+  for (const request of ['GET /v1/a?list=x', 'GET /v1/a?nope=1', 'GET /nothing']) {
+    const { text, json, headers } = await proxy.send(request);
+    t.equal(text, JSON.stringify(json, null, 2), request);
+    t.equal(headers['content-length'], String(Buffer.byteLength(text)));
   }
 });
 

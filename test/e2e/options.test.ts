@@ -268,7 +268,8 @@ const elsewhere: Readonly<Record<string, string>> = {
   drain_timeout: 'below',
   max_concurrent_requests: 'test/e2e/http.test.ts',
 };
-for (const { name } of optionSpecs) if (/tls|^upstream_/.test(name)) Object.assign(elsewhere, { [name]: 'test/e2e/tls.test.ts' });
+for (const { name } of optionSpecs)
+  if (/tls|^upstream_/.test(name)) Object.assign(elsewhere, { [name]: 'test/e2e/tls.test.ts' });
 
 function optionOf(option: string, value: string | boolean): object {
   return settingsOf({ [flagName(option)]: value }).options!;

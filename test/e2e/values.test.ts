@@ -38,3 +38,31 @@ void t.test('values', async (t) => {
     });
   }
 });
+
+void t.test('a form of many elements takes no longer than its length, a bad one no longer answer', async (t) => {
+  const proxy = await startTestProxy(valuesProto);
+  t.teardown(() => proxy.close());
+  const post = (body: string) =>
+    proxy.send('POST /post', { body, headers: { 'content-type': 'application/x-www-form-urlencoded' } });
+  const count = 60_000;
+  const numbers = Array.from({ length: count }, (_, index) => count - 1 - index);
+  for (const pairOf of [(n: number) => `items[${n}].id=${n}`, (n: number) => `labels.${n}=${n}`]) {
+    const start = performance.now();
+    const response = await post(numbers.map(pairOf).join('&'));
+    t.equal(response.status, 200);
+    t.ok(performance.now() - start < 8000, `${performance.now() - start} ms`);
+    const { items } = response.json as { items?: readonly { readonly id: string }[] };
+    if (items !== undefined) {
+      t.equal(items.length, count);
+      t.ok(
+        items.every(({ id }, index) => id === String(index)),
+        'in the order of the indices',
+      );
+    }
+  }
+  for (const body of ['nope=1&'.repeat(100_000), `${'x'.repeat(1_000_000)}=1`, `labels.${'x'.repeat(1_000_000)}=%`]) {
+    const response = await post(body);
+    t.equal(response.status, 400);
+    t.ok(response.text.length < 10_000, `${response.text.length} characters`);
+  }
+});

@@ -567,6 +567,53 @@ void t.test('problems: what was found, what was expected, what to write', (t) =>
   t.end();
 });
 
+void t.test('a slip in an option that changes the bytes is no option', (t) => {
+  const slips: readonly (readonly [text: string, message: string, hint?: string])[] = [
+    [
+      '[features.field_presense = IMPLICIT]',
+      'features.field_presense is no feature',
+      'did you mean features.field_presence?',
+    ],
+    ['[features.field_presence = IMPLICT]', 'features.field_presence is one of EXPLICIT, IMPLICIT, LEGACY_REQUIRED'],
+    ['[features.utf8_validation = 2]', 'features.utf8_validation is one of VERIFY, NONE'],
+    ['[features = { message_encoding: DELIMITTED }]', 'features.message_encoding is one of LENGTH_PREFIXED, DELIMITED'],
+    ['[features = IMPLICIT]', 'option features is a message', 'write { field_presence: IMPLICIT }'],
+    ['[json_name = x]', 'option json_name is a string', 'put it in quotes'],
+    ['[packed = "true"]', 'option packed is true or false'],
+    ['[deprecated = 1]', 'option deprecated is true or false'],
+  ];
+  for (const [option, message, hint] of slips) {
+    const { problems } = loadText(`edition = "2023"; message M { int32 a = 1 ${option}; }`);
+    t.strictSame(problems.errors.map(brief), [['proto-rule', 'test.proto:1:44', message, hint ?? '']], option);
+  }
+  const places = [
+    'option features.x = Y;',
+    'message M { option features.x = Y; }',
+    'message M { oneof o { option features.x = Y; int32 a = 1; } }',
+  ];
+  for (const text of [
+    ...places,
+    'enum E { option features.x = Y; A = 0; }',
+    'message M { extensions 1; } extend M { int32 a = 1 [features.x = Y]; }',
+  ]) {
+    t.strictSame(
+      loadText(`edition = "2023"; ${text}`).problems.errors.map(({ message }) => message),
+      ['features.x is no feature'],
+      text,
+    );
+  }
+  t.strictSame(
+    loadText('syntax = "proto3"; message M { int32 a = 1 [features.field_presence = EXPLICIT]; }').problems.errors.map(
+      ({ message }) => message,
+    ),
+    ['features are for editions, the file is proto3'],
+  );
+  const fine =
+    '[features.json_format = ALLOW, features.(pb.go).api_level = API_OPAQUE, features = { [pb.go] {} }, jstype = JS_STRING]';
+  t.strictSame(loadText(`edition = "2023"; message M { int64 a = 1 ${fine}; }`).problems.errors, []);
+  t.end();
+});
+
 void t.test('one missing import is one problem, not one for each name in it', (t) => {
   const { schema, problems } = loadText({
     'a.proto': `syntax = "proto3"; import "gone.proto"; import "broken.proto";

@@ -460,6 +460,15 @@ void t.test('all syntax errors come together, and what is sound is still read', 
   t.end();
 });
 
+void t.test('a brace too many is an error, once', (t) => {
+  for (const text of ['message M {} }', 'message M {} } message N {}', 'option x = 1; }', '} }']) {
+    const { problems } = loadText(`syntax = "proto3"; ${text}`);
+    const count = text.split('}').length - text.split('{').length;
+    t.equal(problems.errors.length, count, text);
+  }
+  t.end();
+});
+
 void t.test('a flood of errors is cut', (t) => {
   const { problems } = loadText('message M { int32 = 1; }\n'.repeat(500));
   t.equal(problems.errors.filter(({ code }) => code === 'proto-syntax').length, 20);

@@ -72,7 +72,7 @@ export async function serveCli(args: readonly string[], cwd: string, listeners =
   const { child, finished, text } = start(args, cwd);
   const urls = await new Promise<string[]>((resolve, reject) => {
     child.stdout!.on('data', () => {
-      const found = [...text.out.matchAll(/listening on (http:\/\/\S+)/g)].map((match) => match[1]!);
+      const found = [...text.out.matchAll(/listening on (https?:\/\/\S+)/g)].map((match) => match[1]!);
       if (found.length === listeners) resolve(found);
     });
     void finished.then(({ stderr }) => reject(new Error(`ended: ${stderr}`)));

@@ -37,7 +37,10 @@ export interface EchoService {
 
 const same = (bytes: Buffer): Buffer => bytes;
 
-export async function startEchoService(schema: Schema, address = '127.0.0.1:0'): Promise<EchoService> {
+export async function startEchoService(
+  schema: Schema,
+  credentials = ServerCredentials.createInsecure(),
+): Promise<EchoService> {
   const server = new Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 });
   const service: EchoService = {
     target: '',
@@ -54,9 +57,7 @@ export async function startEchoService(schema: Schema, address = '127.0.0.1:0'):
     );
   }
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    );
+    server.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)));
   });
   return Object.assign(service, { target: `127.0.0.1:${port}` });
 }

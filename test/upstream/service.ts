@@ -11,6 +11,7 @@ export type BytesCall = ServerDuplexStream<Buffer, Buffer>;
 export async function grpcService(
   handlers: Record<string, (call: BytesCall) => void>,
   address = '127.0.0.1:0',
+  credentials = ServerCredentials.createInsecure(),
 ): Promise<{ target: string; server: Server }> {
   const same = (bytes: Buffer): Buffer => bytes;
   const server = new Server({ 'grpc.max_receive_message_length': -1 });
@@ -28,9 +29,7 @@ export async function grpcService(
   ]);
   server.addService(Object.fromEntries(methods) as never, handlers);
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    );
+    server.bindAsync(address, credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)));
   });
   return { target: address.startsWith('unix:') ? address : `127.0.0.1:${port}`, server };
 }

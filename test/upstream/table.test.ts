@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { ConfigError, type Problem } from '../../lib/status.js';
-import { ChannelPool, parseTarget, parseUpstream, UpstreamTable } from '../../lib/upstream/index.js';
+import { ChannelPool, parseTarget, parseUpstream, unusedUpstreams, UpstreamTable } from '../../lib/upstream/index.js';
 
 function problemsOf(run: () => unknown): readonly Problem[] {
   try {
@@ -169,10 +169,10 @@ void t.test('table: what is wrong is a problem at start', (t) => {
       'duplicate-upstream: there are two upstreams for all other services: h:1 and h:4',
     ],
   );
-  t.strictSame(table.unused(['book.v1.Shelves']), []);
-  t.match(table.unused(['books.v1.Shelves']), [
+  t.strictSame(unusedUpstreams(['book.v1', undefined], ['book.v1.Shelves']), []);
+  t.match(unusedUpstreams(['book.v1'], ['books.v1.Shelves']), [
     { code: 'unused-upstream', message: /^--upstream book\.v1=… names no service/, hint: 'did you mean books.v1?' },
   ]);
-  t.match(table.unused(['iam.Users']), [{ hint: 'served are: iam.Users' }]);
+  t.match(unusedUpstreams(['book.v1'], ['iam.Users']), [{ hint: 'served are: iam.Users' }]);
   t.end();
 });

@@ -1,0 +1,122 @@
+/** Rules of service configs: what they replace, in which order they count, and what is wrong with a file. */
+import t from 'tap';
+import { bindingsOf, RuleFiles } from '../../lib/rule/index.js';
+import { memoryFiles } from '../../lib/schema/index.js';
+import { ProblemList } from '../../lib/status.js';
+import { schemaFromText } from '../support/schema.js';
+
+const proto = `syntax = "proto3";
+package c.v1;
+import "google/api/annotations.proto";
+service Books {
+  rpc Get(Book) returns (Book) { option (google.api.http) = { get: "/annotated/{name}" additional_bindings { get: "/more/{name}" } }; }
+  rpc Put(Book) returns (Book);
+  rpc Other(Book) returns (Book) { option (google.api.http) = { get: "/other" }; }
+}
+message Book { string name = 1; string title = 2; Book inner = 3; }
+`;
+
+interface Loaded {
+  /** `GET /path body rpc` of each binding. */
+  readonly routes: readonly string[];
+  readonly errors: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+function load(...texts: readonly string[]): Loaded {
+  const schema = schemaFromText(proto);
+  const problems = new ProblemList();
+  const names = texts.map((_, index) => `${index}.yaml`);
+  const files = memoryFiles(Object.fromEntries(texts.map((text, index) => [names[index]!, text])), '/work');
+  const ruleFiles = new RuleFiles(schema, '/work', problems, files);
+  const rules = ruleFiles.ruleSet(names);
+  const bindings = bindingsOf(schema.services, problems, { rules });
+  const text = ({ code, message, place }: (typeof problems.errors)[number]): string =>
+    `${code} ${place?.file ?? ''}:${place?.line ?? ''}:${place?.column ?? ''} ${message}`;
+  return {
+    routes: bindings.map(
+      ({ httpMethod, template, body, method }) => `${httpMethod} ${template.source} ${body.kind} ${method.name}`,
+    ),
+    errors: problems.errors.map(text),
+    warnings: problems.warnings.map(text),
+  };
+}
+
+const other = 'GET /other none Other';
+const annotated = ['GET /annotated/{name} none Get', 'GET /more/{name} none Get'];
+
+void t.test('rules', (t) => {
+  for (const [name, texts, routes] of [
+    [
+      'replaces the annotation whole',
+      ['http: { rules: [ { selector: c.v1.Books.Get, get: "/v1/{name}" } ] }'],
+      ['GET /v1/{name} none Get', other],
+    ],
+    [
+      'gives one to a method without',
+      [
+        'type: google.api.Service\nconfig_version: 3\nhttp:\n  rules:\n  - selector: c.v1.Books.Put\n    put: /v1/{inner.name}\n    body: inner\n    additional_bindings:\n    - custom: { kind: LOCK, path: "/v1/{name}" }\n',
+      ],
+      [...annotated, 'PUT /v1/{inner.name} field Put', 'LOCK /v1/{name} none Put', other],
+    ],
+    [
+      'the last rule wins',
+      ['http: { rules: [ { selector: c.v1.Books.Other, get: /a }, { selector: c.v1.Books.Other, get: /b } ] }'],
+      [...annotated, 'GET /b none Other'],
+    ],
+    [
+      'of several files too',
+      [
+        'http: { rules: [ { selector: c.v1.Books.Other, get: /a } ] }',
+        'http: { rules: [ { selector: c.v1.Books.Other, get: /c } ] }',
+      ],
+      [...annotated, 'GET /c none Other'],
+    ],
+    [
+      'a wildcard is for all',
+      ['http: { rules: [ { selector: "c.v1.*", post: "/{name}", body: "*" } ] }'],
+      ['POST /{name} all Get', 'POST /{name} all Put', 'POST /{name} all Other'],
+    ],
+    [
+      'a later name goes before a wildcard',
+      ['http: { rules: [ { selector: "*", get: /w }, { selector: c.v1.Books.Put, get: /p } ] }'],
+      ['GET /w none Get', 'GET /p none Put', 'GET /w none Other'],
+    ],
+    [
+      'camelCase and JSON',
+      [
+        '{"http": {"rules": [{"selector": "c.v1.Books.Other", "get": "/a", "additionalBindings": [{"get": "/b", "responseBody": "title"}]}]}}',
+      ],
+      [...annotated, 'GET /a none Other', 'GET /b none Other'],
+    ],
+  ] as const) {
+    const loaded = load(...texts);
+    t.strictSame(loaded.errors, [], name);
+    t.strictSame(loaded.routes, routes, name);
+  }
+  t.end();
+});
+
+void t.test('what is wrong', (t) => {
+  for (const [text, error] of [
+    ['http: { rules: [ { selector: c.v1.Books.Gett, get: /a } ] }', /^unknown-rpc 0\.yaml:1:\d+ .*c\.v1\.Books\.Gett/],
+    ['http: { rules: [ { selector: c.v2.*, get: /a } ] }', /^unknown-rpc 0\.yaml:1:/],
+    ['http:\n  rules:\n  - selector: c.v1.Books.Get\n    gett: /a\n', /^option-unknown 0\.yaml:4:5 .*gett/],
+    ['http: { rules: [ { selector: c.v1.Books.Get, get: "a" } ] }', /^template-syntax 0\.yaml:1:/],
+    ['http: { rules: [ { selector: c.v1.Books.Get, get: "/{nam}" } ] }', /^unknown-field 0\.yaml:1:/],
+    ['http: { rules: [ { selector: c.v1.Books.Get, get: /a, put: /b } ] }', /^http-rule-two-patterns 0\.yaml:1:/],
+    ['http: { rules: [ { selector: c.v1.Books.Get } ] }', /^http-rule-no-pattern 0\.yaml:1:/],
+    ['http: { rules: [ { get: /a } ] }', /^selector-syntax 0\.yaml:1:.*no selector/],
+    ['http: { rules: [ { selector: "c.*.Get", get: /a } ] }', /^selector-syntax 0\.yaml:1:/],
+    ['http: { rule: [] }', /^option-unknown 0\.yaml:1:\d+ .*rule/],
+    ['proto: x', /^service-config 0\.yaml:/],
+    ['type: google.api.Other\nhttp: {}', /^service-config 0\.yaml:1:/],
+    ['http: [', /0\.yaml:1:/],
+    ['- 1', /0\.yaml/],
+    ['', /0\.yaml/],
+  ] as const) {
+    const { errors } = load(text);
+    t.match(errors[0] ?? '', error, text);
+  }
+  t.end();
+});
