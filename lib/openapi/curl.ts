@@ -57,7 +57,7 @@ function sampleBody({ body, method, variables }: Binding): unknown {
   if (body.kind === 'all') return sampleMessage(method.input, inPath);
   const field = body.path[body.path.length - 1]!;
   const isPlainMessage = field.message !== undefined && !field.repeated && sampleText(field) === undefined;
-  return isPlainMessage ? sampleMessage(field.message, inPath) : sampleJson(field);
+  return isPlainMessage ? sampleMessage(field.message, inPath) : sampleJson(field, inPath);
 }
 
 /** As it is where a shell takes it literally, else in single quotes. */

@@ -2,7 +2,7 @@
  * Sample values for fields, from their types and names: what documentation and curl lines show. A sample is always
  * valid for its type, but a service may well refuse it.
  */
-import type { FieldDescriptor, MessageDescriptor, ScalarType } from '../schema/types.js';
+import type { FieldDescriptor, MessageDescriptor, OneofDescriptor, ScalarType } from '../schema/types.js';
 
 /** How deep samples of messages go: enough to show the shape of a request. */
 const MAX_DEPTH = 3;
@@ -80,18 +80,23 @@ function sampleEnum(field: FieldDescriptor): string {
   return (values.find(({ number }) => number !== 0) ?? values[0]!).name;
 }
 
-/** What a field's JSON looks like. */
-export function sampleJson(field: FieldDescriptor, depth = 0): unknown {
-  if (field.map !== undefined) return { [sampleText(field.map.key) ?? 'key']: sampleJson(field.map.value, depth + 1) };
-  const one = singleJson(field, depth);
+/**
+ * What a field's JSON looks like.
+ * @param without fields given elsewhere, in the path, wherever they stand.
+ */
+export function sampleJson(field: FieldDescriptor, without: readonly FieldDescriptor[] = [], depth = 0): unknown {
+  if (field.map !== undefined) {
+    return { [sampleText(field.map.key) ?? 'key']: sampleJson(field.map.value, without, depth + 1) };
+  }
+  const one = singleJson(field, without, depth);
   return field.repeated ? [one] : one;
 }
 
-function singleJson(field: FieldDescriptor, depth: number): unknown {
+function singleJson(field: FieldDescriptor, without: readonly FieldDescriptor[], depth: number): unknown {
   const { message, type } = field;
   if (message !== undefined) {
     const known = wellKnownJson.get(message.fullName) ?? wellKnownTexts.get(message.fullName);
-    return known ?? sampleMessage(message, [], depth + 1);
+    return known ?? sampleMessage(message, without, depth + 1);
   }
   const text = sampleText(field)!;
   switch (type) {
@@ -114,7 +119,7 @@ function singleJson(field: FieldDescriptor, depth: number): unknown {
  * A message with the fields that a client would mostly give: all but those that only the service sets, one member of
  * each oneof, none of `optional` fields unless they are marked REQUIRED, and no `request_id` (https://google.aip.dev/155),
  * which a line that is pasted twice must not repeat.
- * @param without fields given elsewhere, in the path.
+ * @param without fields given elsewhere, in the path, wherever they stand.
  */
 export function sampleMessage(
   message: MessageDescriptor,
@@ -124,14 +129,25 @@ export function sampleMessage(
   const sample: Record<string, unknown> = {};
   if (depth > MAX_DEPTH) return sample;
   for (const field of message.fields) {
-    if (!without.includes(field) && isSampled(field)) sample[field.name] = sampleJson(field, depth);
+    if (!without.includes(field) && isSampled(field)) sample[field.name] = sampleJson(field, without, depth);
   }
   return sample;
 }
 
 function isSampled(field: FieldDescriptor): boolean {
-  if (field.behaviors.includes('REQUIRED') || field.required) return true;
+  if (field.oneof !== undefined) return sampledMember(field.oneof) === field;
+  if (isRequired(field)) return true;
   if (field.behaviors.includes('OUTPUT_ONLY') || field.deprecated || field.name === 'request_id') return false;
-  if (field.oneof !== undefined) return field.oneof.fields[0] === field;
   return !field.hasPresence || field.message !== undefined;
+}
+
+function isRequired(field: FieldDescriptor): boolean {
+  return field.behaviors.includes('REQUIRED') || field.required;
+}
+
+/** The one that is required, by whatever logic, or the first. */
+function sampledMember({ fields }: OneofDescriptor): FieldDescriptor | undefined {
+  return (
+    fields.find(isRequired) ?? fields.find((field) => !field.deprecated && !field.behaviors.includes('OUTPUT_ONLY'))
+  );
 }

@@ -50,7 +50,7 @@ void t.test('a form of many elements takes no longer than its length, a bad one 
     const start = performance.now();
     const response = await post(numbers.map(pairOf).join('&'));
     t.equal(response.status, 200);
-    t.ok(performance.now() - start < 8000, `${performance.now() - start} ms`);
+    t.ok(performance.now() - start < 3000, `${performance.now() - start} ms`);
     const { items } = response.json as { items?: readonly { readonly id: string }[] };
     if (items !== undefined) {
       t.equal(items.length, count);

@@ -55,6 +55,10 @@ const lines: readonly [rule: string, line: string][] = [
   ['get: "/v1/{name=a/*/b/**}"', "curl 'http://h/v1/a/a/b/a/b?address=10.0.0.2%3A80'"],
   ['get: "/v1/{at}/{count}/{inner.color}:go"', "curl 'http://h/v1/2026-01-31T12%3A00%3A00Z/1/RED:go?name=my-name'"],
   ['post: "/v1/{name}" body: "*"', `curl http://h/v1/my-name -d '${JSON.stringify(all)}'`],
+  [
+    'post: "/v1/{inner.id}" body: "*"',
+    `curl http://h/v1/my-id -d '${JSON.stringify({ name: 'my-name', ...all, inner: { color: 'RED' } })}'`,
+  ],
   ['patch: "/v1/{name}" body: "inner"', `curl -X PATCH http://h/v1/my-name -d '{"id":"my-id","color":"RED"}'`],
   ['put: "/v1" body: "tags"', `curl -X PUT http://h/v1 -d '["my-tags"]'`],
   ['delete: "/v1/{name}"', "curl -X DELETE 'http://h/v1/my-name?address=10.0.0.2%3A80'"],

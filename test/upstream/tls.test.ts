@@ -96,7 +96,9 @@ void t.test('a certificate is believed, or the call says why not', async (t) => 
       !expected.startsWith('14'),
     );
   }
-  t.strictSame(warnings, [], 'no address is announced as a name');
+  // Newer Node lines warn of what the test runner's own loader does.
+  const ours = warnings.filter(({ message }) => !message.includes('module.register()'));
+  t.strictSame(ours, [], 'no address is announced as a name');
 });
 
 void t.test('a self-signed certificate', async (t) => {
