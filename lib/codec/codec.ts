@@ -20,7 +20,7 @@ export type JsonFieldReader = (json: Buffer, out: Writer, pathPrefix?: string) =
 /** Wire bytes → JSON text, appended to `out`. Throws a StatusError (INTERNAL) and leaves `out` as it was. */
 export type JsonWriter = (wire: Buffer, out: Writer) => void;
 
-const MAX_DEPTH_LIMIT = 1000;
+const MAX_DEPTH_LIMIT = 500;
 const NULL = 0x6e;
 
 export class Codec {
@@ -35,7 +35,7 @@ export class Codec {
 
   /**
    * @param types where the types inside a google.protobuf.Any are looked up
-   * @throws RangeError where `maxJsonDepth` is not 1 to 1000
+   * @throws RangeError where `maxJsonDepth` is not 1 to 500
    */
   constructor(types: Pick<Schema, 'message'>, options: Partial<CodecOptions> = {}) {
     this.options = Object.freeze({ ...defaultCodecOptions, ...options });

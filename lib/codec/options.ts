@@ -13,7 +13,7 @@ export interface CodecOptions {
   readonly lenientBools: boolean;
   /** FieldMasks in JSON may also be in snake_case, as Google's own clients send them. Default false: 400. */
   readonly snakeCaseFieldMasks: boolean;
-  /** How deep JSON input may be nested, 1 to 1000; the outermost value counts 1. Default 100. */
+  /** How deep JSON input may be nested, 1 to 500; the outermost value counts 1. Default 100. */
   readonly maxJsonDepth: number;
   /** Prints fields under the names of the `.proto` file. Default false. Envoy: `preserve_proto_field_names`; grpc-gateway: `UseProtoNames`. */
   readonly preserveProtoFieldNames: boolean;

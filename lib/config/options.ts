@@ -336,7 +336,7 @@ export const optionSpecs: readonly OptionSpec[] = [
     '16KiB',
     'all headers of a request together',
   ),
-  option(limits, 'max_json_depth', 'maxJsonDepth', integerValue(1, 1000), '100', 'nesting of JSON'),
+  option(limits, 'max_json_depth', 'maxJsonDepth', integerValue(1, 500), '100', 'nesting of JSON'),
   option(
     limits,
     'max_concurrent_requests',

@@ -159,9 +159,9 @@ void t.test('nesting', (t) => {
   t.match(failure(() => read('j.Disk', unknown(101), lenient)).message, /nested deeper than 100 levels/);
   t.match(failure(() => read('j.Disk', '['.repeat(1e6))).message, /nested deeper than 100 levels/);
 
-  const deep = new Codec(schema, { maxJsonDepth: 1000 });
-  for (const [name, type, text] of forms) t.doesNotThrow(() => read(type, text(1000), deep), `${name}, 1000 deep`);
-  t.throws(() => new Codec(schema, { maxJsonDepth: 1001 }), RangeError);
+  const deep = new Codec(schema, { maxJsonDepth: 500 });
+  for (const [name, type, text] of forms) t.doesNotThrow(() => read(type, text(500), deep), `${name}, 500 deep`);
+  t.throws(() => new Codec(schema, { maxJsonDepth: 501 }), RangeError);
   t.throws(() => new Codec(schema, { maxJsonDepth: 0 }), RangeError);
 
   const wire = read('j.Vm', forms[0]![2](201), deep);
