@@ -119,6 +119,11 @@ export interface CallRequest {
   readonly metadata: Metadata;
   /** From now; undefined: no deadline. */
   readonly timeoutMs: number | undefined;
+  /**
+   * True: frames go both ways as they are, compressed or not, and `grpc-encoding` and `grpc-accept-encoding` are metadata
+   * like any other. False, the default: messages are sent plain, and what the service compressed is decoded.
+   */
+  readonly passThrough?: boolean | undefined;
 }
 
 /** Calls to one gRPC server or a balanced set of them. */
