@@ -31,7 +31,7 @@ export function isHttpBody(message: MessageDescriptor | undefined): boolean {
 export function readHttpBody(message: Buffer): HttpBody {
   const reader = new Reader(message);
   let contentType = '';
-  let data = nothing;
+  let data: Buffer = nothing;
   while (!reader.done) {
     const tag = reader.tag();
     if (tag === CONTENT_TYPE_TAG) contentType = reader.bytes().toString('utf8');
