@@ -4,16 +4,10 @@
  */
 import { type Config, type ListenerConfig, type MountConfig, upstreamTlsOf } from './config/index.js';
 import type { Channel } from './exchange.js';
-import {
-  buildGateway,
-  type BuiltGateway,
-  type GatewayContext,
-  type GatewayOptions,
-  type ServedService,
-  Site,
-} from './gateway/index.js';
+import { buildGateway, type BuiltGateway, type GatewayContext, type GatewayOptions, Site } from './gateway/index.js';
 import { loadSchema, type Schema, type SchemaSources } from './schema/index.js';
-import { RuleFiles } from './rule/index.js';
+import { type Binding, RuleFiles } from './rule/index.js';
+import type { DocumentedPart } from './openapi/index.js';
 import { checkListenerTls, type ExchangeHandler, listen, type Listener } from './server/index.js';
 import { Code, ConfigError, type Problem, ProblemList } from './status.js';
 import { ChannelPool, unusedUpstreams, UpstreamTable } from './upstream/index.js';
@@ -66,23 +60,22 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
   const types = withErrorDetails(schema, config.sources);
   const ruleFiles = new RuleFiles(schema, config.sources.workingDirectory, problems);
   const listeners = config.listeners.map((listener) => {
-    const build = (mount: MountConfig, mounted: readonly ServedService[]): PreparedPart => {
+    const build = (mount: MountConfig, below: readonly PreparedPart[]): PreparedPart => {
       const context: GatewayContext = {
         schema,
         rules: ruleFiles.ruleSet(mount.rules),
         types,
         channelFor: options.offline === true ? () => offlineChannel : channelsOf(mount, pool, problems),
         listenHost: listener.host,
+        prefix: mount.prefix,
         thorough: options.thorough ?? false,
-        mounted,
+        mounted: below.flatMap(({ services }) => services),
+        mountedParts: documentedParts(below),
       };
       return { config: mount, ...buildGateway(context, gatewayOptions(mount), problems) };
     };
     const mounts = listener.mounts.map((mount) => build(mount, []));
-    const root = build(
-      listener.root,
-      mounts.flatMap(({ services }) => services),
-    );
+    const root = build(listener.root, mounts);
     if (options.offline !== true) {
       for (const warning of problems.attempt(() => checkListenerTls(listener.root.options)) ?? [])
         problems.warn(warning);
@@ -105,6 +98,11 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
     throw new ConfigError(withoutRepeats(problems.errors), { warnings });
   }
   return { listeners, warnings, pool };
+}
+
+/** What documents tell of the parts of a listener. */
+export function documentedParts(parts: readonly PreparedPart[]): DocumentedPart<Binding>[] {
+  return parts.map(({ config: { prefix, options }, bindings }) => ({ prefix, bindings, options }));
 }
 
 /**

@@ -83,7 +83,18 @@ export function flagTexts(): { readonly name: string; readonly text: string }[] 
 /** Names of all flags, for suggestions. */
 export function flagNames(): string[] {
   const options = optionSpecs.map((spec) => flagName(spec.name));
-  return [...Object.keys(structuralFlags), ...options, 'help', 'version', 'json', 'curl'];
+  return [
+    ...Object.keys(structuralFlags),
+    ...options,
+    'help',
+    'version',
+    'json',
+    'curl',
+    'output',
+    'format',
+    'server',
+    'listener',
+  ];
 }
 
 /**

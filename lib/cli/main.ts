@@ -19,6 +19,7 @@ import {
   yargsOptions,
 } from './flags.js';
 import { renderProblem } from './render.js';
+import { openapi } from './openapi.js';
 import { routes } from './routes.js';
 import { serve } from './serve.js';
 import type { Terminal } from './terminal.js';
@@ -58,6 +59,17 @@ async function run(command: string, values: FlagValues, terminal: Terminal): Pro
   switch (command) {
     case 'routes':
       return routes(config(), values['json'] === true ? 'json' : values['curl'] === true ? 'curl' : 'table', terminal);
+    case 'openapi':
+      return openapi(
+        config(),
+        {
+          output: values['output'] as string | undefined,
+          format: values['format'] as 'json' | 'yaml' | undefined,
+          server: values['server'] as string | undefined,
+          listener: values['listener'] as string | undefined,
+        },
+        terminal,
+      );
     case 'check':
       return check(config, terminal);
     case 'print-config':
@@ -100,7 +112,7 @@ interface ParsedArguments {
   readonly values: FlagValues;
 }
 
-const commands = ['serve', 'routes', 'check', 'print-config', 'completion'];
+const commands = ['serve', 'routes', 'openapi', 'check', 'print-config', 'completion'];
 
 /** Undefined where `--help` or `--version` was printed. */
 async function parseArguments(args: readonly string[], terminal: Terminal): Promise<ParsedArguments | undefined> {
@@ -122,6 +134,13 @@ async function parseArguments(args: readonly string[], terminal: Terminal): Prom
       command
         .option('json', { type: 'boolean', describe: 'print a JSON array' })
         .option('curl', { type: 'boolean', describe: 'print a curl line for each route', conflicts: 'json' }),
+    )
+    .command('openapi', 'print the OpenAPI document of the routes', (command) =>
+      command
+        .option('output', { alias: 'o', type: 'string', requiresArg: true, describe: 'write it to this file' })
+        .option('format', { choices: ['yaml', 'json'], requiresArg: true, describe: 'default: by the file, else yaml' })
+        .option('server', { type: 'string', requiresArg: true, describe: 'base URL of the routes' })
+        .option('listener', { type: 'string', requiresArg: true, describe: 'which of several listeners' }),
     )
     .command('check', 'load everything, print every problem and warning; exit code 1 where there is a problem')
     .command('print-config', 'print the effective configuration, as a file that can be used')

@@ -13,10 +13,12 @@ import {
   enumValue,
   integerValue,
   listValue,
+  optionalTextValue,
   optionalTimeValue,
   pathValue,
   sizeValue,
   statusMapValue,
+  textValue,
   timeValue,
   type ValueKind,
 } from './values.js';
@@ -111,6 +113,18 @@ export const optionSpecs: readonly OptionSpec[] = [
   ),
   option(routes, 'strict_slash', 'strictSlash', booleanValue, 'false', 'a trailing slash makes another path'),
   option(routes, 'health', 'health', booleanValue, 'true', 'serve GET /health'),
+  option(
+    routes,
+    'openapi',
+    'openapi',
+    booleanValue,
+    'true',
+    'serve the OpenAPI document: /openapi.json, /openapi.yaml',
+  ),
+  option(routes, 'openapi_title', 'openapiTitle', optionalTextValue, 'service or packages', 'title of that document'),
+  option(routes, 'openapi_version', 'openapiVersion', textValue, '1.0', 'version of the API that it names'),
+  option(routes, 'docs', 'docs', booleanValue, 'true', 'serve the interactive reference at /docs'),
+  option(routes, 'index', 'index', booleanValue, 'true', 'serve the list of services and routes at /'),
 
   option(
     requests,

@@ -221,6 +221,29 @@ export const pathValue: ValueKind<string | undefined> = {
   },
 };
 
+/** A text of one line. */
+export const textValue: ValueKind<string> = {
+  placeholder: 'TEXT',
+  description: 'a text of one line, at most 200 characters',
+  repeatable: false,
+  jsonSchema: { type: ['string', 'number'] },
+  print: (text) => text,
+  read(raw) {
+    const text = typeof raw === 'number' ? String(raw) : raw;
+    return typeof text === 'string' && /^[^\p{Cc}]{1,200}$/u.test(text) ? text : fail(raw, this.description);
+  },
+};
+
+/** A text of one line, or `none`. */
+export const optionalTextValue: ValueKind<string | undefined> = {
+  ...textValue,
+  description: `none, or ${textValue.description}`,
+  print: (text) => text ?? 'none',
+  read(raw) {
+    return raw === 'none' || raw === null ? undefined : textValue.read(raw);
+  },
+};
+
 /** A name that stands in `:authority`, with or without a port, or `none`. */
 export const authorityValue: ValueKind<string | undefined> = {
   placeholder: 'NAME',

@@ -9,9 +9,11 @@ import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
 import { bindingsOf, selectServices, type Binding, type RuleSet } from '../rule/index.js';
 import type { Schema, ServiceDescriptor } from '../schema/index.js';
 import type { ProblemList } from '../status.js';
-import { Buffers, compilePlan, createErrorWriter, type TranscodeContext, wrapJson } from '../transcode/index.js';
-import { checkHealth } from './health.js';
+import { Buffers, compilePlan, createErrorWriter, type TranscodeContext } from '../transcode/index.js';
 import { Gateway, type Page, type Route } from './gateway.js';
+import type { ServiceChannel } from './health.js';
+import { buildPages } from './pages.js';
+import type { DocumentedPart } from '../openapi/index.js';
 import type { GatewayOptions } from './options.js';
 
 /** A gateway and what can be told about it. */
@@ -24,10 +26,7 @@ export interface BuiltGateway {
 }
 
 /** A service and the channel to its server. */
-export interface ServedService {
-  readonly name: string;
-  readonly channel: Channel;
-}
+export type ServedService = ServiceChannel;
 
 /** What a gateway is made from, besides its options. */
 export interface GatewayContext {
@@ -40,15 +39,19 @@ export interface GatewayContext {
   readonly channelFor: (service: string) => Channel;
   /** The address that the listener binds; decides whether the host check applies. */
   readonly listenHost: string;
+  /** Of the mount; '' for the root. */
+  readonly prefix: string;
   /** Also warn of routes that no request can reach. */
   readonly thorough: boolean;
   /** Services whose health `/health` tells besides its own: those of the mounts below this gateway. */
   readonly mounted?: readonly ServedService[];
+  /** The routes of those mounts, for the pages that list them. */
+  readonly mountedParts?: readonly DocumentedPart<Binding>[];
 }
 
 /** Builds a gateway. Problems are collected in `problems`; it is only good where there are none. */
 export function buildGateway(
-  { schema, rules, types, channelFor, listenHost, thorough, mounted = [] }: GatewayContext,
+  { schema, rules, types, channelFor, listenHost, prefix, thorough, mounted = [], mountedParts = [] }: GatewayContext,
   options: GatewayOptions,
   problems: ProblemList,
 ): BuiltGateway {
@@ -71,7 +74,8 @@ export function buildGateway(
   addRoutes(bindings, channels, context, builder, problems);
   const matcher = builder.build(problems);
   if (thorough) builder.reportShadowed(problems);
-  const pages = buildPages([...served, ...mounted], options);
+  const parts = [{ prefix: '', bindings, options }, ...mountedParts];
+  const pages = buildPages({ prefix, services: [...served, ...mounted], parts }, options);
   warnOfHiddenPages(pages, matcher, problems);
   const gateway = new Gateway({
     matcher,
@@ -107,15 +111,6 @@ function addRoutes(
   }
 }
 
-function buildPages(services: readonly ServedService[], options: GatewayOptions): ReadonlyMap<string, Page> {
-  const pages = new Map<string, Page>();
-  if (options.health)
-    pages.set('/health', (head) =>
-      checkHealth(services, head, (json) => wrapJson(options.envelope, json, head.requestId)),
-    );
-  return pages;
-}
-
 /** Our own pages give way to the routes of their path. */
 function warnOfHiddenPages(pages: ReadonlyMap<string, Page>, matcher: PathMatcher<Route>, problems: ProblemList): void {
   for (const path of pages.keys()) {
@@ -126,7 +121,13 @@ function warnOfHiddenPages(pages: ReadonlyMap<string, Page>, matcher: PathMatche
       code: 'hidden-page',
       message: `GET ${path} is answered by ${rpc.name}, and not by the proxy itself`,
       rpc: rpc.name,
-      hint: `switch the page off with --no-${path.slice(1)}, or change the rule`,
+      hint: `switch the page off with --no-${optionOfPage(path)}, or change the rule`,
     });
   }
+}
+
+/** The option that a page hangs on. */
+function optionOfPage(path: string): string {
+  if (path === '/') return 'index';
+  return /^\/(\w+)/.exec(path)![1]!;
 }

@@ -15,9 +15,15 @@ const CHECK_PATH = '/grpc.health.v1.Health/Check';
 const statusNames = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'] as const;
 type ServingStatus = (typeof statusNames)[number];
 
+/** A service and the channel to its server. */
+export interface ServiceChannel {
+  readonly name: string;
+  readonly channel: Channel;
+}
+
 /** Asks for the health of every service and answers 200 where all serve, else 503. */
 export async function checkHealth(
-  services: readonly { readonly name: string; readonly channel: Channel }[],
+  services: readonly ServiceChannel[],
   head: RequestHead,
   wrap: (json: string) => string,
 ): Promise<Reply> {

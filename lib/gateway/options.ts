@@ -13,6 +13,16 @@ export interface GatewayOptions extends TranscodeOptions, PolicyOptions {
   readonly strictSlash: boolean;
   /** Serve `GET /health`. Default true. */
   readonly health: boolean;
+  /** Serve the OpenAPI document at `/openapi.json` and `/openapi.yaml`. Default true. */
+  readonly openapi: boolean;
+  /** Its title. Default: the name of the service, or of the packages. */
+  readonly openapiTitle: string | undefined;
+  /** The version of the API that it names. Default `1.0`. */
+  readonly openapiVersion: string;
+  /** Serve the interactive reference at `/docs`; without `openapi` there is none. Default true. */
+  readonly docs: boolean;
+  /** Serve the list of services and routes at `/`. Default true. */
+  readonly index: boolean;
   /** Requests under way at once; more are answered 503. Default 10000. */
   readonly maxConcurrentRequests: number;
 }
@@ -25,5 +35,10 @@ export const defaultGatewayOptions: GatewayOptions = Object.freeze({
   onDuplicate: 'error',
   strictSlash: false,
   health: true,
+  openapi: true,
+  openapiTitle: undefined,
+  openapiVersion: '1.0',
+  docs: true,
+  index: true,
   maxConcurrentRequests: 10_000,
 } as const);

@@ -1,6 +1,6 @@
 /** The command line as its users meet it: exit codes, words, the configuration file, signals. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -449,7 +449,10 @@ listeners:
     [one!, 'GET /gre%65ter/v1/hello/Ada', 200, { name: 'Ada', times: 0 }],
     [one!, 'GET /a/b/v1/hello/Ada', 200, { name: 'Ada' }],
     [one!, 'GET /a/bc/v1/hello/Ada', 404, { code: 5 }],
-    [one!, 'GET /greeter', 404, { code: 5 }],
+    [one!, 'GET /greeter', 200, undefined],
+    [one!, 'GET /greeters', 404, { code: 5 }],
+    [one!, 'GET /greeter/openapi.json', 200, { servers: [{ url: '/greeter' }], paths: { '/v1/hello/{name}': {} } }],
+    [one!, 'GET /openapi.json', 200, { paths: { '/greeter/v1/hello/{name}': {} } }],
     [one!, 'GET /v1/hello/Ada', 404, { code: 5 }],
     [one!, 'POST /greeter/v1/hello/Ada', 405, { code: 12 }],
     [one!, 'GET /greeter/health', 200, { services: { 'greeter.v1.Greeter': 'SERVING' } }],
@@ -533,4 +536,31 @@ void t.test('a busy port, and upstreams that are down', async (t) => {
   t.equal((await send(proxy.urls[0]!, 'GET /v1/hello/Ada')).status, 503);
   proxy.child.kill('SIGTERM');
   t.equal((await proxy.finished).code, 0);
+});
+
+void t.test('openapi', async (t) => {
+  const folder = folderWith(t, {
+    'greeter.proto': greeter,
+    'two.yaml': 'proto: [greeter.proto]\nlisteners: [{ listen: 8081 }, { listen: 8082, openapi_title: Second }]\n',
+  });
+  const yaml = await runMain(['openapi', '--proto', 'greeter.proto'], folder);
+  t.match(yaml, { code: 0, stdout: /^openapi: 3\.1\.1\ninfo:\n {2}title: Greeter\n/ });
+  const json = await runMain(
+    ['openapi', '--proto', 'greeter.proto', '--format', 'json', '--server', 'https://a.example/x'],
+    folder,
+  );
+  t.match(JSON.parse(json.stdout), { servers: [{ url: 'https://a.example/x' }] });
+  const file = await runMain(['openapi', '--proto', 'greeter.proto', '-o', 'api.json'], folder);
+  t.match(file, { code: 0, stdout: '' });
+  t.match(JSON.parse(readFileSync(join(folder, 'api.json'), 'utf8')), { openapi: '3.1.1' });
+  t.match(await runMain(['openapi', '--proto', 'greeter.proto', '-o', 'none/api.json'], folder), {
+    code: 1,
+    stderr: /output-file[^]*a folder that exists/,
+  });
+  t.match(await runMain(['openapi', '--config', 'two.yaml'], folder), {
+    code: 1,
+    stderr: /which-listener[^]*2 listeners[^]*--listener: 8081, 8082/,
+  });
+  const second = await runMain(['openapi', '--config', 'two.yaml', '--listener', '8082'], folder);
+  t.match(second.stdout, 'title: Second\n');
 });

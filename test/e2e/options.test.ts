@@ -53,6 +53,23 @@ const rows: readonly Row[] = [
   },
   { option: 'strict_slash', value: true, request: 'GET /slash/', off: [200], on: [404] },
   { option: 'health', value: false, request: 'GET /health', off: [200, 'SERVING'], on: [404] },
+  { option: 'openapi', value: false, request: 'GET /openapi.json', off: [200, '"openapi": "3.1'], on: [404] },
+  {
+    option: 'openapi_title',
+    value: 'Colours',
+    request: 'GET /openapi.yaml',
+    off: [200, 'title: O\n'],
+    on: [200, 'title: Colours\n'],
+  },
+  {
+    option: 'openapi_version',
+    value: '2.7',
+    request: 'GET /openapi.json',
+    off: [200, '"version": "1.0"'],
+    on: [200, '"version": "2.7"'],
+  },
+  { option: 'docs', value: false, request: 'GET /docs', off: [200, 'swagger-ui'], on: [404] },
+  { option: 'index', value: false, request: 'GET /', off: [200, 'o.v1.O'], on: [404] },
   {
     option: 'url_unescape',
     value: 'all_characters',

@@ -1,0 +1,141 @@
+/**
+ * Bindings → an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1.html): what a listener serves, as its options
+ * shape it. Everything comes from the descriptors and their comments.
+ *
+ * Not told, as OpenAPI has no words for it: path parameters with slashes in them (their text says so), and maps of messages
+ * and lists of messages in a query.
+ */
+import { stringify } from 'yaml';
+import type { Binding } from '../rule/index.js';
+import type { ServiceDescriptor } from '../schema/types.js';
+import { operationOf } from './operation.js';
+import { compact, type DocumentedPart, type DocumentInfo, type Json, type JsonObject } from './options.js';
+import { type OpenApiPath, openApiPath } from './path.js';
+import { SchemaBuilder, text } from './schemas.js';
+
+const methods = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'];
+/** What stands for kind `*`. */
+const anyMethod = ['get', 'put', 'post', 'delete', 'patch'];
+
+interface Documented {
+  readonly binding: Binding;
+  readonly part: DocumentedPart<Binding>;
+  readonly path: OpenApiPath;
+}
+
+/** The document of everything in `parts`, in the order of the services and their methods. */
+export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info: DocumentInfo): JsonObject {
+  const schemas = new SchemaBuilder();
+  const paths = new Paths();
+  const ids = new OperationIds(parts);
+  const services = new Map<string, ServiceDescriptor>();
+  for (const part of parts) {
+    for (const binding of part.bindings) {
+      const { service } = binding.method;
+      services.set(service.fullName, service);
+      const documented = { binding, part, path: openApiPath(binding) };
+      for (const method of methodsOf(binding, part.bindings)) {
+        paths.add(documented, method, (names) =>
+          operationOf(binding, documented.path, names, {
+            schemas,
+            options: part.options,
+            operationId: ids.take(binding),
+            curlUrl: `${curlBase(info.server)}${part.prefix}`,
+          }),
+        );
+      }
+    }
+  }
+  return compact({
+    openapi: '3.1.1',
+    info: compact({ title: info.title, version: info.version, description: info.description }),
+    servers: [{ url: info.server ?? '/' }],
+    tags: [...services.values()].map(({ fullName, comment }) =>
+      compact({ name: fullName, description: text(comment) }),
+    ),
+    security: info.bearerAuth === true ? [{ bearerAuth: [] }] : undefined,
+    paths: paths.document,
+    components: compact({
+      schemas: schemas.components,
+      securitySchemes: info.bearerAuth === true ? { bearerAuth: { type: 'http', scheme: 'bearer' } } : undefined,
+    }),
+  });
+}
+
+/** A document that was fetched names no host; curl needs one. */
+function curlBase(server = '/'): string {
+  const base = server.startsWith('/') ? `http://127.0.0.1:8080${server}` : server;
+  return base.replace(/\/$/, '');
+}
+
+/** As JSON for programs, or as YAML. */
+export function printDocument(document: JsonObject, format: 'json' | 'yaml'): string {
+  // Without aliases: few readers of OpenAPI follow them.
+  return format === 'json'
+    ? `${JSON.stringify(document, null, 2)}\n`
+    : stringify(document, { aliasDuplicateObjects: false, lineWidth: 120, blockQuote: 'literal' });
+}
+
+/** The title of a document that nobody named: the service, the package, or the packages. */
+export function titleOf(bindings: readonly Binding[]): string {
+  const services = [...new Set(bindings.map(({ method }) => method.service))];
+  if (services.length === 1) return services[0]!.name;
+  const packages = [...new Set(services.map(({ file }) => file.package))];
+  return packages.length > 0 && packages.length <= 3 ? packages.join(', ') : 'REST API';
+}
+
+/** OpenAPI's own names of methods; others go behind `x-`. */
+function methodsOf({ httpMethod, template }: Binding, all: readonly Binding[]): string[] {
+  if (httpMethod !== '*') {
+    const name = httpMethod.toLowerCase();
+    return [methods.includes(name) ? name : `x-${name}`];
+  }
+  const { shape } = template;
+  const exact = all.filter((other) => other.httpMethod !== '*' && other.template.shape === shape);
+  return anyMethod.filter((method) => !exact.some((other) => other.httpMethod.toLowerCase() === method));
+}
+
+/** Path items by shape: paths that differ in parameter names alone are one to OpenAPI, and the first names them. */
+class Paths {
+  private readonly items = new Map<string, { path: string; names: readonly string[]; item: Record<string, Json> }>();
+
+  get document(): JsonObject {
+    return Object.fromEntries([...this.items.values()].map(({ path, item }) => [path, item]));
+  }
+
+  /** A second rule that looks the same, such as `{key=*\/**}` beside `{key}`, is told by the first. */
+  add({ part, path }: Documented, method: string, make: (names: readonly string[]) => JsonObject): void {
+    const key = `${part.prefix}${path.shape}`;
+    let found = this.items.get(key);
+    if (found === undefined) {
+      const names = path.parameters.map(({ name }) => name);
+      found = { path: `${part.prefix}${path.path}`, names, item: {} };
+      this.items.set(key, found);
+    }
+    found.item[method] ??= make(found.names);
+  }
+}
+
+/** `Service_Method`, with the package where two services share a name; additional bindings are numbered. */
+class OperationIds {
+  private readonly taken = new Set<string>();
+  private readonly shared: ReadonlySet<string>;
+
+  constructor(parts: readonly DocumentedPart<Binding>[]) {
+    const byName = new Map<string, Set<string>>();
+    for (const { method } of parts.flatMap(({ bindings }) => bindings)) {
+      const { name, fullName } = method.service;
+      byName.set(name, (byName.get(name) ?? new Set()).add(fullName));
+    }
+    this.shared = new Set([...byName].filter(([, fullNames]) => fullNames.size > 1).map(([name]) => name));
+  }
+
+  take({ method }: Binding): string {
+    const { service } = method;
+    const prefix = this.shared.has(service.name) ? service.fullName.replaceAll('.', '_') : service.name;
+    let id = `${prefix}_${method.name}`;
+    for (let count = 2; this.taken.has(id); count++) id = `${prefix}_${method.name}${count}`;
+    this.taken.add(id);
+    return id;
+  }
+}

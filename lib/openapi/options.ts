@@ -1,0 +1,40 @@
+/** What of a gateway's options decides how its routes are documented. */
+export interface OpenApiOptions {
+  /** Fields under the names of the `.proto` file. */
+  readonly preserveProtoFieldNames: boolean;
+  readonly int64AsNumbers: boolean;
+  readonly alwaysPrintEnumsAsInts: boolean;
+  readonly envelope: 'none' | 'photon';
+  readonly errorFormat: 'status' | 'aip193' | 'problem' | 'photon';
+}
+
+/** Routes that are found below one prefix, and how they answer. */
+export interface DocumentedPart<B> {
+  /** `/chainfire`; '' for the root. */
+  readonly prefix: string;
+  readonly bindings: readonly B[];
+  readonly options: OpenApiOptions;
+}
+
+/** What stands at the head of a document. */
+export interface DocumentInfo {
+  readonly title: string;
+  /** Of the API, not of OpenAPI. */
+  readonly version: string;
+  readonly description?: string | undefined;
+  /** Base URL of the paths; default `/`, which is wherever the document came from. */
+  readonly server?: string | undefined;
+  /** Calls carry `Authorization: Bearer …`. */
+  readonly bearerAuth?: boolean | undefined;
+}
+
+/** A piece of JSON of the document. */
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+export interface JsonObject {
+  readonly [name: string]: Json;
+}
+
+/** The object without the members that are undefined. */
+export function compact(members: Readonly<Record<string, Json | undefined>>): JsonObject {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as JsonObject;
+}
