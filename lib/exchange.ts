@@ -187,12 +187,17 @@ export interface MethodPlan {
   fail(error: StatusError, head: RequestHead): Reply;
 }
 
+/** A content coding that request bodies are decoded from. */
+export type ContentCoding = 'gzip' | 'deflate' | 'br';
+
 /** One unary call under way: bytes in, bytes out. */
 export interface UnaryExchange {
   readonly metadata: Metadata;
   readonly timeoutMs: number | undefined;
-  /** The most body bytes that `request` takes; more is 413. */
+  /** The most body bytes that `request` takes, once decoded; more is 413. */
   readonly maxBodyBytes: number;
+  /** How the body is coded, the first coding applied first; it is decoded before `request` gets it. */
+  readonly contentCodings: readonly ContentCoding[];
   /** The body → the request message. Throws a StatusError on what the client did wrong. */
   request(body: Buffer): Buffer;
   /** The answer message and the call's metadata → the answer. */

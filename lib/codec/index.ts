@@ -3,9 +3,11 @@
  * wire bytes, and the text form of single values. For `transcode` and, the scanner alone, for `framing`.
  */
 export { Codec, type JsonFieldReader, type JsonReader, type JsonWriter } from './codec.js';
+export { checkWire } from './check-wire.js';
 export { indentJson } from './indent.js';
 export { defaultCodecOptions, type CodecOptions } from './options.js';
 export { JsonScanner, JsonSyntaxError } from './scanner.js';
 export type { TextReader } from './text.js';
 export { ValueError } from './value-error.js';
 export { MAX_VIOLATIONS, summarize } from './violations.js';
+export { wellKnownKind, wrappedField } from './well-known.js';

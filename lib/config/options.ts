@@ -10,6 +10,7 @@ import { defaultUpstreamOptions, type UpstreamTls } from '../upstream/index.js';
 import {
   authorityValue,
   booleanValue,
+  choicesValue,
   enumValue,
   integerValue,
   listValue,
@@ -199,6 +200,22 @@ export const optionSpecs: readonly OptionSpec[] = [
     'false',
     'the path silently replaces another value in the body',
   ),
+  option(
+    requests,
+    'request_compression',
+    'requestCompression',
+    choicesValue('gzip', 'deflate', 'br'),
+    'none',
+    'content codings that request bodies may have',
+  ),
+  option(
+    requests,
+    'update_masks',
+    'updateMasks',
+    booleanValue,
+    'true',
+    'PATCH fills an empty update mask from the keys of the body',
+  ),
   option(requests, 'method_override', 'methodOverride', booleanValue, 'false', 'honour X-HTTP-Method-Override on POST'),
 
   option(
@@ -333,6 +350,14 @@ export const optionSpecs: readonly OptionSpec[] = [
     'longest deadline that a client may ask for',
   ),
   option(limits, 'max_body_bytes', 'maxBodyBytes', size, '4MiB', 'largest request body'),
+  option(
+    limits,
+    'max_form_parts',
+    'maxFormParts',
+    integerValue(1, 1_000_000),
+    '1000',
+    'parts of a multipart/form-data body',
+  ),
   option(
     limits,
     'max_receive_bytes',

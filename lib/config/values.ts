@@ -179,6 +179,19 @@ export const listValue: ValueKind<readonly string[]> = {
   },
 };
 
+/** Some out of a few names: a flag repeats or takes commas, a file has a list or one text. */
+export function choicesValue<const T extends string>(...choices: readonly T[]): ValueKind<readonly T[]> {
+  const one = enumValue(...choices);
+  return {
+    placeholder: `${choices.join('|')},…`,
+    description: `a list out of ${choices.join(', ')}`,
+    repeatable: true,
+    jsonSchema: { anyOf: [one.jsonSchema, { type: 'array', items: one.jsonSchema, uniqueItems: true }] },
+    print: (values) => values,
+    read: (raw) => [...new Set(listValue.read(raw).map((name) => one.read(name)))],
+  };
+}
+
 /** gRPC code → HTTP status: `5=410,7=404` in a flag, a map in a file. Names of codes will do too. */
 export function statusMapValue(codeOf: (name: string) => number | undefined): ValueKind<ReadonlyMap<number, number>> {
   const description = 'pairs of a gRPC code from 1 to 16 and an HTTP status from 400 to 599, such as 5=410,7=404';

@@ -1,7 +1,8 @@
 /** Collects a request body in memory, within a limit. For unary calls; streams never hold a body whole. */
-import type { Exchange } from '../exchange.js';
+import type { ContentCoding, Exchange } from '../exchange.js';
 import { header } from '../headers.js';
 import { StatusError } from '../status.js';
+import { readBody } from './decode.js';
 
 const EMPTY = Buffer.alloc(0);
 
@@ -16,13 +17,24 @@ export interface BodyOutcome {
  * Refuses by its announced length a body that is too large.
  * @throws StatusError 413.
  */
-export function checkAnnouncedLength(exchange: Exchange, maxBytes: number): void {
+export function checkAnnouncedLength(exchange: Exchange, maxBytes: number, codings: readonly ContentCoding[]): void {
   const announced = header(exchange.headers, 'content-length');
-  if (announced !== undefined && Number(announced) > maxBytes) throw tooLarge(maxBytes);
+  if (announced !== undefined && Number(announced) > maxCodedBytes(maxBytes, codings)) throw tooLarge(maxBytes);
 }
 
-/** Reads the whole body; asks the client to send it where it waits for that. */
-export function collectBody(exchange: Exchange, maxBytes: number, outcome: BodyOutcome): void {
+/** What codings may add to a body that does not get smaller by them. */
+const CODING_OVERHEAD_BYTES = 64 * 1024;
+
+/**
+ * Reads the whole body and decodes it; asks the client to send it where it waits for that.
+ * @param maxBytes of the decoded body
+ */
+export function collectBody(
+  exchange: Exchange,
+  maxBytes: number,
+  codings: readonly ContentCoding[],
+  outcome: BodyOutcome,
+): void {
   if (!exchange.hasBody) {
     outcome.onBody(EMPTY);
     return;
@@ -31,27 +43,38 @@ export function collectBody(exchange: Exchange, maxBytes: number, outcome: BodyO
   let length = 0;
   let failed = false;
   exchange.continue();
-  exchange.read({
-    onData(chunk) {
-      if (failed) return;
-      length += chunk.length;
-      if (length > maxBytes) {
+  const reading = readBody(
+    exchange,
+    codings,
+    {
+      onData(chunk) {
+        if (failed) return;
+        length += chunk.length;
+        if (length > maxBytes) {
+          failed = true;
+          chunks.length = 0;
+          // A decoder hands on later than `readBody` returns; without one there is nothing to stop.
+          if (codings.length > 0) reading.stop();
+          outcome.onFailure(tooLarge(maxBytes));
+          return;
+        }
+        chunks.push(chunk);
+      },
+      onEnd() {
+        if (!failed) outcome.onBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
+      },
+      onAbort(error) {
+        if (failed) return;
         failed = true;
-        chunks.length = 0;
-        outcome.onFailure(tooLarge(maxBytes));
-        return;
-      }
-      chunks.push(chunk);
+        outcome.onFailure(error);
+      },
     },
-    onEnd() {
-      if (!failed) outcome.onBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
-    },
-    onAbort(error) {
-      if (failed) return;
-      failed = true;
-      outcome.onFailure(error);
-    },
-  });
+    maxCodedBytes(maxBytes, codings),
+  );
+}
+
+function maxCodedBytes(maxBytes: number, codings: readonly ContentCoding[]): number {
+  return codings.length === 0 ? maxBytes : maxBytes + CODING_OVERHEAD_BYTES;
 }
 
 function tooLarge(maxBytes: number): StatusError {

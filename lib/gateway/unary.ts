@@ -32,8 +32,9 @@ export class UnaryRun implements CallListener {
   /** @throws StatusError 413 where the head announces too large a body. */
   start(): void {
     const { exchange, unary } = this;
-    checkAnnouncedLength(exchange, unary.maxBodyBytes);
-    collectBody(exchange, unary.maxBodyBytes, {
+    const { maxBodyBytes, contentCodings } = unary;
+    checkAnnouncedLength(exchange, maxBodyBytes, contentCodings);
+    collectBody(exchange, maxBodyBytes, contentCodings, {
       onBody: (body) => this.guard(() => this.send(unary.request(body))),
       onFailure: (error) => {
         if (error === undefined) this.done = true;

@@ -49,7 +49,5 @@ export function writeHttpBody(out: Writer, { contentType, data }: HttpBody): voi
   }
   if (data.length === 0) return;
   out.uint32(DATA_TAG);
-  const mark = out.begin();
-  out.raw(data);
-  out.finish(mark);
+  out.bytes(data);
 }

@@ -3,6 +3,7 @@
  * docs/options.md; each says which option of a peer does the same.
  */
 import { defaultCodecOptions, type CodecOptions } from '../codec/index.js';
+import type { ContentCoding } from '../exchange.js';
 import type { UnescapeMode } from '../uri.js';
 
 /** google.rpc.Status, AIP-193, RFC 9457 problem details, or PhotonCloud's envelope. */
@@ -26,6 +27,12 @@ export interface TranscodeOptions extends CodecOptions {
   readonly ignoreUnexpectedBody: boolean;
   /** A path value silently replaces another value in the body instead of 400. Default false; grpc-gateway always does. */
   readonly overwritePathFields: boolean;
+  /** Content codings that request bodies may have. Default none: 415. */
+  readonly requestCompression: readonly ContentCoding[];
+  /** PATCH with a body field fills an empty update mask from the body's keys. Default true. (grpc-gateway always does.) */
+  readonly updateMasks: boolean;
+  /** `""` as the body of a message field is no body, as Google's own clients send it. Default false: 400. */
+  readonly emptyStringBodies: boolean;
   /** Wraps each JSON answer: `{"data": …, "meta": {…}}`. Default `none`. */
   readonly envelope: 'none' | 'photon';
   /** Shape of error bodies. Default `status` (google.rpc.Status), or `photon` where `envelope` is. */
@@ -42,6 +49,8 @@ export interface TranscodeOptions extends CodecOptions {
   readonly maxDeadlineMs: number | undefined;
   /** Largest request body, in bytes. Default 4 MiB. (Envoy `max_request_body_size`.) */
   readonly maxBodyBytes: number;
+  /** Most parts of a `multipart/form-data` body. Default 1000. */
+  readonly maxFormParts: number;
 }
 
 export const defaultTranscodeOptions: TranscodeOptions = Object.freeze({
@@ -53,6 +62,9 @@ export const defaultTranscodeOptions: TranscodeOptions = Object.freeze({
   ignoreUnknownQuery: false,
   ignoreUnexpectedBody: false,
   overwritePathFields: false,
+  requestCompression: Object.freeze([]),
+  updateMasks: true,
+  emptyStringBodies: false,
   envelope: 'none',
   errorFormat: 'status',
   statusMap: new Map<number, number>(),
@@ -61,4 +73,5 @@ export const defaultTranscodeOptions: TranscodeOptions = Object.freeze({
   defaultDeadlineMs: undefined,
   maxDeadlineMs: undefined,
   maxBodyBytes: 4 * 1024 * 1024,
+  maxFormParts: 1000,
 } as const);

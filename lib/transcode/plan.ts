@@ -41,6 +41,7 @@ export function compilePlan(binding: Binding, context: TranscodeContext): Method
         metadata: requestMetadata(head.headers, head.requestId),
         timeoutMs: deadlineOf(head.headers, deadlines),
         maxBodyBytes: options.maxBodyBytes,
+        contentCodings: open.contentCodings,
         request: (body) => request.finish(open, body),
         reply: (message, headers, trailers) => respond(head, message, headers, trailers),
         fail: (status, headers) => writeError(callError(status, headers), head),

@@ -1,14 +1,19 @@
 /**
- * Query strings (and forms, which are written the same way) → bound values. A name is resolved once for each spelling
+ * Query strings, forms, which are written the same way, and the parts of multipart forms → bound values. A name is resolved once for each spelling
  * and kept; names with an index or a map key are resolved each time. Values are not read here: `weave` does that when it writes.
  */
-import { MAX_VIOLATIONS, type Codec, type TextReader } from '../codec/index.js';
+import { isUtf8 } from 'node:buffer';
+import { MAX_VIOLATIONS, type Codec, type TextReader, wellKnownKind } from '../codec/index.js';
+import { parseMediaType } from '../headers.js';
 import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
 import { nearestName, type FieldViolation } from '../status.js';
 import { quote, UnescapeError, unescapeQuery } from '../uri.js';
 import { Writer } from '../wire/index.js';
-import type { MessageNode } from './weave.js';
+import { fileReader } from './file-part.js';
+import { isHttpBody } from './http-body.js';
+import type { FormPart } from './multipart.js';
 import type { TranscodeOptions } from './options.js';
+import type { MessageNode } from './weave.js';
 
 /** A field path that the query may not touch, with the reason. */
 export interface Reserved {
@@ -56,18 +61,18 @@ interface Target {
   /** The messages on the way, outermost first. */
   readonly steps: readonly Step[];
   readonly field: FieldDescriptor;
-  readonly read: TextReader;
+  /** Undefined for a google.api.HttpBody, which only a file can give whole. */
+  readonly read: TextReader | undefined;
   /** The same for all spellings of one field. */
   readonly key: string;
+  /** The keys of the fields on the way. */
+  readonly parentKeys: readonly string[];
   /** `parent key/oneof` → member, for each step that is a member of a oneof. */
   readonly oneofs: readonly (readonly [group: string, member: string])[];
 }
 
 /** Names resolved and kept; recursive types have endless names, so there is a limit. */
 const MAX_KEPT_NAMES = 1000;
-/** As deep as a JSON body may nest. */
-const MAX_STEPS = 100;
-
 /** Why a name leads nowhere, in words for the client. */
 class NameError extends Error {}
 
@@ -105,19 +110,53 @@ export class QueryBinder {
         violations.push({ field: labelOf(pair, mark), description: error.message });
       }
     }
-    seen.checkIndices(violations);
+    seen.check(violations);
+  }
+
+  /** The same for the parts of a multipart form, whose values are taken verbatim. */
+  bindParts(parts: readonly FormPart[], node: MessageNode, violations: FieldViolation[]): void {
+    const seen = new SeenFields([]);
+    for (const part of parts) {
+      if (violations.length >= MAX_VIOLATIONS) return;
+      try {
+        this.bindPart(part, node, seen);
+      } catch (error) {
+        if (!(error instanceof NameError)) throw error;
+        violations.push({ field: shortName(part.name), description: error.message });
+      }
+    }
+    seen.check(violations);
+  }
+
+  private bindPart(part: FormPart, node: MessageNode, seen: SeenFields): void {
+    const { name } = part;
+    if (this.isIgnored(name)) return;
+    const target = this.resolve(name);
+    if (target === undefined) return;
+    const { field } = target;
+    const isWhole = isHttpBody(field.message);
+    const read = part.isFile || isWhole ? fileReader(field, part) : target.read;
+    if (read === undefined) {
+      throw new NameError(
+        `found a file, expected ${this.codec.describeText(field)}; send it as a plain value (curl: -F 'name=<file')`,
+      );
+    }
+    const text = part.isFile || isWhole ? '' : partText(part);
+    seen.add(target, name);
+    if (isWhole) seen.addWhole(target, name);
+    nodeOf(target, node).add({ field, read, text, bare: false, label: shortName(name), source: this.noun });
   }
 
   private bindPair(name: string, rawValue: string | undefined, node: MessageNode, seen: SeenFields): void {
     if (this.isIgnored(name)) return;
     const target = this.resolve(name);
     if (target === undefined) return;
+    const { field, read } = target;
+    if (read === undefined) throw new NameError(noTextForm(field));
     const text = rawValue === undefined ? '' : unescapeQuery(rawValue, this.options.literalPlus);
     seen.add(target, name);
-    let at = node;
-    for (const step of target.steps) at = at.child(step.field, step.element, step.keyEntry);
-    const { field, read } = target;
-    const texts = this.options.commaLists && field.repeated ? text.split(',') : [text];
+    const at = nodeOf(target, node);
+    const texts = this.options.commaLists && field.repeated && !holdsCommas(field) ? text.split(',') : [text];
     for (const one of texts)
       at.add({ field, read, text: one, bare: rawValue === undefined, label: shortName(name), source: this.noun });
   }
@@ -138,7 +177,7 @@ export class QueryBinder {
       if (this.options.ignoreUnknownQuery) return undefined;
       throw new NameError(`unknown ${this.noun}: this route takes everything from the body, write it there`);
     }
-    const found = new NameResolver(name, this.noun, this.root, this.codec).resolve();
+    const found = new NameResolver(name, this.noun, this.root, this.codec, this.options.maxJsonDepth).resolve();
     if (found instanceof UnknownName) {
       if (this.options.ignoreUnknownQuery) return undefined;
       throw new NameError(found.message);
@@ -163,6 +202,27 @@ export class QueryBinder {
   }
 }
 
+function nodeOf(target: Target, root: MessageNode): MessageNode {
+  let at = root;
+  for (const { field, element, keyEntry } of target.steps) at = at.child(field, element, keyEntry);
+  return at;
+}
+
+/** True for types whose own text form has commas in it: JSON and field masks. */
+function holdsCommas({ message }: FieldDescriptor): boolean {
+  const kind = message === undefined ? undefined : wellKnownKind(message);
+  return kind === 'Struct' || kind === 'Value' || kind === 'ListValue' || kind === 'FieldMask';
+}
+
+/** The value of a part that is no file. */
+function partText({ contentType, data }: FormPart): string {
+  const charset = parseMediaType(contentType).parameters.get('charset')?.toLowerCase() ?? 'utf-8';
+  if (charset !== 'utf-8' && charset !== 'utf8')
+    throw new NameError(`charset ${quote(charset)} is not read here; send UTF-8`);
+  if (!isUtf8(data)) throw new NameError('the value is not UTF-8; encode it as UTF-8, or send it as a file');
+  return data.toString('utf8');
+}
+
 /** What a violation calls a parameter: its name as decoded, or the whole pair where it has none. */
 function labelOf(pair: string, mark: number): string {
   if (mark === 0) return shortName(pair);
@@ -184,6 +244,10 @@ class SeenFields {
   private readonly keys = new Map<string, string>();
   /** By oneof, the member that is set and what sets it. */
   private readonly oneofs = new Map<string, { readonly member: string; readonly given: string }>();
+  /** Messages of which fields are set, and by what. */
+  private readonly parents = new Map<string, string>();
+  /** Messages that are set as a whole, and by what. */
+  private readonly wholes = new Map<string, string>();
   private readonly indices = new Map<string, { name: string; found: Set<number> }>();
 
   constructor(taken: readonly TakenOneof[]) {
@@ -200,6 +264,7 @@ class SeenFields {
       );
     }
     this.keys.set(target.key, name);
+    for (const parent of target.parentKeys) this.parents.set(parent, name);
     for (const [group, member] of target.oneofs) this.addOneof(group, member, name);
     this.addIndices(target, name);
   }
@@ -227,8 +292,30 @@ class SeenFields {
     }
   }
 
+  /** Notes that a message was given whole, so that its fields may not be. */
+  addWhole(target: Target, name: string): void {
+    this.wholes.set(target.key, name);
+  }
+
+  /** What shows only at the end. */
+  check(violations: FieldViolation[]): void {
+    this.checkIndices(violations);
+    if (this.wholes.size > 0) this.checkWholes(violations);
+  }
+
+  private checkWholes(violations: FieldViolation[]): void {
+    for (const [parent, name] of this.parents) {
+      const whole = this.wholes.get(parent);
+      if (whole === undefined) continue;
+      violations.push({
+        field: shortName(name),
+        description: `${quote(whole)} is given as a whole too; give one of them`,
+      });
+    }
+  }
+
   /** Elements may come in any order, but none may be missing. */
-  checkIndices(violations: FieldViolation[]): void {
+  private checkIndices(violations: FieldViolation[]): void {
     for (const { name, found } of this.indices.values()) {
       for (let index = 0; index < found.size; index++) {
         if (found.has(index)) continue;
@@ -249,6 +336,7 @@ class UnknownName {
 class NameResolver {
   private readonly steps: Step[] = [];
   private readonly oneofs: (readonly [string, string])[] = [];
+  private readonly parentKeys: string[] = [];
   private key = '';
 
   constructor(
@@ -256,6 +344,7 @@ class NameResolver {
     private readonly noun: PairNoun,
     private readonly root: MessageDescriptor,
     private readonly codec: Codec,
+    private readonly maxDepth: number,
   ) {}
 
   resolve(): Target | UnknownName {
@@ -270,11 +359,12 @@ class NameResolver {
       this.enter(field);
       if (end < 0) return this.leaf(field);
       rest = rest.slice(end);
+      this.parentKeys.push(this.key);
       const next = field.map === undefined ? this.step(field, rest) : this.mapStep(field, rest);
-      if (next instanceof UnknownName || 'read' in next) return next;
+      if ('read' in next) return next;
       message = next.message;
       rest = next.rest;
-      if (this.steps.length > MAX_STEPS) return new UnknownName(`nested more than ${MAX_STEPS} deep`);
+      if (this.steps.length >= this.maxDepth) throw new NameError(`nested more than ${this.maxDepth} deep`);
     }
   }
 
@@ -283,18 +373,24 @@ class NameResolver {
     this.key += `/${field.number}`;
   }
 
-  private leaf(field: FieldDescriptor): Target | UnknownName {
+  private leaf(field: FieldDescriptor): Target {
     const read = this.codec.textReader(field);
-    if (read === undefined || field.map !== undefined) return new UnknownName(this.noTextForm(field));
-    return { steps: this.steps, field, read, key: this.key, oneofs: this.oneofs };
+    const isWhole = read === undefined && field.map === undefined && isHttpBody(field.message);
+    if (!isWhole && read === undefined) throw new NameError(noTextForm(field));
+    return this.target(field, read);
+  }
+
+  private target(field: FieldDescriptor, read: TextReader | undefined): Target {
+    const { steps, key, parentKeys, oneofs } = this;
+    return { steps, field, read, key, parentKeys, oneofs };
   }
 
   /** Behind a field that is no map: `.name` into a message, `[0].name` into a list of messages. */
-  private step(field: FieldDescriptor, rest: string): { message: MessageDescriptor; rest: string } | UnknownName {
+  private step(field: FieldDescriptor, rest: string): { message: MessageDescriptor; rest: string } {
     // A type with a text form (Timestamp, wrappers …) is written whole.
     const { message } = field;
     if (message === undefined || this.codec.textReader(field) !== undefined) {
-      return new UnknownName(
+      throw new NameError(
         field.repeated && rest.startsWith('[')
           ? `an index is for lists of messages; give "${field.name}" once for each element`
           : `"${field.name}" has no fields, it is ${this.codec.describeText(field)}; write ${field.name}=…`,
@@ -302,14 +398,14 @@ class NameResolver {
     }
     if (!field.repeated) {
       if (!rest.startsWith('.')) {
-        return new UnknownName(`"${field.name}" is neither a list nor a map; write ${field.name}.…`);
+        throw new NameError(`"${field.name}" is neither a list nor a map; write ${field.name}.…`);
       }
       this.steps.push({ field, element: '', keyEntry: undefined });
       return { message, rest: rest.slice(1) };
     }
     const index = /^\[(0|[1-9]\d{0,6})\]\./.exec(rest);
     if (index === null) {
-      return new UnknownName(`"${field.name}" is a list of messages; write ${field.name}[0].…, ${field.name}[1].…`);
+      throw new NameError(`"${field.name}" is a list of messages; write ${field.name}[0].…, ${field.name}[1].…`);
     }
     this.key += `[${index[1]!}]`;
     this.steps.push({ field, element: index[1]!, keyEntry: undefined });
@@ -317,15 +413,12 @@ class NameResolver {
   }
 
   /** Behind a map: `[key]` or `.key` for scalar values, `[key].name` for messages. */
-  private mapStep(
-    field: FieldDescriptor,
-    rest: string,
-  ): Target | { message: MessageDescriptor; rest: string } | UnknownName {
+  private mapStep(field: FieldDescriptor, rest: string): Target | { message: MessageDescriptor; rest: string } {
     const { key, value } = field.map!;
     const read = this.codec.textReader(value);
     const usage = read === undefined ? `${field.name}[KEY].FIELD=…` : `${field.name}[KEY]=… or ${field.name}.KEY=…`;
     const found = read === undefined ? /^\[([^]*?)\]\./.exec(rest) : /^(?:\[([^]*)\]|\.([^]*))$/.exec(rest);
-    if (found === null) return new UnknownName(`"${field.name}" is a map; write ${usage}`);
+    if (found === null) throw new NameError(`"${field.name}" is a map; write ${usage}`);
     const text = found[1] ?? found[2] ?? '';
     const entry = new Writer(16);
     try {
@@ -338,7 +431,7 @@ class NameResolver {
     const element = `=${keyEntry.toString('latin1')}`;
     this.key += `[${element}]`;
     this.steps.push({ field, element, keyEntry });
-    if (read !== undefined) return { steps: this.steps, field: value, read, key: this.key, oneofs: this.oneofs };
+    if (read !== undefined) return this.target(value, read);
     this.steps.push({ field: value, element: '', keyEntry: undefined });
     return { message: value.message!, rest: rest.slice(found[0].length) };
   }
@@ -356,13 +449,13 @@ class NameResolver {
         : `unknown ${this.noun}: no field ${quote(part)}${where}${hint}`,
     );
   }
+}
 
-  private noTextForm(field: FieldDescriptor): string {
-    if (field.map !== undefined) return `"${field.name}" is a map; write ${field.name}[KEY]=…`;
-    const inner = field.message?.fields[0];
-    const example = field.repeated ? `${field.name}[0]` : field.name;
-    return `"${field.name}" is a message and has no text form; name a field of it${
-      inner === undefined ? '' : `, such as ${example}.${inner.name}=…`
-    }`;
-  }
+function noTextForm(field: FieldDescriptor): string {
+  if (field.map !== undefined) return `"${field.name}" is a map; write ${field.name}[KEY]=…`;
+  const inner = field.message?.fields[0];
+  const example = field.repeated ? `${field.name}[0]` : field.name;
+  return `"${field.name}" is a message and has no text form; name a field of it${
+    inner === undefined ? '' : `, such as ${example}.${inner.name}=…`
+  }`;
 }

@@ -3,22 +3,28 @@
  * request's values is collected and thrown as one StatusError.
  */
 import { summarize } from '../codec/index.js';
-import type { Captures, RequestHead } from '../exchange.js';
+import type { Captures, ContentCoding, RequestHead } from '../exchange.js';
 import type { Binding } from '../rule/index.js';
 import type { FieldDescriptor } from '../schema/types.js';
 import { Code, type FieldViolation, StatusError } from '../status.js';
 import { HeaderBinder } from './bound-headers.js';
-import { bodyKindOf, type BodyKind, compileBodyReader, isBlank, unexpectedBody } from './body.js';
+import { type BodyType, compileBodyReader, isBlank, isJson, jsonType, unexpectedBody } from './body.js';
+import { contentCodingsOf } from './content-coding.js';
 import type { TranscodeContext } from './context.js';
 import { PathBinder } from './path.js';
 import { QueryBinder, type Reserved, takenOneofs } from './query.js';
+import { UpdateMask } from './update-mask.js';
 import { MessageNode, type WeaveContext } from './weave.js';
 
 /** A request whose head was read; its body is still to come. */
 export interface OpenRequest {
   readonly node: MessageNode;
   readonly violations: FieldViolation[];
-  readonly bodyKind: BodyKind;
+  readonly bodyType: BodyType;
+  /** How the body is coded; `finish` gets it decoded. */
+  readonly contentCodings: readonly ContentCoding[];
+  /** What fills the update mask; undefined where it is left alone. */
+  readonly mask: UpdateMask | undefined;
 }
 
 export interface RequestReader {
@@ -27,6 +33,8 @@ export interface RequestReader {
   /** The request message. */
   finish(request: OpenRequest, body: Buffer): Buffer;
 }
+
+const NO_CODINGS: readonly ContentCoding[] = Object.freeze([]);
 
 /** @throws ConfigError where the binding cannot work. */
 export function compileRequest(binding: Binding, shared: TranscodeContext): RequestReader {
@@ -42,16 +50,19 @@ export function compileRequest(binding: Binding, shared: TranscodeContext): Requ
     codec,
     options,
   );
-  const takesBody = binding.body.kind !== 'none';
-  const readBody = takesBody ? compileBodyReader(binding, shared) : undefined;
+  const bodyReader = binding.body.kind === 'none' ? undefined : compileBodyReader(binding, shared);
+  const updateMask = UpdateMask.compile(binding, options);
   const bodyParents = binding.body.kind === 'field' ? binding.body.path.slice(0, -1) : [];
 
   return {
     open(head, captures) {
+      const hasBody = bodyReader !== undefined && head.hasBody;
       const request: OpenRequest = {
         node: new MessageNode(),
         violations: [],
-        bodyKind: takesBody && head.hasBody ? bodyKindOf(head.headers) : 'json',
+        contentCodings: hasBody ? contentCodingsOf(head.headers, options.requestCompression) : NO_CODINGS,
+        bodyType: hasBody ? bodyReader.typeOf(head.headers) : jsonType,
+        mask: head.method === 'PATCH' ? updateMask : undefined,
       };
       path.bind(head.path, captures, request.node, request.violations);
       const headerOneofs = boundHeaders.bind(head.headers, request.node, request.violations);
@@ -66,14 +77,18 @@ export function compileRequest(binding: Binding, shared: TranscodeContext): Requ
       return request;
     },
 
-    finish({ node, violations, bodyKind }, body) {
+    finish({ node, violations, bodyType, mask }, body) {
       const context: WeaveContext = {
         violations,
         scratch: buffers.scratch,
         overwritePathFields: options.overwritePathFields,
       };
-      if (readBody !== undefined) {
-        attachBody(node, bodyParents, () => readBody(body, bodyKind, context), violations);
+      if (bodyReader !== undefined) {
+        const base = attachBody(node, bodyParents, () => bodyReader.read(body, bodyType, context), violations);
+        if (mask !== undefined && base !== undefined) {
+          if (isJson(body, bodyType)) mask.fillFromJson(node, body);
+          else mask.fillFromWire(node, base);
+        }
       } else if (!options.ignoreUnexpectedBody && !isBlank(body)) {
         violations.push(unexpectedBody(binding));
       }
@@ -86,25 +101,26 @@ export function compileRequest(binding: Binding, shared: TranscodeContext): Requ
   };
 }
 
-/** Puts the body's fields where they belong; its violations join those of path and query. */
+/** Puts the body's fields where they belong, and returns them; its violations join those of path and query. */
 function attachBody(
   root: MessageNode,
   parents: readonly FieldDescriptor[],
   read: () => Buffer | undefined,
   violations: FieldViolation[],
-): void {
+): Buffer | undefined {
   let base: Buffer | undefined;
   try {
     base = read();
   } catch (error) {
     if (!(error instanceof StatusError) || error.violations.length === 0 || violations.length === 0) throw error;
     violations.push(...error.violations);
-    return;
+    return undefined;
   }
-  if (base === undefined || base.length === 0) return;
+  if (base === undefined || base.length === 0) return undefined;
   let node = root;
   for (const parent of parents) node = node.child(parent);
   node.base = base;
+  return base;
 }
 
 /** Fields that a query may not touch. */

@@ -89,32 +89,65 @@ export class MessageNode {
       out.raw(base);
       return;
     }
+    const claims = this.claims();
     let copied = 0;
     for (const entry of entriesOf(base)) {
-      if (this.keepsEntry(entry, base, context)) continue;
+      const claim = claims.get(entry.number);
+      if (claim === undefined) continue;
+      if (claim.rival !== undefined) noteRival(claim, context);
+      if (claim.value !== undefined) checkEqual(claim.value, base.subarray(entry.start, entry.end), context);
+      else if (claim.branch !== undefined) claim.branch.addBase(base.subarray(entry.contentStart, entry.contentEnd));
+      else continue;
       out.rawRange(base, copied, entry.start);
       copied = entry.end;
     }
     out.rawRange(base, copied, base.length);
   }
 
-  private keepsEntry(entry: Entry, base: Buffer, context: WeaveContext): boolean {
-    for (const value of this.values ?? []) {
-      if (value.field.number === entry.number) {
-        checkEqual(value, base.subarray(entry.start, entry.end), context);
-        return false;
-      }
-      checkOneof(value.field, value.label, entry.number, context);
-    }
-    for (const branch of this.branches?.values() ?? []) {
-      if (branch.field.number === entry.number && branch.element === '') {
-        branch.node.base = base.subarray(entry.contentStart, entry.contentEnd);
-        return false;
-      }
-      checkOneof(branch.field, branch.field.name, entry.number, context);
-    }
-    return true;
+  /** A message field of the body; protobuf may give one several times, and means them merged. */
+  private addBase(bytes: Buffer): void {
+    this.base = this.base === undefined ? bytes : Buffer.concat([this.base, bytes]);
   }
+
+  /** What the values below here say of the body's fields: one look at each, however many there are. */
+  private claims(): ReadonlyMap<number, Claim> {
+    const claims = new Map<number, Claim>();
+    const claimOf = (number: number): Claim => {
+      const found = claims.get(number) ?? {};
+      claims.set(number, found);
+      return found;
+    };
+    const claimRivals = (field: FieldDescriptor, label: string): void => {
+      for (const other of field.oneof?.fields ?? []) {
+        if (other !== field) claimOf(other.number).rival ??= { field, label, found: other };
+      }
+    };
+    for (const value of this.values ?? []) {
+      claimOf(value.field.number).value ??= value;
+      claimRivals(value.field, value.label);
+    }
+    for (const { field, element, node } of this.branches?.values() ?? []) {
+      if (element === '') claimOf(field.number).branch = node;
+      claimRivals(field, field.name);
+    }
+    return claims;
+  }
+
+  /** Takes the value of a field out again, where there is one. */
+  remove(field: FieldDescriptor): BoundValue | undefined {
+    const index = this.values?.findIndex((value) => value.field === field) ?? -1;
+    return index < 0 ? undefined : this.values!.splice(index, 1)[0];
+  }
+}
+
+/** What is said of one field of the body by values from elsewhere. */
+interface Claim {
+  /** It is bound itself: the body's must be equal. */
+  value?: BoundValue;
+  /** Fields of it are bound: the body's are written with them. */
+  branch?: MessageNode;
+  /** Another member of its oneof is bound. */
+  rival?: { readonly field: FieldDescriptor; readonly label: string; readonly found: FieldDescriptor };
 }
 
 /** What a write needs besides the values. */
@@ -152,7 +185,7 @@ function writeBranch(out: Writer, branch: Branch, context: WeaveContext): void {
 
 /** The path wins over the body, and says so: another value in the body is an error unless the option allows it. */
 function checkEqual(value: BoundValue, found: Buffer, context: WeaveContext): void {
-  if (context.overwritePathFields) return;
+  if (context.overwritePathFields || context.violations.length >= MAX_VIOLATIONS) return;
   const { scratch } = context;
   scratch.reset();
   try {
@@ -169,17 +202,18 @@ function checkEqual(value: BoundValue, found: Buffer, context: WeaveContext): vo
   });
 }
 
-function checkOneof(field: FieldDescriptor, label: string, found: number, context: WeaveContext): void {
-  const other = field.oneof?.fields.find((member) => member.number === found && member !== field);
-  if (other === undefined) return;
+function noteRival(claim: Claim, context: WeaveContext): void {
+  const { field, label, found } = claim.rival!;
+  // Once is enough, however often the body has it.
+  delete claim.rival;
   context.violations.push({
     field: label,
-    description: `sets the oneof "${field.oneof!.name}" that the body sets by "${other.name}"; give one of them`,
+    description: `sets the oneof "${field.oneof!.name}" that the body sets by "${found.name}"; give one of them`,
   });
 }
 
 /** One tagged field of a message in wire form; `content` is what stands behind tag and length (or between the group tags). */
-interface Entry {
+export interface Entry {
   readonly number: number;
   readonly start: number;
   readonly contentStart: number;
@@ -187,7 +221,8 @@ interface Entry {
   readonly end: number;
 }
 
-function* entriesOf(message: Buffer): Generator<Entry> {
+/** The fields of a message, one after the other. */
+export function* entriesOf(message: Buffer): Generator<Entry> {
   const reader = new Reader(message);
   while (!reader.done) {
     const start = reader.pos;

@@ -111,9 +111,10 @@ export class Reader {
 
   /** Reads a length and returns the end of the value that follows; `pos` is at its start. */
   lengthEnd(): number {
+    this.high = 0;
     const length = this.uint32();
     const end = this.pos + length;
-    if (end > this.end) throw truncated();
+    if (end > this.end || this.high !== 0) throw truncated();
     return end;
   }
 

@@ -68,27 +68,27 @@ export interface ValueCase {
   readonly fields?: readonly string[];
 }
 
-const good = (request: string, json: unknown, more: Partial<ValueCase> = {}): ValueCase => ({
+export const good = (request: string, json: unknown, more: Partial<ValueCase> = {}): ValueCase => ({
   name: request,
   request,
   json,
   ...more,
 });
-const bad = (request: string, error: string, fields?: readonly string[], more: Partial<ValueCase> = {}): ValueCase => ({
+export const bad = (request: string, error: string, fields?: readonly string[], more: Partial<ValueCase> = {}): ValueCase => ({
   name: request,
   request,
   error,
   ...(fields === undefined ? {} : { fields }),
   ...more,
 });
-const post = (target: string, body: string | Buffer, json: unknown, more: Partial<ValueCase> = {}): ValueCase => ({
+export const post = (target: string, body: string | Buffer, json: unknown, more: Partial<ValueCase> = {}): ValueCase => ({
   name: `POST ${target} ${String(body)} ${JSON.stringify(more.headers ?? {})}`,
   request: `POST ${target}`,
   body,
   json,
   ...more,
 });
-const badPost = (
+export const badPost = (
   target: string,
   body: string | Buffer,
   error: string,
@@ -102,8 +102,8 @@ const badPost = (
   ...(fields === undefined ? {} : { fields }),
   ...more,
 });
-const json = { 'content-type': 'application/json' };
-const form = { 'content-type': 'application/x-www-form-urlencoded' };
+export const json = { 'content-type': 'application/json' };
+export const form = { 'content-type': 'application/x-www-form-urlencoded' };
 
 export const pathCases: readonly ValueCase[] = [
   good('GET /get/a%2Fb', { name: 'a/b' }),
