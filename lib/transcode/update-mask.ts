@@ -53,9 +53,9 @@ export class UpdateMask {
   /** The same from the body in wire form, where it was no JSON: the tagged body field. */
   fillFromWire(root: MessageNode, base: Buffer): void {
     this.fill(root, () => {
-      const paths = new Set<string>();
+      const paths: string[] = [];
       this.walkWire(submessage(base, this.body), this.type, '', paths);
-      return [...paths];
+      return paths;
     });
   }
 
@@ -74,7 +74,7 @@ export class UpdateMask {
   /** The text was read before, so it is valid; unknown names and enum names in it are to be ignored. */
   private walkJson(scanner: JsonScanner, type: MessageDescriptor, prefix: string, paths: string[]): void {
     if (!scanner.openObject()) {
-      this.add(prefix, (path) => paths.push(path));
+      this.add(prefix, paths);
       return;
     }
     do {
@@ -88,25 +88,26 @@ export class UpdateMask {
       }
       scanner.skipValue();
       const isUnknown = field?.type === 'enum' && char === QUOTE && field.enum!.value(textOf(scanner)) === undefined;
-      if (field !== undefined && !isUnknown) this.add(path, (found) => paths.push(found));
+      if (field !== undefined && !isUnknown) this.add(path, paths);
     } while (scanner.moreMembers());
   }
 
-  private walkWire(message: Buffer, type: MessageDescriptor, prefix: string, paths: Set<string>): void {
-    for (const { number, contentStart, contentEnd } of entriesOf(message)) {
-      const field = type.fieldByNumber(number);
+  private walkWire(message: Buffer, type: MessageDescriptor, prefix: string, paths: string[]): void {
+    const seen = new Set<number>();
+    for (const { number } of entriesOf(message)) {
+      const field = seen.has(number) ? undefined : type.fieldByNumber(number);
       if (field === undefined) continue;
+      seen.add(number);
       const path = join(prefix, field);
-      if (hasFields(field) && contentEnd > contentStart) {
-        this.walkWire(message.subarray(contentStart, contentEnd), field.message!, path, paths);
-      } else {
-        this.add(path, (found) => paths.add(found));
-      }
+      // Protobuf may give a message in pieces.
+      const content = hasFields(field) ? submessage(message, field) : undefined;
+      if (content === undefined || content.length === 0) this.add(path, paths);
+      else this.walkWire(content, field.message!, path, paths);
     }
   }
 
-  private add(path: string, push: (path: string) => void): void {
-    if (path !== '' && !this.bound.has(path)) push(path);
+  private add(path: string, paths: string[]): void {
+    if (path !== '' && !this.bound.has(path)) paths.push(path);
   }
 }
 
