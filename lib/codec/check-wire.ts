@@ -31,6 +31,7 @@ export function checkWire(message: MessageDescriptor, wire: Buffer, maxDepth: nu
 class WireCheck extends Reader {
   /** The fields on the way to where the reader is; kept when it fails. */
   private readonly path: string[] = [];
+  private readonly extensions = new Map<MessageDescriptor, ReadonlyMap<number, FieldDescriptor>>();
 
   constructor(
     wire: Buffer,
@@ -52,7 +53,7 @@ class WireCheck extends Reader {
       const tag = this.tag();
       if (tag === endTag) return;
       const number = tag >>> 3;
-      const field = type.fieldByNumber(number) ?? type.extensions.find((extension) => extension.number === number);
+      const field = type.fieldByNumber(number) ?? this.extension(type, number);
       if (field === undefined) {
         this.skip(tag);
         continue;
@@ -62,6 +63,16 @@ class WireCheck extends Reader {
       this.path.pop();
     }
     if (endTag !== 0) throw new WireError('a group has no end');
+  }
+
+  private extension(type: MessageDescriptor, number: number): FieldDescriptor | undefined {
+    if (type.extensions.length === 0) return undefined;
+    let byNumber = this.extensions.get(type);
+    if (byNumber === undefined) {
+      byNumber = new Map(type.extensions.map((extension) => [extension.number, extension]));
+      this.extensions.set(type, byNumber);
+    }
+    return byNumber.get(number);
   }
 
   private field(field: FieldDescriptor, tag: number, depth: number): void {

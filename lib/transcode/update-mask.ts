@@ -93,15 +93,19 @@ export class UpdateMask {
   }
 
   private walkWire(message: Buffer, type: MessageDescriptor, prefix: string, paths: string[]): void {
-    const seen = new Set<number>();
-    for (const { number } of entriesOf(message)) {
-      const field = seen.has(number) ? undefined : type.fieldByNumber(number);
+    const found = new Map<FieldDescriptor, Buffer[]>();
+    for (const { number, contentStart, contentEnd } of entriesOf(message)) {
+      const field = type.fieldByNumber(number);
       if (field === undefined) continue;
-      seen.add(number);
-      const path = join(prefix, field);
       // Protobuf may give a message in pieces.
-      const content = hasFields(field) ? submessage(message, field) : undefined;
-      if (content === undefined || content.length === 0) this.add(path, paths);
+      const pieces = found.get(field) ?? [];
+      found.set(field, pieces);
+      if (hasFields(field)) pieces.push(message.subarray(contentStart, contentEnd));
+    }
+    for (const [field, pieces] of found) {
+      const path = join(prefix, field);
+      const content = Buffer.concat(pieces);
+      if (content.length === 0) this.add(path, paths);
       else this.walkWire(content, field.message!, path, paths);
     }
   }

@@ -90,23 +90,21 @@ export class MessageNode {
       return;
     }
     const claims = this.claims();
+    const pieces = new Map<MessageNode, Buffer[]>();
     let copied = 0;
     for (const entry of entriesOf(base)) {
       const claim = claims.get(entry.number);
       if (claim === undefined) continue;
       if (claim.rival !== undefined) noteRival(claim, context);
       if (claim.value !== undefined) checkEqual(claim.value, base.subarray(entry.start, entry.end), context);
-      else if (claim.branch !== undefined) claim.branch.addBase(base.subarray(entry.contentStart, entry.contentEnd));
+      else if (claim.branch !== undefined)
+        addPiece(pieces, claim.branch, base.subarray(entry.contentStart, entry.contentEnd));
       else continue;
       out.rawRange(base, copied, entry.start);
       copied = entry.end;
     }
     out.rawRange(base, copied, base.length);
-  }
-
-  /** A message field of the body; protobuf may give one several times, and means them merged. */
-  private addBase(bytes: Buffer): void {
-    this.base = this.base === undefined ? bytes : Buffer.concat([this.base, bytes]);
+    for (const [node, parts] of pieces) node.base = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
   }
 
   /** What the values below here say of the body's fields: one look at each, however many there are. */
@@ -200,6 +198,13 @@ function checkEqual(value: BoundValue, found: Buffer, context: WeaveContext): vo
     field: value.label,
     description: `the body has another value than ${value.source} (${quote(value.text)}); leave it out of the body`,
   });
+}
+
+/** A message field of the body; protobuf may give one several times, and means them merged. */
+function addPiece(pieces: Map<MessageNode, Buffer[]>, node: MessageNode, bytes: Buffer): void {
+  const parts = pieces.get(node);
+  if (parts === undefined) pieces.set(node, [bytes]);
+  else parts.push(bytes);
 }
 
 function noteRival(claim: Claim, context: WeaveContext): void {

@@ -4,6 +4,7 @@
  */
 import { connect } from 'node:net';
 import { once } from 'node:events';
+import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { settingsOf } from '../../lib/cli/flags.js';
 import { flagName, optionSpecs } from '../../lib/config/index.js';
@@ -14,16 +15,19 @@ const proto = `
 syntax = "proto3";
 package o.v1;
 import "google/api/annotations.proto";
+import "google/protobuf/field_mask.proto";
 service O {
   rpc Get(Message) returns (Message) { option (google.api.http) = { get: "/v1/{name}" }; }
   rpc Deep(Message) returns (Message) { option (google.api.http) = { get: "/deep/{name=**}" }; }
   rpc Put(Message) returns (Message) { option (google.api.http) = { put: "/v1/{name}" body: "*" }; }
+  rpc Patch(Message) returns (Message) { option (google.api.http) = { patch: "/v1" body: "inner" }; }
   rpc Slash(Message) returns (Message) { option (google.api.http) = { get: "/slash" }; }
   rpc Bare(Message) returns (Message);
 }
 enum Color { NONE = 0; RED = 1; }
 message Message {
   string name = 1; int64 big = 2; bool flag = 3; Color color = 4; string snake_case = 5; repeated string list = 6; Message inner = 7;
+  google.protobuf.FieldMask mask = 8;
 }
 `;
 
@@ -125,6 +129,22 @@ const rows: readonly Row[] = [
     send: body('{"name":"b"}'),
     off: [400, 'another value'],
     on: [200, '{"name":"a"}'],
+  },
+  {
+    option: 'request_compression',
+    value: 'deflate,gzip',
+    request: 'PUT /v1/a',
+    send: { headers: { 'content-encoding': 'gzip' }, body: gzipSync('{"big":"1"}') },
+    off: [415, 'send the body uncompressed"'],
+    on: [200, '{"name":"a","big":"1"}'],
+  },
+  {
+    option: 'update_masks',
+    value: false,
+    request: 'PATCH /v1',
+    send: body('{"snakeCase":"x"}'),
+    off: [200, '{"inner":{"snakeCase":"x"},"mask":"snakeCase"}'],
+    on: [200, '{"inner":{"snakeCase":"x"}}'],
   },
   {
     option: 'method_override',
@@ -242,6 +262,17 @@ const rows: readonly Row[] = [
     send: body('{"big":"12"}'),
     off: [200],
     on: [413, '10 bytes'],
+  },
+  {
+    option: 'max_form_parts',
+    value: '1',
+    request: 'PUT /v1/a',
+    send: {
+      headers: { 'content-type': 'multipart/form-data; boundary=b' },
+      body: `${'--b\r\ncontent-disposition: form-data; name="list"\r\n\r\nx\r\n'.repeat(2)}--b--`,
+    },
+    off: [200, '["x","x"]'],
+    on: [400, 'more than 1 parts'],
   },
   {
     option: 'max_receive_bytes',

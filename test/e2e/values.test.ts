@@ -1,14 +1,25 @@
 /** The tables of test/cases/values.ts through the whole proxy: what was sent is what the service got. */
 import t from 'tap';
 import { bodyCases, pathCases, queryCases, responseCases, valuesProto } from '../cases/values.js';
+import { optionCases, sentenceCases } from '../cases/sentences.js';
 import { startTestProxy } from '../support/proxy.js';
 import { runCase } from '../support/run-case.js';
 
 void t.test('values', async (t) => {
   const proxy = await startTestProxy(valuesProto);
   t.teardown(() => proxy.close());
-  for (const [name, rows] of Object.entries({ pathCases, queryCases, bodyCases, responseCases })) {
+  for (const [name, rows] of Object.entries({ pathCases, queryCases, bodyCases, responseCases, ...sentenceCases })) {
     await t.test(name, async (t) => {
+      for (const row of rows) await runCase(t, proxy, row);
+    });
+  }
+});
+
+void t.test('options', async (t) => {
+  for (const { name, options, rows } of optionCases) {
+    await t.test(name, async (t) => {
+      const proxy = await startTestProxy(valuesProto, options);
+      t.teardown(() => proxy.close());
       for (const row of rows) await runCase(t, proxy, row);
     });
   }
