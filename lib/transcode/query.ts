@@ -1,6 +1,7 @@
 /**
- * Query strings, forms, which are written the same way, and the parts of multipart forms → bound values. A name is resolved once for each spelling
- * and kept; names with an index or a map key are resolved each time. Values are not read here: `weave` does that when it writes.
+ * Query strings, forms (which are written the same way) and the parts of multipart forms → bound values. A name is resolved
+ * once for each spelling and kept; names with an index or a map key are resolved each time. Values are not read here:
+ * `weave` does that when it writes.
  */
 import { isUtf8 } from 'node:buffer';
 import { MAX_VIOLATIONS, type Codec, type TextReader, wellKnownKind } from '../codec/index.js';
@@ -73,6 +74,7 @@ interface Target {
 
 /** Names resolved and kept; recursive types have endless names, so there is a limit. */
 const MAX_KEPT_NAMES = 1000;
+
 /** Why a name leads nowhere, in words for the client. */
 class NameError extends Error {}
 
@@ -110,25 +112,27 @@ export class QueryBinder {
         violations.push({ field: labelOf(pair, mark), description: error.message });
       }
     }
-    seen.check(violations);
+    seen.checkIndices(violations);
   }
 
   /** The same for the parts of a multipart form, whose values are taken verbatim. */
   bindParts(parts: readonly FormPart[], node: MessageNode, violations: FieldViolation[]): void {
     const seen = new SeenFields([]);
+    const wholes = new WholeMessages();
     for (const part of parts) {
       if (violations.length >= MAX_VIOLATIONS) return;
       try {
-        this.bindPart(part, node, seen);
+        this.bindPart(part, node, seen, wholes);
       } catch (error) {
         if (!(error instanceof NameError)) throw error;
         violations.push({ field: shortName(part.name), description: error.message });
       }
     }
-    seen.check(violations);
+    seen.checkIndices(violations);
+    wholes.check(violations);
   }
 
-  private bindPart(part: FormPart, node: MessageNode, seen: SeenFields): void {
+  private bindPart(part: FormPart, node: MessageNode, seen: SeenFields, wholes: WholeMessages): void {
     const { name } = part;
     if (this.isIgnored(name)) return;
     const target = this.resolve(name);
@@ -143,7 +147,7 @@ export class QueryBinder {
     }
     const text = part.isFile || isWhole ? '' : partText(part);
     seen.add(target, name);
-    if (isWhole) seen.addWhole(target, name);
+    wholes.add(target, name, isWhole);
     nodeOf(target, node).add({ field, read, text, bare: false, label: shortName(name), source: this.noun });
   }
 
@@ -244,10 +248,6 @@ class SeenFields {
   private readonly keys = new Map<string, string>();
   /** By oneof, the member that is set and what sets it. */
   private readonly oneofs = new Map<string, { readonly member: string; readonly given: string }>();
-  /** Messages of which fields are set, and by what. */
-  private readonly parents = new Map<string, string>();
-  /** Messages that are set as a whole, and by what. */
-  private readonly wholes = new Map<string, string>();
   private readonly indices = new Map<string, { name: string; found: Set<number> }>();
 
   constructor(taken: readonly TakenOneof[]) {
@@ -264,7 +264,6 @@ class SeenFields {
       );
     }
     this.keys.set(target.key, name);
-    for (const parent of target.parentKeys) this.parents.set(parent, name);
     for (const [group, member] of target.oneofs) this.addOneof(group, member, name);
     this.addIndices(target, name);
   }
@@ -292,37 +291,38 @@ class SeenFields {
     }
   }
 
-  /** Notes that a message was given whole, so that its fields may not be. */
-  addWhole(target: Target, name: string): void {
-    this.wholes.set(target.key, name);
-  }
-
-  /** What shows only at the end. */
-  check(violations: FieldViolation[]): void {
-    this.checkIndices(violations);
-    if (this.wholes.size > 0) this.checkWholes(violations);
-  }
-
-  private checkWholes(violations: FieldViolation[]): void {
-    for (const [parent, name] of this.parents) {
-      const whole = this.wholes.get(parent);
-      if (whole === undefined) continue;
-      violations.push({
-        field: shortName(name),
-        description: `${quote(whole)} is given as a whole too; give one of them`,
-      });
-    }
-  }
-
   /** Elements may come in any order, but none may be missing. */
-  private checkIndices(violations: FieldViolation[]): void {
+  checkIndices(violations: FieldViolation[]): void {
     for (const { name, found } of this.indices.values()) {
+      if (violations.length >= MAX_VIOLATIONS) return;
       for (let index = 0; index < found.size; index++) {
         if (found.has(index)) continue;
         const description = `element ${index} is missing; indices run from 0 without gaps`;
         violations.push({ field: name, description });
         break;
       }
+    }
+  }
+}
+
+/** Messages that a form gives as a file, of which no field may be given then. */
+class WholeMessages {
+  /** Messages of which fields are set, and by what. */
+  private readonly parents = new Map<string, string>();
+  private readonly wholes = new Map<string, string>();
+
+  add({ key, parentKeys }: Target, name: string, isWhole: boolean): void {
+    for (const parent of parentKeys) this.parents.set(parent, name);
+    if (isWhole) this.wholes.set(key, name);
+  }
+
+  check(violations: FieldViolation[]): void {
+    for (const [key, whole] of this.wholes) {
+      const name = this.parents.get(key);
+      if (name === undefined) continue;
+      if (violations.length >= MAX_VIOLATIONS) return;
+      const description = `${quote(whole)} is given as a whole too; give one of them`;
+      violations.push({ field: shortName(name), description });
     }
   }
 }

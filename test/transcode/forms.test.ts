@@ -121,6 +121,17 @@ void t.test('a map with any keys and values comes through, in both spellings', (
   t.end();
 });
 
+void t.test('a form of many gaps gets a short answer', (t) => {
+  const lists = schemaFromText(
+    'syntax = "proto3"; package l.v1; message R { map<string, R> m = 1; repeated R l = 2; string s = 3; }',
+  );
+  const root = lists.message('l.v1.R')!;
+  const by = new QueryBinder('form field', root, [], new Codec(lists), defaultTranscodeOptions);
+  const query = Array.from({ length: 1000 }, (_, index) => `m[${index}].l[1].s=x`).join('&');
+  t.equal(bind(query, by).violations.length, 20);
+  t.end();
+});
+
 // -------------------------------------------------------------------------------------------------------- multipart
 
 const BOUNDARY = 'bound';
