@@ -142,7 +142,7 @@ export class QueryBinder {
     const read = part.isFile || isWhole ? fileReader(field, part) : target.read;
     if (read === undefined) {
       throw new NameError(
-        `found a file, expected ${this.codec.describeText(field)}; send it as a plain value (curl: -F 'name=<file')`,
+        `found a file, expected ${this.codec.describeText(field)}; send it as a plain value (curl: -F '${field.name}=<FILE')`,
       );
     }
     const text = part.isFile || isWhole ? '' : partText(part);
