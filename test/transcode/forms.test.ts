@@ -342,19 +342,16 @@ function counting(message: MessageDescriptor, count: { steps: number }): Message
   });
 }
 
-/** Characters looked up and nodes visited while a query is bound. */
+/** Characters looked up and nodes asked for while a query is bound. */
 function bindSteps(query: string): number {
   const count = { steps: 0 };
-  const child = MessageNode.prototype.child;
-  MessageNode.prototype.child = function (...args) {
-    count.steps++;
-    return child.apply(this, args);
-  };
-  try {
-    bind(query, binder(counting(All, count)));
-  } finally {
-    MessageNode.prototype.child = child;
+  class CountingNode extends MessageNode {
+    override child(...args: Parameters<MessageNode['child']>): MessageNode {
+      count.steps++;
+      return super.child(...args);
+    }
   }
+  binder(counting(All, count)).bind(query, new CountingNode(), []);
   return count.steps;
 }
 
