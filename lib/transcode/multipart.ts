@@ -51,8 +51,7 @@ export function parseMultipart(body: Buffer, boundary: string, maxParts: number)
         `${label} does not end; the last line is --${boundary.slice(0, 70)}--, and the body may be cut off`,
       );
     }
-    const end = Math.max(head.dataStart, next.start);
-    parts.push(partOf(head.text, body.subarray(head.dataStart, end), label));
+    parts.push(partOf(head.text, body.subarray(head.dataStart, next.start), label));
     delimiter = next;
   }
   return parts;

@@ -17,7 +17,7 @@ import "google/protobuf/wrappers.proto";
 import "photongate/http.proto";
 
 service Requests {
-  rpc Upload(Upload) returns (Shown) { option (google.api.http) = { post: "/upload" body: "*" additional_bindings { post: "/upload/{name}" body: "*" } }; }
+  rpc Upload(Upload) returns (Shown) { option (google.api.http) = { post: "/upload" body: "*" additional_bindings { post: "/upload/{name}" body: "*" } additional_bindings { post: "/bound/{nested.text}" body: "*" } additional_bindings { get: "/upload" } }; }
   rpc UploadNested(Upload) returns (Shown) { option (google.api.http) = { post: "/nested/{name}" body: "nested" }; }
   rpc Raw(google.api.HttpBody) returns (ShownBody) { option (google.api.http) = { post: "/raw" body: "*" additional_bindings { put: "/raw/{content_type}" body: "*" } }; }
   rpc File(Upload) returns (Shown) { option (google.api.http) = { post: "/file/{name}" body: "file" }; }
@@ -36,6 +36,7 @@ message Upload {
   repeated bytes blobs = 6; google.protobuf.BytesValue wrapped = 7; int32 count = 8; map<string, bytes> by_name = 9; repeated Nested items = 10;
   repeated int32 numbers = 11; bool flag = 12; google.protobuf.Timestamp time = 13;
   oneof choice { string one = 14; google.api.HttpBody other = 15; }
+  repeated google.protobuf.Value values = 16; repeated google.protobuf.FieldMask masks = 17;
 }
 message Nested { string text = 1; google.api.HttpBody file = 2; bytes blob = 3; Nested nested = 4; }
 message Shown {
@@ -43,6 +44,7 @@ message Shown {
   repeated bytes blobs = 6; google.protobuf.BytesValue wrapped = 7; int32 count = 8; map<string, bytes> by_name = 9; repeated ShownNested items = 10;
   repeated int32 numbers = 11; bool flag = 12; google.protobuf.Timestamp time = 13;
   oneof choice { string one = 14; ShownBody other = 15; }
+  repeated google.protobuf.Value values = 16; repeated google.protobuf.FieldMask masks = 17;
 }
 message ShownNested { string text = 1; ShownBody file = 2; bytes blob = 3; ShownNested nested = 4; }
 message ShownBody { string content_type = 1; bytes data = 2; }
@@ -361,6 +363,12 @@ export const protobufCases: readonly ValueCase[] = [
     nested: { text: 't' },
     count: 7,
   }),
+  wireSends(
+    'a message in pieces, and the path into it',
+    '/bound/t',
+    wire(0x2a, 3, 0x1a, 1, 'a', 0x40, 7, 0x2a, 2, 0x22, 0),
+    { nested: { text: 't', blob: base64('a'), nested: {} }, count: 7 },
+  ),
   wireSends(
     'unknown fields, groups among them',
     '/upload',
