@@ -74,14 +74,24 @@ export const good = (request: string, json: unknown, more: Partial<ValueCase> = 
   json,
   ...more,
 });
-export const bad = (request: string, error: string, fields?: readonly string[], more: Partial<ValueCase> = {}): ValueCase => ({
+export const bad = (
+  request: string,
+  error: string,
+  fields?: readonly string[],
+  more: Partial<ValueCase> = {},
+): ValueCase => ({
   name: request,
   request,
   error,
   ...(fields === undefined ? {} : { fields }),
   ...more,
 });
-export const post = (target: string, body: string | Buffer, json: unknown, more: Partial<ValueCase> = {}): ValueCase => ({
+export const post = (
+  target: string,
+  body: string | Buffer,
+  json: unknown,
+  more: Partial<ValueCase> = {},
+): ValueCase => ({
   name: `POST ${target} ${String(body)} ${JSON.stringify(more.headers ?? {})}`,
   request: `POST ${target}`,
   body,
