@@ -166,8 +166,10 @@ export interface RequestHead {
 
 /** A whole answer. */
 export interface Reply extends ResponseHead {
-  /** Undefined: no body at all (204, 304, HEAD). */
+  /** Undefined: no body at all (204, 304). To HEAD, `gateway` sends the head alone. */
   readonly body: Buffer | undefined;
+  /** True where the `etag` among the headers was made from the body as it is: an encoded copy needs another one. */
+  readonly ownEtag?: boolean | undefined;
   /** HTTP trailers, where the client takes them. */
   readonly trailers?: HeaderFields | undefined;
 }

@@ -10,6 +10,7 @@ import type { Writer } from '../wire/index.js';
 import { JsonInput } from './json-input.js';
 import { defaultCodecOptions, type CodecOptions } from './options.js';
 import { JsonReaders } from './readers.js';
+import type { Selection } from './selection.js';
 import { compileTextReader, describeTextValue, type TextReader } from './text.js';
 import { JsonWriters } from './writers.js';
 
@@ -83,6 +84,16 @@ export class Codec {
    */
   fieldWriter(field: FieldDescriptor): JsonWriter {
     return cached(this.fieldWriters, field, () => this.writers.field(field));
+  }
+
+  /** As `writer`, of the selected parts alone. Made anew each time: keep it. */
+  selectedWriter(message: MessageDescriptor, selection: Selection): JsonWriter {
+    return this.writers.selectedMessage(message, selection);
+  }
+
+  /** As `fieldWriter`, of the selected parts of the field's value alone. Made anew each time: keep it. */
+  selectedFieldWriter(field: FieldDescriptor, selection: Selection): JsonWriter {
+    return this.writers.selectedField(field, selection);
   }
 
   /**

@@ -7,6 +7,8 @@ export { checkWire } from './check-wire.js';
 export { indentJson } from './indent.js';
 export { defaultCodecOptions, type CodecOptions } from './options.js';
 export { JsonScanner, JsonSyntaxError } from './scanner.js';
+export { parseSelection, SelectionError, type Selection } from './selection.js';
+export { selectWire } from './select-wire.js';
 export type { TextReader } from './text.js';
 export { ValueError } from './value-error.js';
 export { MAX_VIOLATIONS, summarize } from './violations.js';

@@ -5,6 +5,7 @@ import { CLOSE_BRACE, CLOSE_BRACKET, COLON, COMMA, OPEN_BRACE, OPEN_BRACKET } fr
 import { KeySet } from './key-set.js';
 import { normalize, type FieldOfTag } from './normalize.js';
 import { tagOf } from './tags.js';
+import type { Selection } from './selection.js';
 import { outOfOrder, WireInput } from './wire-input.js';
 import { Printed, type ValuePrinter, type WriteContext } from './write-context.js';
 import { defaultText, keyPrinter } from './write-scalars.js';
@@ -39,27 +40,47 @@ function printPacked(input: WireInput, out: Writer, value: ValuePrinter, listSta
   input.end = outerEnd;
 }
 
+/** How the value of one entry is printed. */
+interface EntryPrinter {
+  readonly print: ValuePrinter;
+  /** For an entry without a value. */
+  readonly printDefault: (out: Writer) => void;
+}
+
 /** Prints a map: entries in the order of the wire; of two with one key the later value at the earlier place. */
 export class MapPrinter {
   private readonly keyTag: number;
   private readonly valueTag: number;
   private readonly key: ValuePrinter;
-  private readonly value: ValuePrinter;
   private readonly defaultKey: string;
-  private readonly printDefault: (out: Writer) => void;
+  private readonly value: EntryPrinter;
+  /** By the text of the key; undefined: all keys. */
+  private readonly selected: ReadonlyMap<string, EntryPrinter> | undefined;
   private readonly fieldOfTag: FieldOfTag;
 
   constructor(
     private readonly tag: number,
     { key, value }: MapFields,
     context: WriteContext,
+    keys?: ReadonlyMap<string, Selection>,
   ) {
     this.keyTag = tagOf(key);
     this.valueTag = tagOf(value);
     this.key = keyPrinter(key);
-    this.value = context.value(value);
     this.defaultKey = JSON.stringify(defaultText(key, context.options).replaceAll('"', ''));
-    this.printDefault = defaultPrinter(value, this.value, context);
+    const entryPrinter = (print: ValuePrinter): EntryPrinter => ({
+      print,
+      printDefault: defaultPrinter(value, print, context),
+    });
+    this.value = entryPrinter(context.value(value));
+    this.selected =
+      keys &&
+      new Map(
+        [...keys].map(([text, selection]) => [
+          text,
+          selection.whole ? this.value : entryPrinter(context.selectedValue(value, selection)),
+        ]),
+      );
     this.fieldOfTag = (tag) => (tag === this.keyTag ? key : tag === this.valueTag ? value : undefined);
   }
 
@@ -123,6 +144,7 @@ export class MapPrinter {
 
   private printPair(input: WireInput, out: Writer): number {
     this.advanceToKnown(input);
+    const keyStart = out.pos;
     if (input.ahead === this.keyTag) {
       this.key(input, out);
       this.advanceToKnown(input);
@@ -130,15 +152,22 @@ export class MapPrinter {
       out.ascii(this.defaultKey);
     }
     const keyEnd = out.pos;
+    const value = this.selected === undefined ? this.value : this.selectedAt(out, keyStart);
     out.byte(COLON);
     if (input.ahead === this.valueTag) {
-      if (this.value(input, out) === Printed.NOTHING) return -1;
+      if (value === undefined) input.skip(input.ahead);
+      else if (value.print(input, out) === Printed.NOTHING) return -1;
       this.advanceToKnown(input);
     } else {
-      this.printDefault(out);
+      value?.printDefault(out);
     }
     if (input.ahead !== 0) throw outOfOrder;
-    return keyEnd;
+    return value === undefined ? -1 : keyEnd;
+  }
+
+  /** The printer for the key that was printed from `start` on; undefined where it is not selected. */
+  private selectedAt(out: Writer, start: number): EntryPrinter | undefined {
+    return this.selected!.get(JSON.parse(out.buf.toString('utf8', start, out.pos)) as string);
   }
 
   private advanceToKnown(input: WireInput): void {

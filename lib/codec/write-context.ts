@@ -2,6 +2,7 @@
 import type { FieldDescriptor, MessageDescriptor, Schema } from '../schema/types.js';
 import type { Writer } from '../wire/index.js';
 import type { CodecOptions } from './options.js';
+import type { Selection } from './selection.js';
 import type { WireInput } from './wire-input.js';
 
 /** What a value printer printed: the type's default, another value, or nothing at all (then `out` may hold a rest). */
@@ -21,4 +22,6 @@ export interface WriteContext {
   content(message: MessageDescriptor): ContentPrinter;
   /** The printer of one value of a field. */
   value(field: FieldDescriptor): ValuePrinter;
+  /** The printer of the selected parts of one value of a field. */
+  selectedValue(field: FieldDescriptor, selection: Selection): ValuePrinter;
 }

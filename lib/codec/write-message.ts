@@ -6,6 +6,7 @@ import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
 import { WireError, WireType, type Writer } from '../wire/index.js';
 import { CLOSE_BRACE, OPEN_BRACE } from './chars.js';
 import { normalize, type FieldOfTag } from './normalize.js';
+import type { Selection } from './selection.js';
 import { tagOf } from './tags.js';
 import { wellKnownKind } from './well-known.js';
 import { outOfOrder, type WireInput } from './wire-input.js';
@@ -44,6 +45,8 @@ export class MessagePrinter {
   constructor(
     readonly message: MessageDescriptor,
     private readonly context: WriteContext,
+    /** The fields to print; undefined: all. */
+    private readonly selection?: Selection,
   ) {}
 
   readonly content: ContentPrinter = (input, out) => {
@@ -128,7 +131,9 @@ export class MessagePrinter {
 
   private compile(): readonly FieldPrinter[] {
     const { message } = this;
-    const descriptors = [...message.fields, ...message.extensions].sort((a, b) => a.number - b.number);
+    const descriptors = [...message.fields, ...message.extensions]
+      .filter((field) => this.matters(field))
+      .sort((a, b) => a.number - b.number);
     const fields = descriptors.map((field, index) => this.compileField(field, index));
     const tags = fields.flatMap((field) => tagsOf(field.field).map((tag) => [tag, field] as const));
     const largest = Math.max(0, ...tags.map(([tag]) => tag).filter((tag) => tag <= MAX_ARRAY_TAG));
@@ -141,12 +146,18 @@ export class MessagePrinter {
     return fields;
   }
 
+  /** A member of a oneof that is not selected may still clear one that is. */
+  private matters(field: FieldDescriptor): boolean {
+    return this.selection === undefined || this.selection.fields.has(field) || field.oneof !== undefined;
+  }
+
   private compileField(field: FieldDescriptor, index: number): FieldPrinter {
     const { options } = this.context;
     const name = options.preserveProtoFieldNames && !field.isExtension ? field.name : field.jsonName;
     const printsAbsent =
       options.alwaysPrintPrimitiveFields && !field.hasPresence && (field.type !== 'message' || !isSingular(field));
     const oneof = field.oneof === undefined ? -1 : this.message.oneofs.indexOf(field.oneof);
+    const selected = this.selection === undefined ? everything : this.selection.fields.get(field);
     return {
       field,
       number: field.number,
@@ -156,10 +167,19 @@ export class MessagePrinter {
       hidesDefault: !options.alwaysPrintPrimitiveFields && !field.hasPresence,
       absent: printsAbsent ? Buffer.from(absentText(field, this.context)) : undefined,
       index,
-      print: fieldPrinter(field, this.context),
+      print: selected === undefined ? printNothing : fieldPrinter(field, this.context, selected),
     };
   }
 }
+
+const everything: Selection = { whole: true, fields: new Map(), keys: new Map() };
+
+/** Stands for a field that is read and left out. */
+const printNothing: ValuePrinter = (input) => {
+  input.skip(input.ahead);
+  input.nextTag();
+  return Printed.NOTHING;
+};
 
 /** True where an occurrence of `field` behind one of `wanted` changes its value. */
 function affects(field: FieldPrinter, wanted: FieldPrinter): boolean {
@@ -212,9 +232,11 @@ function absentText(field: FieldDescriptor, { options }: WriteContext): string {
   return kind === undefined || kind === 'Any' || kind === 'Struct' ? '{}' : 'null';
 }
 
-function fieldPrinter(field: FieldDescriptor, context: WriteContext): ValuePrinter {
-  if (field.map !== undefined) return new MapPrinter(tagOf(field), field.map, context).print;
-  const value = context.value(field);
+function fieldPrinter(field: FieldDescriptor, context: WriteContext, selection: Selection): ValuePrinter {
+  if (field.map !== undefined) {
+    return new MapPrinter(tagOf(field), field.map, context, selection.whole ? undefined : selection.keys).print;
+  }
+  const value = selection.whole ? context.value(field) : context.selectedValue(field, selection);
   if (field.repeated) return listPrinter(value, tagOf(field), packedTagOf(field));
   return (input, out) => {
     const printed = value(input, out);

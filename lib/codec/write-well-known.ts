@@ -114,7 +114,7 @@ function wrapperPrinter(message: MessageDescriptor, context: WriteContext): Cont
 }
 
 /** google.protobuf.Value: its oneof members are numbered as in struct.proto; one without any prints as null. */
-function valuePrinter(message: MessageDescriptor, context: WriteContext): ContentPrinter {
+export function valuePrinter(message: MessageDescriptor, context: Pick<WriteContext, 'value'>): ContentPrinter {
   const print = (['struct_value', 'list_value'] as const).map((name) => context.value(message.field(name)!));
   const [struct, list] = print as [(typeof print)[0], (typeof print)[0]];
   const fieldOfTag = (tag: number) => message.fields.find((field) => tagOf(field) === tag);

@@ -5,10 +5,12 @@ import { WireError, WireType, Writer } from '../wire/index.js';
 import { indentJson } from './indent.js';
 import type { CodecOptions } from './options.js';
 import { outOfOrder, UnprintableError, WireInput } from './wire-input.js';
+import type { Selection } from './selection.js';
+import { wellKnownKind } from './well-known.js';
 import type { ContentPrinter, ValuePrinter, WriteContext } from './write-context.js';
 import { MessagePrinter, messageValuePrinter } from './write-message.js';
 import { scalarPrinter } from './write-scalars.js';
-import { AnyPrinter, wellKnownPrinter } from './write-well-known.js';
+import { AnyPrinter, valuePrinter, wellKnownPrinter } from './write-well-known.js';
 
 export class JsonWriters implements WriteContext {
   private readonly contents = new Map<MessageDescriptor, ContentPrinter>();
@@ -34,6 +36,39 @@ export class JsonWriters implements WriteContext {
     return field.type === 'message'
       ? messageValuePrinter(field, this.content(field.message!))
       : scalarPrinter(field, this.options);
+  }
+
+  selectedValue(field: FieldDescriptor, selection: Selection): ValuePrinter {
+    return messageValuePrinter(field, this.selectedContent(field.message!, selection));
+  }
+
+  /** The printer of the selected parts of a message. Not kept: whoever asks keeps it. */
+  private selectedContent(message: MessageDescriptor, selection: Selection): ContentPrinter {
+    if (selection.whole) return this.content(message);
+    const kind = wellKnownKind(message);
+    // Those of a Struct, Value or ListValue, whose selection is that of its keys, at whatever depth of lists.
+    if (kind === 'Value') return valuePrinter(message, { value: (field) => this.selectedValue(field, selection) });
+    if (kind === 'Struct' || kind === 'ListValue') {
+      return this.selectedOnly(message.fieldByNumber(1)!, selection);
+    }
+    return new MessagePrinter(message, this, selection).content;
+  }
+
+  private selectedOnly(field: FieldDescriptor, selection: Selection): ContentPrinter {
+    const fields = new Map([[field, selection]]);
+    return new MessagePrinter(field.parent, this, { whole: false, fields, keys: new Map() }).only(field.number);
+  }
+
+  /** Prints the selected parts of a message. */
+  selectedMessage(message: MessageDescriptor, selection: Selection): (wire: Buffer, out: Writer) => void {
+    const content = this.selectedContent(message, selection);
+    return (wire, out) => this.print(content, wire, out, message.fullName);
+  }
+
+  /** Prints the selected parts of one field of a message. */
+  selectedField(field: FieldDescriptor, selection: Selection): (wire: Buffer, out: Writer) => void {
+    const content = this.selectedOnly(field, selection);
+    return (wire, out) => this.print(content, wire, out, field.parent.fullName);
   }
 
   /** Prints a whole message. */

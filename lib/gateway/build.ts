@@ -2,14 +2,13 @@
  * Start-up: a schema and options → a gateway. Compiles one plan for each binding and fills the route table. Whatever is
  * wrong goes to the problem list; the gateway is only good if that stays empty.
  */
-import { Codec } from '../codec/index.js';
 import type { Channel } from '../exchange.js';
 import { compilePolicies } from '../policy/index.js';
 import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
 import { bindingsOf, selectServices, type Binding, type RuleSet } from '../rule/index.js';
 import type { Schema, ServiceDescriptor } from '../schema/index.js';
 import type { ProblemList } from '../status.js';
-import { Buffers, compilePlan, createErrorWriter, type TranscodeContext } from '../transcode/index.js';
+import { compilePlan, createContext, type TranscodeContext } from '../transcode/index.js';
 import { Gateway, type Page, type Route } from './gateway.js';
 import type { ServiceChannel } from './health.js';
 import { buildPages } from './pages.js';
@@ -57,14 +56,7 @@ export function buildGateway(
 ): BuiltGateway {
   const services = servicesOf(schema, options.services, problems);
   const bindings = bindingsOf(services, problems, { ...options, rules });
-  const codec = new Codec(types, options);
-  const context: TranscodeContext = {
-    codec,
-    options,
-    // Details are shown without the fields that nobody set.
-    writeError: createErrorWriter(new Codec(types, { ...options, alwaysPrintPrimitiveFields: false }), options),
-    buffers: new Buffers(),
-  };
+  const context = createContext(types, options);
   const served = services.flatMap((service) => {
     const channel = problems.attempt(() => channelFor(service.fullName));
     return channel === undefined ? [] : [{ name: service.fullName, channel }];

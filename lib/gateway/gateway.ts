@@ -139,7 +139,7 @@ class Run {
     if (this.settled) return;
     this.settle();
     this.exchange.respond(reply);
-    this.exchange.end(reply.body, reply.trailers);
+    this.exchange.end(this.head.method === 'HEAD' ? undefined : reply.body, reply.trailers);
   }
 
   onError(thrown: unknown): void {

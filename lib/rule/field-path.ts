@@ -112,5 +112,10 @@ const textTypes: ReadonlySet<string> = new Set(
 /** True where one value of the field is a text without structure: scalars, enums, and well-known types with a string form. */
 export function hasTextForm(field: FieldDescriptor): boolean {
   if (field.map !== undefined) return false;
-  return field.type !== 'message' || textTypes.has(field.message?.fullName ?? '');
+  return field.type !== 'message' || isTextType(field.message!);
+}
+
+/** True for the well-known types that ProtoJSON writes as a plain string, number or bool. */
+export function isTextType(message: MessageDescriptor): boolean {
+  return textTypes.has(message.fullName);
 }

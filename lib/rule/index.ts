@@ -1,5 +1,5 @@
 export { bindingsOf, type Binding, type BindingOptions, type BodyBinding, type BoundVariable } from './binding.js';
-export { fieldPathText, hasTextForm, resolveFieldPath, type Fault, type FieldPath } from './field-path.js';
+export { fieldPathText, hasTextForm, isTextType, resolveFieldPath, type Fault, type FieldPath } from './field-path.js';
 export { readHttpRules, type HttpRule } from './http-rule.js';
 export {
   noMethodOptions,

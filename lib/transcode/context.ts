@@ -2,9 +2,14 @@
  * What all plans of one gateway share: the codec, the options, and the buffers. Requests are read and answers written
  * in one synchronous go, so that thousands of routes need no buffers of their own.
  */
-import type { Codec } from '../codec/index.js';
+import { Codec } from '../codec/index.js';
 import type { ErrorWriter } from '../exchange.js';
+import type { Schema } from '../schema/types.js';
 import { Writer } from '../wire/index.js';
+import { AcceptReader } from './accept.js';
+import { HeaderNames } from './headers.js';
+import { Printers } from './printers.js';
+import { createErrorWriter } from './error-body.js';
 import type { TranscodeOptions } from './options.js';
 
 export interface TranscodeContext {
@@ -12,6 +17,25 @@ export interface TranscodeContext {
   readonly options: TranscodeOptions;
   readonly writeError: ErrorWriter;
   readonly buffers: Buffers;
+  readonly printers: Printers;
+  readonly accept: AcceptReader;
+  /** Which headers become metadata, and back. */
+  readonly names: HeaderNames;
+}
+
+/** @param types that may stand in a google.protobuf.Any. */
+export function createContext(types: Pick<Schema, 'message'>, options: TranscodeOptions): TranscodeContext {
+  const codec = new Codec(types, options);
+  return {
+    codec,
+    options,
+    // Details are shown without the fields that nobody set.
+    writeError: createErrorWriter(new Codec(types, { ...options, alwaysPrintPrimitiveFields: false }), options),
+    buffers: new Buffers(),
+    printers: new Printers(codec, types, options),
+    accept: new AcceptReader(),
+    names: new HeaderNames(options),
+  };
 }
 
 /** One buffer for each thing that is under way at the same time. */

@@ -7,6 +7,7 @@ import { StatusError } from '../status.js';
 import { quote } from '../uri.js';
 
 export interface DeadlineOptions {
+  /** Infinity: none, whatever the maximum. */
   readonly defaultDeadlineMs: number | undefined;
   readonly maxDeadlineMs: number | undefined;
 }
@@ -26,6 +27,8 @@ const unitMs: Readonly<Record<string, number>> = {
  */
 export function deadlineOf(headers: HeaderFields, options: DeadlineOptions): number | undefined {
   const asked = smaller(grpcTimeout(headers), requestTimeout(headers)) ?? options.defaultDeadlineMs;
+  // Said of the method: what nobody asked to be shorter may last.
+  if (asked === Infinity) return undefined;
   return smaller(asked, options.maxDeadlineMs);
 }
 
@@ -57,5 +60,5 @@ function requestTimeout(headers: HeaderFields): number | undefined {
   if (match === null) {
     throw StatusError.badField('x-request-timeout', `found ${quote(text)}, expected a time such as 1.5s or 200ms`);
   }
-  return Number(match[1]) * (match[2] === 's' ? 1000 : 1);
+  return Math.ceil(Number(match[1]) * (match[2] === 's' ? 1000 : 1));
 }

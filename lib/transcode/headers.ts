@@ -3,7 +3,7 @@
  * crosses; what the proxy derives about a client is never taken from the client.
  */
 import { randomUUID } from 'node:crypto';
-import type { Metadata, MetadataEntry } from '../exchange.js';
+import type { Metadata, MetadataEntry, RequestHead } from '../exchange.js';
 import { header, headerTokens, headerValues, isHeaderName, isHeaderValue, type HeaderFields } from '../headers.js';
 import { StatusError } from '../status.js';
 
@@ -48,24 +48,99 @@ const notHeader = new Set([
   'x-request-id',
 ]);
 
-/**
- * The metadata of a call. `-bin` values are decoded from base64, names that metadata cannot carry are dropped.
- * @throws StatusError 400 for a value that metadata cannot carry.
- */
-export function requestMetadata(headers: HeaderFields, requestId: string): Metadata {
-  const metadata: MetadataEntry[] = [];
-  const connection = headerTokens(headers, 'connection');
-  for (let index = 0; index < headers.length; index += 2) {
-    const name = headers[index]!;
-    if (isDropped(name) || (connection.length > 0 && connection.includes(name))) continue;
-    addMetadata(metadata, name, headers[index + 1]!);
-  }
-  metadata.push(['x-request-id', requestId]);
-  addTrace(metadata, headers);
-  return metadata;
+/** What decides about names. */
+export interface HeaderNameOptions {
+  readonly grpcGatewayNames: boolean;
+  readonly identityHeaders: readonly string[];
 }
 
-function isDropped(name: string): boolean {
+/** Headers → metadata and back, for one set of options. */
+export class HeaderNames {
+  private readonly identities: ReadonlySet<string>;
+  private readonly identityPrefixes: readonly string[];
+  private readonly isGateway: boolean;
+
+  constructor({ grpcGatewayNames, identityHeaders }: HeaderNameOptions) {
+    const names = identityHeaders.map((name) => name.toLowerCase());
+    this.identities = new Set(names.filter((name) => !name.endsWith('*')));
+    this.identityPrefixes = names.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1));
+    this.isGateway = grpcGatewayNames;
+  }
+
+  /**
+   * The metadata of a call. `-bin` values are decoded from base64, names that metadata cannot carry are dropped.
+   * @throws StatusError 400 for a value that metadata cannot carry.
+   */
+  metadata(headers: HeaderFields, requestId: string): Metadata {
+    const metadata: MetadataEntry[] = [];
+    const connection = headerTokens(headers, 'connection');
+    for (let index = 0; index < headers.length; index += 2) {
+      const name = headers[index]!;
+      if (connection.length > 0 && connection.includes(name)) continue;
+      if (this.isGateway) this.addGatewayMetadata(metadata, name, headers[index + 1]!);
+      else if (!this.isDropped(name)) addMetadata(metadata, name, headers[index + 1]!);
+    }
+    metadata.push(['x-request-id', requestId]);
+    addTrace(metadata, headers);
+    return metadata;
+  }
+
+  /** True for what a client may not say, or what does not belong to a call. */
+  isDropped(name: string): boolean {
+    return isNeverMetadata(name) || this.isIdentity(name);
+  }
+
+  private isIdentity(name: string): boolean {
+    if (this.identities.size > 0 && this.identities.has(name)) return true;
+    return this.identityPrefixes.length > 0 && this.identityPrefixes.some((prefix) => name.startsWith(prefix));
+  }
+
+  /** grpc-gateway's rules: its prefix is taken off, well-known headers get another, the rest stays behind. */
+  private addGatewayMetadata(metadata: MetadataEntry[], name: string, value: string): void {
+    if (name.startsWith(METADATA_PREFIX)) {
+      const plain = name.slice(METADATA_PREFIX.length);
+      if (plain !== '' && !this.isDropped(plain)) addMetadata(metadata, plain, value);
+    } else if (permanentHeaders.has(name) && !this.isIdentity(name)) {
+      // What metadata cannot carry is left out there, and so it is here.
+      if (isMetadataText(value)) metadata.push([`${PERMANENT_PREFIX}${name}`, value]);
+      if (name === 'authorization') addMetadata(metadata, name, value);
+    }
+  }
+
+  /** Adds the metadata of an answer to `headers`, as HTTP headers. What HTTP cannot carry is left out. */
+  addHeaders(headers: string[], metadata: Metadata): void {
+    this.add(headers, metadata, METADATA_PREFIX);
+  }
+
+  /** The same for trailers, also where they go out among the headers. */
+  addTrailers(headers: string[], trailers: Metadata): void {
+    this.add(headers, trailers, TRAILER_PREFIX);
+  }
+
+  private add(headers: string[], metadata: Metadata, gatewayPrefix: string): void {
+    for (const [name, value] of metadata) {
+      if (notHeader.has(name) || name.startsWith('grpc-') || !isHeaderName(name)) continue;
+      const text = typeof value === 'string' ? value : value.toString('base64');
+      if (isHeaderValue(text)) headers.push(this.isGateway ? gatewayPrefix + name : name, text);
+    }
+  }
+
+  /** Trailers go out as such where the client takes them (they are returned); else they join the headers. */
+  splitTrailers(
+    head: Pick<RequestHead, 'headers' | 'httpVersion' | 'method'>,
+    trailers: Metadata,
+    headers: string[],
+  ): string[] {
+    if (trailers.length === 0) return [];
+    const sent: string[] = [];
+    // An answer to HEAD has no place for them.
+    const canTrail = head.httpVersion !== '1.0' && head.method !== 'HEAD' && takesTrailers(head.headers);
+    this.addTrailers(canTrail ? sent : headers, trailers);
+    return sent;
+  }
+}
+
+function isNeverMetadata(name: string): boolean {
   return (
     notMetadata.has(name) ||
     name.startsWith('grpc-') ||
@@ -75,13 +150,48 @@ function isDropped(name: string): boolean {
   );
 }
 
+function isMetadataText(value: string): boolean {
+  return /^[\x20-\x7e]*$/.test(value);
+}
+
+/** The names that grpc-gateway gives: metadata and trailers of an answer, metadata of a request, and its well-known headers. */
+const METADATA_PREFIX = 'grpc-metadata-';
+const TRAILER_PREFIX = 'grpc-trailer-';
+const PERMANENT_PREFIX = 'grpcgateway-';
+
+/** The headers that grpc-gateway takes for well-known, but those of the connection. */
+const permanentHeaders = new Set([
+  'accept',
+  'accept-charset',
+  'accept-language',
+  'accept-ranges',
+  'authorization',
+  'cache-control',
+  'content-type',
+  'cookie',
+  'date',
+  'from',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-schedule-tag-match',
+  'if-unmodified-since',
+  'max-forwards',
+  'origin',
+  'pragma',
+  'referer',
+  'user-agent',
+  'via',
+  'warning',
+]);
+
 function addMetadata(metadata: MetadataEntry[], name: string, value: string): void {
   if (name.endsWith('-bin')) {
     // Commas stand between the values of several headers that somebody joined into one (gRPC over HTTP/2, "Requests").
     for (const text of value.split(',')) metadata.push([name, decodeBase64(name, text)]);
     return;
   }
-  if (!/^[\x20-\x7e]*$/.test(value)) {
+  if (!isMetadataText(value)) {
     throw StatusError.badField(
       `header ${name}`,
       `gRPC metadata carries printable ASCII alone; percent-encode the value, or send its base64 as ${name}-bin`,
@@ -124,17 +234,8 @@ function isTraceparent(text: string): boolean {
   return !/^0+$/.test(match[2]!) && !/^0+$/.test(match[3]!);
 }
 
-/** Adds the metadata of an answer to `headers`, as HTTP headers. What HTTP cannot carry is left out. */
-export function addResponseHeaders(headers: string[], metadata: Metadata): void {
-  for (const [name, value] of metadata) {
-    if (notHeader.has(name) || name.startsWith('grpc-') || !isHeaderName(name)) continue;
-    const text = typeof value === 'string' ? value : value.toString('base64');
-    if (isHeaderValue(text)) headers.push(name, text);
-  }
-}
-
 /** True where the client takes HTTP trailers. */
-export function takesTrailers(headers: HeaderFields): boolean {
+function takesTrailers(headers: HeaderFields): boolean {
   return header(headers, 'te') !== undefined && headerTokens(headers, 'te').some((token) => /^trailers\b/.test(token));
 }
 

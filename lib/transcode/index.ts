@@ -1,4 +1,5 @@
-export { Buffers, type TranscodeContext } from './context.js';
+export { Buffers, createContext, type TranscodeContext } from './context.js';
+export { ignoredStatusChannel, type IgnoredStatus } from './diagnostics.js';
 export { wrapJson } from './envelope.js';
 export { createErrorWriter } from './error-body.js';
 export { defaultTranscodeOptions, type ErrorFormat, type TranscodeOptions } from './options.js';

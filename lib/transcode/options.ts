@@ -23,6 +23,8 @@ export interface TranscodeOptions extends CodecOptions {
   readonly ignoreQuery: readonly string[];
   /** Skip every unknown query parameter instead of answering 400. Default false. (Envoy `ignore_unknown_query_parameters`.) */
   readonly ignoreUnknownQuery: boolean;
+  /** `$alt`, `$fields`, `$prettyPrint` … in queries; set by presets alone. Default true; Envoy has none. */
+  readonly systemParameters: boolean;
   /** Ignore a body where the rule has none instead of answering 400. Default false; Envoy and grpc-gateway always do. */
   readonly ignoreUnexpectedBody: boolean;
   /** A path value silently replaces another value in the body instead of 400. Default false; grpc-gateway always does. */
@@ -43,6 +45,18 @@ export interface TranscodeOptions extends CodecOptions {
   readonly debugInfo: boolean;
   /** On HTTP/1 the reason phrase of an error is its message (BusyBox wget shows nothing else). Default true. */
   readonly reasonPhrase: boolean;
+  /** An `etag` for answers to GET and HEAD, and 304 where the client has them already. Default false. */
+  readonly etag: boolean;
+  /**
+   * Names of headers and metadata as grpc-gateway has them: `Grpc-Metadata-X` becomes `x` and back, well-known headers get
+   * `grpcgateway-`, others are dropped; set by presets alone. Default false.
+   */
+  readonly grpcGatewayNames: boolean;
+  /**
+   * Headers that say who a client is, and are never taken from clients: names in lower case, or prefixes ending in `*`.
+   * Default none.
+   */
+  readonly identityHeaders: readonly string[];
   /** Deadline of calls whose client gives none, in milliseconds. Default none. */
   readonly defaultDeadlineMs: number | undefined;
   /** The longest deadline a client may ask for, in milliseconds; longer ones are cut to it. Default none. */
@@ -60,6 +74,7 @@ export const defaultTranscodeOptions: TranscodeOptions = Object.freeze({
   literalPlus: false,
   ignoreQuery: Object.freeze([]),
   ignoreUnknownQuery: false,
+  systemParameters: true,
   ignoreUnexpectedBody: false,
   overwritePathFields: false,
   requestCompression: Object.freeze([]),
@@ -70,6 +85,9 @@ export const defaultTranscodeOptions: TranscodeOptions = Object.freeze({
   statusMap: new Map<number, number>(),
   debugInfo: false,
   reasonPhrase: true,
+  etag: false,
+  grpcGatewayNames: false,
+  identityHeaders: Object.freeze([]),
   defaultDeadlineMs: undefined,
   maxDeadlineMs: undefined,
   maxBodyBytes: 4 * 1024 * 1024,

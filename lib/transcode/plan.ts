@@ -3,12 +3,13 @@
  * `gateway` calls for each request that the binding's route matched.
  */
 import type { CallStatus, Metadata, MethodPlan, Reply, RequestHead, UnaryExchange } from '../exchange.js';
+import type { HeaderFields } from '../headers.js';
 import type { Binding } from '../rule/index.js';
 import { StatusError } from '../status.js';
 import type { TranscodeContext } from './context.js';
 import { deadlineOf } from './deadline.js';
 import { parseStatusDetails } from './details.js';
-import { addResponseHeaders, metadataBytes, requestMetadata } from './headers.js';
+import { metadataBytes } from './headers.js';
 import { compileRequest } from './request.js';
 import { compileResponse } from './response.js';
 
@@ -18,9 +19,9 @@ import { compileResponse } from './response.js';
  */
 export function compilePlan(binding: Binding, context: TranscodeContext): MethodPlan {
   const { method } = binding;
-  const { options, writeError } = context;
+  const { options, writeError, names } = context;
   const request = compileRequest(binding, context);
-  const respond = compileResponse(binding, context);
+  const response = compileResponse(binding, context);
   const deadlines = {
     defaultDeadlineMs: binding.options.deadlineMs ?? options.defaultDeadlineMs,
     maxDeadlineMs: options.maxDeadlineMs,
@@ -37,14 +38,15 @@ export function compilePlan(binding: Binding, context: TranscodeContext): Method
 
     openUnary(head, captures) {
       const open = request.open(head, captures);
+      const answer = response.open(head, open.system, open.violations);
       return {
-        metadata: requestMetadata(head.headers, head.requestId),
+        metadata: names.metadata(head.headers, head.requestId),
         timeoutMs: deadlineOf(head.headers, deadlines),
         maxBodyBytes: options.maxBodyBytes,
         contentCodings: open.contentCodings,
         request: (body) => request.finish(open, body),
-        reply: (message, headers, trailers) => respond(head, message, headers, trailers),
-        fail: (status, headers) => writeError(callError(status, headers), head),
+        reply: (message, headers, trailers) => answer(head, message, headers, trailers),
+        fail: (status, headers) => failedCall(status, headers, head, context),
       } satisfies UnaryExchange;
     },
 
@@ -52,16 +54,28 @@ export function compilePlan(binding: Binding, context: TranscodeContext): Method
   };
 }
 
-/** A failed call as an error: its message, its details, and its metadata as response headers. */
-function callError(status: CallStatus, headers: Metadata): StatusError {
+/** A failed call as an answer: its message, its details, its metadata as headers, its trailers where they belong. */
+function failedCall(
+  status: CallStatus,
+  metadata: Metadata,
+  head: RequestHead,
+  { names, writeError }: Pick<TranscodeContext, 'names' | 'writeError'>,
+): Reply {
   const fields: string[] = [];
-  addResponseHeaders(fields, headers);
-  addResponseHeaders(fields, status.trailers);
+  names.addHeaders(fields, metadata);
+  const trailers = names.splitTrailers(head, status.trailers, fields);
   const pairs: [string, string][] = [];
   for (let index = 0; index < fields.length; index += 2) pairs.push([fields[index]!, fields[index + 1]!]);
   const details = metadataBytes(status.trailers, 'grpc-status-details-bin');
-  return new StatusError(status.code, status.message, {
+  const error = new StatusError(status.code, status.message, {
     headers: pairs,
     details: details === undefined ? [] : parseStatusDetails(details),
   });
+  const reply = writeError(error, head);
+  return trailers.length === 0 ? reply : { ...reply, headers: without(reply.headers, 'content-length'), trailers };
+}
+
+/** On HTTP/1.1 trailers need a chunked body. */
+function without(fields: HeaderFields, name: string): HeaderFields {
+  return fields.filter((_, index) => fields[index - (index % 2)] !== name);
 }

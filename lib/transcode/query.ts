@@ -13,6 +13,7 @@ import { Writer } from '../wire/index.js';
 import { fileReader } from './file-part.js';
 import { isHttpBody } from './http-body.js';
 import type { FormPart } from './multipart.js';
+import type { SystemParameterReader } from './system-parameters.js';
 import type { TranscodeOptions } from './options.js';
 import type { MessageNode } from './weave.js';
 
@@ -93,8 +94,15 @@ export class QueryBinder {
   /**
    * Adds what `query` holds to `node`; what is wrong with names goes to `violations`.
    * @param taken what other parts of the request set of oneofs
+   * @param system takes the system parameters; undefined: there are none
    */
-  bind(query: string, node: MessageNode, violations: FieldViolation[], taken: readonly TakenOneof[] = []): void {
+  bind(
+    query: string,
+    node: MessageNode,
+    violations: FieldViolation[],
+    taken: readonly TakenOneof[] = [],
+    system?: SystemParameterReader,
+  ): void {
     const seen = new SeenFields(taken);
     for (const pair of query.split('&')) {
       if (pair === '') continue;
@@ -106,6 +114,7 @@ export class QueryBinder {
           mark < 0 ? undefined : pair.slice(mark + 1),
           node,
           seen,
+          system,
         );
       } catch (error) {
         if (!(error instanceof NameError) && !(error instanceof UnescapeError)) throw error;
@@ -151,8 +160,18 @@ export class QueryBinder {
     nodeOf(target, node).add({ field, read, text, bare: false, label: shortName(name), source: this.noun });
   }
 
-  private bindPair(name: string, rawValue: string | undefined, node: MessageNode, seen: SeenFields): void {
+  private bindPair(
+    name: string,
+    rawValue: string | undefined,
+    node: MessageNode,
+    seen: SeenFields,
+    system: SystemParameterReader | undefined,
+  ): void {
     if (this.isIgnored(name)) return;
+    if (system?.knows(name) === true) {
+      system.add(name, rawValue === undefined ? undefined : unescapeQuery(rawValue, this.options.literalPlus));
+      return;
+    }
     const target = this.resolve(name);
     if (target === undefined) return;
     const { field, read } = target;

@@ -13,6 +13,7 @@ import { contentCodingsOf } from './content-coding.js';
 import type { TranscodeContext } from './context.js';
 import { PathBinder } from './path.js';
 import { QueryBinder, type Reserved, takenOneofs } from './query.js';
+import { noSystemParameters, systemNames, SystemParameterReader, type SystemParameters } from './system-parameters.js';
 import { UpdateMask } from './update-mask.js';
 import { MessageNode, type WeaveContext } from './weave.js';
 
@@ -25,6 +26,8 @@ export interface OpenRequest {
   readonly contentCodings: readonly ContentCoding[];
   /** What fills the update mask; undefined where it is left alone. */
   readonly mask: UpdateMask | undefined;
+  /** What form of answer the query asks for. */
+  readonly system: SystemParameters;
 }
 
 export interface RequestReader {
@@ -52,14 +55,21 @@ export function compileRequest(binding: Binding, shared: TranscodeContext): Requ
   );
   const bodyReader = binding.body.kind === 'none' ? undefined : compileBodyReader(binding, shared);
   const updateMask = UpdateMask.compile(binding, options);
+  const spellings = options.systemParameters ? systemNames(binding.method.input) : undefined;
   const bodyParents = binding.body.kind === 'field' ? binding.body.path.slice(0, -1) : [];
 
   return {
     open(head, captures) {
       const hasBody = bodyReader !== undefined && head.hasBody;
+      const violations: FieldViolation[] = [];
+      const system =
+        spellings === undefined || head.query === undefined
+          ? undefined
+          : new SystemParameterReader(spellings, violations);
       const request: OpenRequest = {
         node: new MessageNode(),
-        violations: [],
+        violations,
+        system: system ?? noSystemParameters,
         contentCodings: hasBody ? contentCodingsOf(head.headers, options.requestCompression) : NO_CODINGS,
         bodyType: hasBody ? bodyReader.typeOf(head.headers) : jsonType,
         mask: head.method === 'PATCH' ? updateMask : undefined,
@@ -72,6 +82,7 @@ export function compileRequest(binding: Binding, shared: TranscodeContext): Requ
           request.node,
           request.violations,
           headerOneofs.length === 0 ? pathOneofs : [...pathOneofs, ...headerOneofs],
+          system,
         );
       }
       return request;

@@ -1,0 +1,191 @@
+/**
+ * In which form the answer of a unary call goes out: decided by the head of the request, before anything is sent to the
+ * service, so that a wrong parameter costs no call. What can be known of a route is compiled at its start.
+ */
+import { indentJson, SelectionError, selectWire, type Codec } from '../codec/index.js';
+import type { HeaderFields } from '../headers.js';
+import type { Binding } from '../rule/index.js';
+import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
+import type { FieldViolation } from '../status.js';
+import type { Writer } from '../wire/index.js';
+import { JSON_TYPE, PROTO_TYPE, TEXT_TYPE } from './accept.js';
+import type { TranscodeContext } from './context.js';
+import type { KeptSelection } from './printers.js';
+import { submessage } from './submessage.js';
+import type { SystemParameters } from './system-parameters.js';
+import { pickText, printText, textFields, type PrintedRoot, type TextPick } from './text-answer.js';
+
+/** How one answer is written. */
+export interface AnswerFormat {
+  readonly contentType: string;
+  /** JSON goes into the envelope, where there is one. */
+  readonly isJson: boolean;
+  /** Indented when it is complete. JSON alone. */
+  readonly pretty: boolean;
+  /** Writes the body of an answer message. */
+  write(message: Buffer, out: Writer): void;
+}
+
+/** The formats of one route. */
+export interface AnswerFormats {
+  /** Chooses by what was asked for. What is wrong with that goes to `violations`; the result is only good without. */
+  choose(headers: HeaderFields, system: SystemParameters, violations: FieldViolation[]): AnswerFormat;
+}
+
+/** Compiles the formats of a route whose answer is not a google.api.HttpBody. */
+export function compileFormats(binding: Binding, context: TranscodeContext): AnswerFormats {
+  return new RouteFormats(binding, context);
+}
+
+class RouteFormats implements AnswerFormats {
+  private readonly usual: AnswerFormat;
+  private readonly indented: AnswerFormat;
+  private readonly root: PrintedRoot;
+  private readonly parents: readonly FieldDescriptor[];
+  private readonly output: MessageDescriptor;
+
+  constructor(
+    binding: Binding,
+    private readonly context: TranscodeContext,
+  ) {
+    const { responseBody, method } = binding;
+    const field = responseBody?.[responseBody.length - 1];
+    this.output = method.output;
+    this.root = field === undefined ? { message: method.output, field: undefined } : { message: undefined, field };
+    this.parents = responseBody?.slice(0, -1) ?? [];
+    this.usual = this.json(context.printers.plain, undefined, context.options.addWhitespace);
+    this.indented = { ...this.usual, pretty: !context.options.addWhitespace };
+  }
+
+  choose(headers: HeaderFields, system: SystemParameters, violations: FieldViolation[]): AnswerFormat {
+    const preferred = this.context.accept.preferred(headers);
+    const { alt, fields, enumsAsInts, prettyPrint } = system;
+    if (alt === undefined && fields === undefined && preferred[0] === JSON_TYPE) {
+      return prettyPrint === undefined || prettyPrint === this.usual.pretty ? this.usual : this.indented;
+    }
+    const kept = fields === undefined ? undefined : this.selection(fields, violations);
+    const json = (): AnswerFormat => {
+      const { printers, options } = this.context;
+      return this.json(enumsAsInts ? printers.ints : printers.plain, kept, prettyPrint ?? options.addWhitespace);
+    };
+    switch (alt) {
+      case 'json':
+        return json();
+      case 'proto':
+        return this.proto(kept) ?? this.refuse('$alt', this.noProtobuf(), violations);
+      case 'text': {
+        const pick = pickText(this.root, kept?.selection);
+        return pick === undefined ? this.refuse('$alt', this.noText(), violations) : this.text(pick);
+      }
+      case 'sse':
+      case 'ndjson':
+        return this.refuse(
+          '$alt',
+          `${alt} is for methods that answer with a stream; write json, or leave it out`,
+          violations,
+        );
+      case undefined:
+        return this.accepted(preferred, kept) ?? json();
+    }
+  }
+
+  /** By `Accept` alone: what cannot be is not an error. */
+  private accepted(preferred: readonly string[], kept: KeptSelection | undefined): AnswerFormat | undefined {
+    for (const type of preferred) {
+      if (type === JSON_TYPE) return undefined;
+      const pick = type === TEXT_TYPE ? pickText(this.root, kept?.selection) : undefined;
+      const format = pick === undefined ? (type === PROTO_TYPE ? this.proto(kept) : undefined) : this.text(pick);
+      if (format !== undefined) return format;
+    }
+    return undefined;
+  }
+
+  private selection(text: string, violations: FieldViolation[]): KeptSelection | undefined {
+    try {
+      return this.context.printers.selection(this.root.message ?? this.root.field, text);
+    } catch (error) {
+      if (!(error instanceof SelectionError)) throw error;
+      violations.push({ field: '$fields', description: error.message });
+      return undefined;
+    }
+  }
+
+  private json(codec: Codec, kept: KeptSelection | undefined, pretty: boolean): AnswerFormat {
+    const { parents } = this;
+    let write: ((message: Buffer, out: Writer) => void) | undefined;
+    return {
+      contentType: JSON_TYPE,
+      isJson: true,
+      pretty,
+      // Compiled on first use: a schema of thousands of routes starts in no time.
+      write: (message, out) => {
+        write ??= this.writer(codec, kept);
+        write(parents.length === 0 ? message : parents.reduce(submessage, message), out);
+      },
+    };
+  }
+
+  private writer(codec: Codec, kept: KeptSelection | undefined): (message: Buffer, out: Writer) => void {
+    const { message, field } = this.root;
+    if (kept === undefined || kept.selection.whole) {
+      return message === undefined ? codec.fieldWriter(field) : codec.writer(message);
+    }
+    const found = kept.writers.get(codec);
+    if (found !== undefined) return found;
+    const writer =
+      message === undefined
+        ? codec.selectedFieldWriter(field, kept.selection)
+        : codec.selectedWriter(message, kept.selection);
+    kept.writers.set(codec, writer);
+    return writer;
+  }
+
+  /** Undefined where the answer is a part of a message that is none itself. */
+  private proto(kept: KeptSelection | undefined): AnswerFormat | undefined {
+    const { field } = this.root;
+    const message = this.root.message ?? (field!.repeated ? undefined : field!.message);
+    if (message === undefined) return undefined;
+    const steps = field === undefined ? this.parents : [...this.parents, field];
+    return {
+      contentType: PROTO_TYPE,
+      isJson: false,
+      pretty: false,
+      write: (wire, out) => {
+        const part = steps.reduce(submessage, wire);
+        if (kept === undefined) out.raw(part);
+        else selectWire(message, kept.selection, part, out);
+      },
+    };
+  }
+
+  private text(pick: TextPick): AnswerFormat {
+    const { output, parents, context } = this;
+    return {
+      contentType: 'text/plain; charset=utf-8',
+      isJson: false,
+      pretty: false,
+      write: (wire, out) => out.utf8(printText(pick, output, parents.reduce(submessage, wire), context.printers.plain)),
+    };
+  }
+
+  private noProtobuf(): string {
+    return `the answer of this route is the field "${this.root.field!.name}", which is no message; write json, or leave it out`;
+  }
+
+  private noText(): string {
+    const names = textFields(this.root);
+    return names.length === 0
+      ? 'text is for one value, and the answer has none that could be picked; write json, or leave it out'
+      : `text is for one value; pick one with fields=…: ${names.slice(0, 50).join(', ')}${names.length > 50 ? ', …' : ''}`;
+  }
+
+  private refuse(field: string, description: string, violations: FieldViolation[]): AnswerFormat {
+    violations.push({ field, description });
+    return this.usual;
+  }
+}
+
+/** What was written, indented where it shall be. */
+export function finishJson(json: Buffer, pretty: boolean): Buffer {
+  return pretty ? indentJson(json) : json;
+}

@@ -1,0 +1,113 @@
+/**
+ * System parameters of a query, after https://cloud.google.com/apis/docs/system-parameters: what form the answer shall have.
+ * They are no fields of the request, and known on every route; without the `$` where the request message has no field of
+ * that name.
+ */
+import type { MessageDescriptor } from '../schema/types.js';
+import { nearestName, type FieldViolation } from '../status.js';
+import { quote } from '../uri.js';
+
+/** `sse` and `ndjson` are framings of streams. */
+export type Alt = 'json' | 'sse' | 'ndjson' | 'proto' | 'text';
+
+/** What a request asks for; undefined members were not given. */
+export interface SystemParameters {
+  readonly alt: Alt | undefined;
+  /** `json;enum-encoding=int`. */
+  readonly enumsAsInts: boolean;
+  /** The text of `$fields`: never empty. */
+  readonly fields: string | undefined;
+  readonly prettyPrint: boolean | undefined;
+}
+
+export const noSystemParameters: SystemParameters = Object.freeze({
+  alt: undefined,
+  enumsAsInts: false,
+  fields: undefined,
+  prettyPrint: undefined,
+});
+
+/** Canonical names; each may be written without its `$`. */
+const names = ['$alt', '$fields', '$prettyPrint', '$apiVersion', '$.xgafv'] as const;
+type Name = (typeof names)[number];
+
+const alts: ReadonlySet<string> = new Set<Alt>(['json', 'sse', 'ndjson', 'proto', 'text']);
+const altWords = ['json', 'json;enum-encoding=int', 'proto', 'text', 'sse', 'ndjson'];
+
+/** The spellings under which one route knows them. */
+export type SystemNames = ReadonlyMap<string, Name>;
+
+/** Without `$` a name is the field's where the request message has one. */
+export function systemNames(input: MessageDescriptor): SystemNames {
+  const spellings = new Map<string, Name>();
+  for (const name of names) {
+    spellings.set(name, name);
+    const plain = name.slice(1);
+    if (input.field(plain) === undefined) spellings.set(plain, name);
+  }
+  return spellings;
+}
+
+/** Collects the system parameters of one query. */
+export class SystemParameterReader implements SystemParameters {
+  alt: Alt | undefined;
+  enumsAsInts = false;
+  fields: string | undefined;
+  prettyPrint: boolean | undefined;
+  private readonly seen = new Map<Name, string>();
+
+  constructor(
+    private readonly spellings: SystemNames,
+    private readonly violations: FieldViolation[],
+  ) {}
+
+  /** True for the name of a system parameter. */
+  knows(spelling: string): boolean {
+    return this.spellings.has(spelling);
+  }
+
+  /** @param text the value; undefined where the parameter has no `=`. */
+  add(spelling: string, text: string | undefined): void {
+    const name = this.spellings.get(spelling)!;
+    const first = this.seen.get(name);
+    if (first !== undefined) {
+      this.fail(
+        spelling,
+        `given more than once${first === spelling ? ', expected one value' : ` (also as ${quote(first)})`}`,
+      );
+      return;
+    }
+    this.seen.set(name, spelling);
+    if (name === '$alt') this.readAlt(spelling, text ?? '');
+    else if (name === '$fields') this.readFields(spelling, text ?? '');
+    else if (name === '$prettyPrint') this.readPrettyPrint(spelling, text ?? 'true');
+  }
+
+  private readAlt(spelling: string, text: string): void {
+    if (text === 'json;enum-encoding=int') {
+      this.alt = 'json';
+      this.enumsAsInts = true;
+    } else if (alts.has(text)) {
+      this.alt = text as Alt;
+    } else {
+      const near = nearestName(text, altWords);
+      const hint = near === undefined ? '' : `; did you mean ${near}?`;
+      this.fail(spelling, `found ${quote(text)}, expected one of ${altWords.join(', ')}${hint}`);
+    }
+  }
+
+  private readFields(spelling: string, text: string): void {
+    if (text !== '') this.fields = text;
+    else this.fail(spelling, 'found "", expected field paths with commas between them, such as name,spec.cpus');
+  }
+
+  private readPrettyPrint(spelling: string, text: string): void {
+    if (text === 'true' || text === '1') this.prettyPrint = true;
+    else if (text === 'false' || text === '0') this.prettyPrint = false;
+    else this.fail(spelling, `found ${quote(text)}, expected true, false, 1 or 0`);
+  }
+
+  private fail(field: string, description: string): void {
+    this.violations.push({ field, description });
+  }
+}
