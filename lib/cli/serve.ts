@@ -1,5 +1,5 @@
 /** `photongate serve`: runs a proxy until a signal ends it. */
-import { errorChannel, type InternalError } from '../gateway/index.js';
+import { errorChannel, ignoredStatusChannel, type IgnoredStatus, type InternalError } from '../gateway/index.js';
 import type { Config } from '../config/index.js';
 import { startProxy } from '../proxy.js';
 import { renderProblem } from './render.js';
@@ -39,7 +39,7 @@ function firstSignal(terminal: Terminal): Promise<void> {
   });
 }
 
-/** Faults of ours: a client sees "internal error", the operator why. */
+/** Faults of ours, of which a client sees "internal error" and the operator why; and what of a service's was ignored. */
 function logErrors(terminal: Terminal): () => void {
   const log = (message: unknown): void => {
     const { cause, requestId, method, path } = message as InternalError;
@@ -50,6 +50,19 @@ function logErrors(terminal: Terminal): () => void {
         : `${JSON.stringify({ level: 'error', time: new Date().toISOString(), msg: 'internal error', request_id: requestId, method, path, error: text })}\n`,
     );
   };
+  const logIgnored = (message: unknown): void => {
+    const { rpc, requestId, found, reason } = message as IgnoredStatus;
+    const text = `x-http-code ${JSON.stringify(found)} of ${rpc} is ignored: ${reason}`;
+    terminal.error(
+      terminal.interactive
+        ? `photongate: warning, request ${requestId}: ${text}\n`
+        : `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), msg: text, request_id: requestId })}\n`,
+    );
+  };
   errorChannel.subscribe(log);
-  return () => void errorChannel.unsubscribe(log);
+  ignoredStatusChannel.subscribe(logIgnored);
+  return () => {
+    errorChannel.unsubscribe(log);
+    ignoredStatusChannel.unsubscribe(logIgnored);
+  };
 }

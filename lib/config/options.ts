@@ -277,6 +277,22 @@ export const optionSpecs: readonly OptionSpec[] = [
     'true',
     'HTTP/1 reason phrase of an error is its message',
   ),
+  option(
+    answers,
+    'etag',
+    'etag',
+    booleanValue,
+    'false',
+    'an ETag for answers to GET, and 304 where If-None-Match has it',
+  ),
+  option(
+    answers,
+    'compression',
+    'compression',
+    choicesValue('gzip', 'br', 'zstd'),
+    'none',
+    'content codings for answers, the best first; zstd where Node has it',
+  ),
 
   option(access, 'check_origin', 'checkOrigin', booleanValue, 'true', 'refuse writes from web pages of other origins'),
   option(
@@ -286,6 +302,14 @@ export const optionSpecs: readonly OptionSpec[] = [
     listValue,
     'none',
     'names, besides IP addresses and localhost, that a loopback listener answers to; * for all',
+  ),
+  option(
+    access,
+    'identity_headers',
+    'identityHeaders',
+    listValue,
+    'none',
+    'headers that say who a client is: removed from what clients send; a trailing * makes a prefix',
   ),
 
   option(encryption, 'tls_cert', 'tlsCert', pathValue, 'none', 'certificate of the listener (PEM): it takes TLS alone'),

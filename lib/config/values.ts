@@ -179,16 +179,21 @@ export const listValue: ValueKind<readonly string[]> = {
   },
 };
 
-/** Some out of a few names: a flag repeats or takes commas, a file has a list or one text. */
+/** Some out of a few names, in an order that may matter: a flag repeats or takes commas. `none` is the empty list. */
 export function choicesValue<const T extends string>(...choices: readonly T[]): ValueKind<readonly T[]> {
   const one = enumValue(...choices);
   return {
     placeholder: `${choices.join('|')},…`,
-    description: `a list out of ${choices.join(', ')}`,
+    description: `none, or a list out of ${choices.join(', ')}`,
     repeatable: true,
-    jsonSchema: { anyOf: [one.jsonSchema, { type: 'array', items: one.jsonSchema, uniqueItems: true }] },
+    jsonSchema: {
+      anyOf: [{ enum: ['none', ...choices] }, { type: 'array', items: one.jsonSchema, uniqueItems: true }],
+    },
     print: (values) => values,
-    read: (raw) => [...new Set(listValue.read(raw).map((name) => one.read(name)))],
+    read: (raw) => {
+      const names = raw === null || raw === 'none' ? [] : listValue.read(raw);
+      return [...new Set(names.map((name) => one.read(name)))];
+    },
   };
 }
 

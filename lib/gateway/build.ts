@@ -3,7 +3,7 @@
  * wrong goes to the problem list; the gateway is only good if that stays empty.
  */
 import type { Channel } from '../exchange.js';
-import { compilePolicies } from '../policy/index.js';
+import { compileEncoder, compilePolicies } from '../policy/index.js';
 import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
 import { bindingsOf, selectServices, type Binding, type RuleSet } from '../rule/index.js';
 import type { Schema, ServiceDescriptor } from '../schema/index.js';
@@ -75,6 +75,7 @@ export function buildGateway(
     pages,
     writeError: context.writeError,
     maxConcurrentRequests: options.maxConcurrentRequests,
+    encode: compileEncoder(options.compression),
   });
   return { gateway, services: served, bindings };
 }

@@ -3,7 +3,7 @@
  * error becomes an answer in the route's (or the listener's) shape. Its tables are built by `build` and never change.
  */
 import type { Channel, ErrorWriter, Exchange, MethodPlan, Reply, RequestHead } from '../exchange.js';
-import type { Policy } from '../policy/index.js';
+import type { Policy, ReplyEncoder } from '../policy/index.js';
 import type { PathMatcher } from '../router/index.js';
 import { Code, StatusError } from '../status.js';
 import { quote, splitTarget } from '../uri.js';
@@ -27,6 +27,8 @@ export interface GatewayParts {
   readonly pages: ReadonlyMap<string, Page>;
   readonly writeError: ErrorWriter;
   readonly maxConcurrentRequests: number;
+  /** Encodes answers; undefined: none is. */
+  readonly encode: ReplyEncoder | undefined;
 }
 
 export class Gateway {
@@ -136,6 +138,13 @@ class Run {
   }
 
   onReply(reply: Reply): void {
+    if (this.settled) return;
+    const encoded = this.parts.encode?.(this.head.headers, reply);
+    if (encoded instanceof Promise) void encoded.then((result) => this.answer(result));
+    else this.answer(encoded ?? reply);
+  }
+
+  private answer(reply: Reply): void {
     if (this.settled) return;
     this.settle();
     this.exchange.respond(reply);

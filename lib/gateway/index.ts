@@ -1,4 +1,5 @@
 export { buildGateway, type BuiltGateway, type GatewayContext, type ServedService } from './build.js';
+export { ignoredStatusChannel, type IgnoredStatus } from '../transcode/index.js';
 export { errorChannel, type InternalError } from './diagnostics.js';
 export { Gateway } from './gateway.js';
 export { defaultGatewayOptions, type GatewayOptions } from './options.js';

@@ -1,6 +1,7 @@
 /**
  * Which policies a listener has, and in which order: decided once from its options.
  */
+import type { ContentCoding } from './compression.js';
 import { methodOverridePolicy } from './method-override.js';
 import { hostPolicy, isLoopback, originPolicy } from './origin.js';
 import type { Policy } from './policy.js';
@@ -12,12 +13,15 @@ export interface PolicyOptions {
   readonly allowedHosts: readonly string[];
   /** Honour `X-HTTP-Method-Override` on POST. Default false. */
   readonly methodOverride: boolean;
+  /** Content codings for answers, the best first. Default none. (Envoy: the filter `compressor`.) */
+  readonly compression: readonly ContentCoding[];
 }
 
 export const defaultPolicyOptions: PolicyOptions = Object.freeze({
   checkOrigin: true,
   allowedHosts: Object.freeze([]),
   methodOverride: false,
+  compression: Object.freeze([]),
 });
 
 /** The policies of a listener, in the order in which they run. `listenHost` is the address that it binds. */

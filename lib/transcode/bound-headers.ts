@@ -3,11 +3,13 @@
  * sent as one (`(photongate.http)`, docs/semantics.md).
  */
 import type { Codec, TextReader } from '../codec/index.js';
-import { headerValues, isHeaderValue, type HeaderFields } from '../headers.js';
+import { header, headerValues, isHeaderValue, type HeaderFields } from '../headers.js';
 import type { Binding } from '../rule/index.js';
 import type { FieldDescriptor } from '../schema/types.js';
-import type { FieldViolation } from '../status.js';
+import { ConfigError, type FieldViolation } from '../status.js';
+import { quote } from '../uri.js';
 import type { Writer } from '../wire/index.js';
+import type { HeaderNames } from './headers.js';
 import { type TakenOneof, takenOneofs } from './query.js';
 import { submessage } from './submessage.js';
 import type { MessageNode } from './weave.js';
@@ -25,8 +27,18 @@ interface BoundHeader {
 export class HeaderBinder {
   private readonly bound: readonly BoundHeader[];
 
-  constructor(binding: Binding, codec: Codec) {
-    this.bound = binding.options.headers.flatMap(({ source, name, path }) => {
+  /** @throws ConfigError where a header is one that is never taken from clients. */
+  constructor(binding: Binding, codec: Codec, names: Pick<HeaderNames, 'isDerived'>) {
+    this.bound = binding.options.headers.flatMap(({ source, name, path, place }) => {
+      if (source === 'header' && names.isDerived(name)) {
+        throw new ConfigError({
+          code: 'option-value',
+          message: `headers: ${quote(name)} is never taken from clients, so it sets nothing`,
+          place,
+          rpc: binding.method.fullName,
+          hint: 'name another header, or take it out of identity_headers',
+        });
+      }
       const field = path[path.length - 1]!;
       const read = codec.textReader(field);
       const oneofs = takenOneofs(path, `the ${source} ${name}`);
@@ -88,7 +100,8 @@ export function compileFieldHeaders(binding: Binding, codec: Codec, scratch: Wri
       scratch.reset();
       write(parents.reduce(submessage, message), scratch);
       const text = plainText(scratch.peek().toString('utf8'));
-      if (text !== '' && isHeaderValue(text)) headers.push(name, text);
+      // What the service set itself stays.
+      if (text !== '' && isHeaderValue(text) && header(headers, name) === undefined) headers.push(name, text);
     }
   };
 }

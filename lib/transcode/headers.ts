@@ -33,8 +33,6 @@ const notMetadata = new Set([
   'x-request-id',
   'traceparent',
   'tracestate',
-  // What a proxy says of a client; a client may not say it of itself.
-  'forwarded',
 ]);
 
 /** Metadata that never becomes a response header. */
@@ -88,6 +86,11 @@ export class HeaderNames {
   /** True for what a client may not say, or what does not belong to a call. */
   isDropped(name: string): boolean {
     return isNeverMetadata(name) || this.isIdentity(name);
+  }
+
+  /** True for what the proxy says of a client, and a client may not say of itself. */
+  isDerived(name: string): boolean {
+    return isDerivedByProxy(name) || this.isIdentity(name);
   }
 
   private isIdentity(name: string): boolean {
@@ -144,10 +147,13 @@ function isNeverMetadata(name: string): boolean {
   return (
     notMetadata.has(name) ||
     name.startsWith('grpc-') ||
-    name.startsWith('x-forwarded-') ||
-    name.startsWith('x-envoy-original-') ||
+    isDerivedByProxy(name) ||
     !/^[0-9a-z_.-]+$/.test(name)
   );
+}
+
+function isDerivedByProxy(name: string): boolean {
+  return name === 'forwarded' || name.startsWith('x-forwarded-') || name.startsWith('x-envoy-original-');
 }
 
 function isMetadataText(value: string): boolean {

@@ -44,7 +44,7 @@ export function compileRequest(binding: Binding, shared: TranscodeContext): Requ
   const { codec, options, buffers } = shared;
   const out = buffers.message;
   const path = new PathBinder(binding, codec, options.urlUnescape);
-  const boundHeaders = new HeaderBinder(binding, codec);
+  const boundHeaders = new HeaderBinder(binding, codec, shared.names);
   const pathOneofs = binding.variables.flatMap(({ fieldPath }) => takenOneofs(fieldPath, 'the path'));
   const query = new QueryBinder(
     'query parameter',
