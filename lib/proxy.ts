@@ -6,7 +6,7 @@ import { type Config, type ListenerConfig, type MountConfig, upstreamTlsOf } fro
 import type { Channel } from './exchange.js';
 import { buildGateway, type BuiltGateway, type GatewayContext, type GatewayOptions, Site } from './gateway/index.js';
 import { loadSchema, type Schema, type SchemaSources } from './schema/index.js';
-import { type Binding, RuleFiles } from './rule/index.js';
+import { type Binding, checkMethodRules, RuleFiles } from './rule/index.js';
 import type { DocumentedPart } from './openapi/index.js';
 import { checkListenerTls, type ExchangeHandler, listen, type Listener } from './server/index.js';
 import { Code, ConfigError, type Problem, ProblemList } from './status.js';
@@ -59,11 +59,18 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
   const schema = loadSchema(config.sources, problems);
   const types = withErrorDetails(schema, config.sources);
   const ruleFiles = new RuleFiles(schema, config.sources.workingDirectory, problems);
+  const parts = config.listeners.flatMap(({ root, mounts }) => [root, ...mounts]);
+  checkMethodRules(
+    parts.flatMap(({ methods }) => methods),
+    schema,
+    problems,
+  );
   const listeners = config.listeners.map((listener) => {
     const build = (mount: MountConfig, below: readonly PreparedPart[]): PreparedPart => {
       const context: GatewayContext = {
         schema,
         rules: ruleFiles.ruleSet(mount.rules),
+        methods: mount.methods,
         types,
         channelFor: options.offline === true ? () => offlineChannel : channelsOf(mount, pool, problems),
         listenHost: listener.host,

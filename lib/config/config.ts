@@ -1,7 +1,14 @@
 /** What a start needs to know, checked and complete. Made from flags and a file by `loadConfig`. */
 import type { SchemaSources } from '../schema/index.js';
 import type { UpstreamSpec } from '../upstream/index.js';
+import type { MethodRule } from '../rule/index.js';
 import type { Options } from './options.js';
+import type { RawValue } from './values.js';
+
+/** Method options for a selector, and how they were written. */
+export interface MethodSetting extends MethodRule {
+  readonly raw: Readonly<Record<string, RawValue>>;
+}
 
 export interface Config {
   readonly sources: SchemaSources;
@@ -32,6 +39,8 @@ export interface MountConfig {
   readonly rules: readonly string[];
   /** In the order in which they were given; those of the mount hide those of the same name above it. */
   readonly upstreams: readonly UpstreamSpec[];
+  /** One for each selector, the widest first. */
+  readonly methods: readonly MethodSetting[];
   readonly options: Options;
 }
 
@@ -52,6 +61,8 @@ export interface ServingSettings {
   /** Paths of service configs. */
   readonly rules?: readonly string[];
   readonly upstreams?: readonly UpstreamSpec[];
+  /** By selector; those of an inner level win, member by member. */
+  readonly methods?: readonly MethodSetting[];
   readonly options?: Partial<Options>;
 }
 

@@ -18,16 +18,20 @@ import {
 import { ConfigError, nearestName, type ProblemList, type SourcePlace } from '../status.js';
 import { quote } from '../uri.js';
 import { parseUpstream, type UpstreamSpec, type UpstreamTls } from '../upstream/index.js';
-import type { ListenerSettings, MountSettings, ServingSettings, Settings } from './config.js';
+import type { OptionMessage, OptionValue } from '../schema/index.js';
+import type { ListenerSettings, MethodSetting, MountSettings, ServingSettings, Settings } from './config.js';
 import { absolutePaths, optionSpec, type OptionSpec, optionSpecs, type Options } from './options.js';
 import { OptionError, type RawValue } from './values.js';
 
 /** The largest file that is read, in bytes. */
 const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
+/** Method options are maps of lists of maps. */
+const MAX_OPTION_DEPTH = 10;
+
 /** Keys of a place besides the options. */
 type Keys = readonly string[];
-const servingKeys = ['services', 'rules', 'upstreams'];
+const servingKeys = ['services', 'rules', 'upstreams', 'methods'];
 const topKeys: Keys = ['proto', 'proto_path', 'descriptor_set', 'listen', 'listeners', 'tls', ...servingKeys];
 const listenerKeys: Keys = ['listen', 'mounts', 'tls', ...servingKeys];
 const mountKeys: Keys = ['path', 'host', ...servingKeys];
@@ -117,6 +121,7 @@ class FileReader {
     if (name === 'services') into.services = this.texts(value);
     else if (name === 'rules') into.rules = this.paths(value);
     else if (name === 'upstreams') into.upstreams = this.upstreams(value);
+    else if (name === 'methods') into.methods = this.methods(value);
     else this.option({ name, key, value }, into.options!, keys);
   }
 
@@ -198,6 +203,51 @@ class FileReader {
       const specs = this.upstream(target ?? key, name === 'default' ? text : `${name}=${text}`);
       return tls === undefined ? specs : specs.map((spec) => ({ ...spec, tls }));
     });
+  }
+
+  /** A map of selectors; what is in each is judged where the method is known. */
+  private methods(value: Node | null): MethodSetting[] {
+    if (!isMap(value)) {
+      this.error(
+        value,
+        'config-type',
+        '"methods" is a map of selectors, such as "pkg.Service.Method: { success_status: 201 }"',
+      );
+      return [];
+    }
+    return this.pairs(value).flatMap(({ name, key, value: options }) => {
+      if (!isMap(options)) {
+        this.error(options ?? key, 'config-type', `the options of ${name} are a map, such as { success_status: 201 }`);
+        return [];
+      }
+      const raw = this.plain(options) as Readonly<Record<string, RawValue>>;
+      return [{ selector: name, place: this.placeOf(key), option: this.optionMessage(options, 0), raw }];
+    });
+  }
+
+  /** As an annotation's option reads: a list is its member again and again; null is not there. */
+  private optionMessage(map: YAMLMap, depth: number): OptionMessage {
+    const fields = this.pairs(map).flatMap(({ name, key, value }) => {
+      const items = isSeq(value) ? (value.items as Node[]).map((item) => this.resolved(item)) : [value];
+      return items.flatMap((item) => {
+        const option = this.methodValue(item, depth + 1);
+        return option === undefined ? [] : [{ name, value: option, place: this.placeOf(item ?? key) }];
+      });
+    });
+    return { fields, place: this.placeOf(map) };
+  }
+
+  private methodValue(node: Node | null, depth: number): OptionValue | undefined {
+    if (isMap(node)) {
+      if (depth <= MAX_OPTION_DEPTH) return this.optionMessage(node, depth);
+      this.error(node, 'config-type', `maps are nested more than ${MAX_OPTION_DEPTH} deep`);
+      return undefined;
+    }
+    if (!isScalar(node) || node.value === null) return undefined;
+    const { value } = node;
+    return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+      ? value
+      : String(value);
   }
 
   private upstreamMap(map: YAMLMap): { text: RawValue; tls: UpstreamSpec['tls'] } {

@@ -37,6 +37,12 @@ export function configJsonSchema(): object {
   };
 }
 
+const text = { type: 'string' };
+
+function listOf(members: object): object {
+  return { type: 'array', items: closed(members) };
+}
+
 function closed(properties: object): object {
   return { type: 'object', properties, additionalProperties: false };
 }
@@ -63,6 +69,18 @@ function serving(specs: readonly OptionSpec[]): Record<string, object> {
   return {
     services: { ...texts, description: 'names, packages or wildcards of services' },
     rules: { ...texts, description: 'service configs whose http.rules replace annotations' },
+    methods: {
+      description: 'selectors of RPCs → method options, which replace those of (photongate.http)',
+      type: 'object',
+      additionalProperties: closed({
+        success_status: { type: 'integer', minimum: 200, maximum: 399 },
+        headers: listOf({ header: text, cookie: text, field: text }),
+        response_headers: listOf({ header: text, field: text }),
+        update_mask: { type: 'boolean' },
+        sse: closed({ id: text, event: text }),
+        deadline: { ...text, description: 'none, or a time such as 5s' },
+      }),
+    },
     upstreams: {
       description: 'package or service → target; default for the rest',
       anyOf: [

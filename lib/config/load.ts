@@ -7,11 +7,13 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigError, ProblemList } from '../status.js';
 import { parseListener } from '../server/index.js';
+import { mergeMethodRules } from '../rule/index.js';
 import type { UpstreamSpec } from '../upstream/index.js';
 import type {
   Config,
   ListenerConfig,
   ListenerSettings,
+  MethodSetting,
   MountConfig,
   MountSettings,
   ServingSettings,
@@ -139,7 +141,22 @@ function mountOf(
     services: innermost(levels, 'services'),
     rules: innermost(levels, 'rules') ?? [],
     upstreams: upstreamsOf(levels),
+    methods: mergeMethodRules(
+      levels.flatMap(({ methods = [] }) => methods),
+      mergeMethods,
+    ),
     options: completeOptions(options, workingDirectory),
+  };
+}
+
+/** The inner level's members replace those of the outer. */
+function mergeMethods(outer: MethodSetting, inner: MethodSetting): MethodSetting {
+  const names = new Set(inner.option.fields.map(({ name }) => name));
+  const kept = outer.option.fields.filter(({ name }) => !names.has(name));
+  return {
+    ...inner,
+    option: { ...inner.option, fields: [...kept, ...inner.option.fields] },
+    raw: { ...outer.raw, ...inner.raw },
   };
 }
 

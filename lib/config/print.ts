@@ -40,7 +40,7 @@ function printListener({ listen, root, mounts }: ListenerConfig, workingDirector
 }
 
 function printMount(
-  { services, rules, upstreams, options }: MountConfig,
+  { services, rules, upstreams, methods, options }: MountConfig,
   workingDirectory: string,
   isListener: boolean,
 ): object {
@@ -48,6 +48,9 @@ function printMount(
     ...(services === undefined ? {} : { services }),
     ...(rules.length === 0 ? {} : { rules: absolute(rules, workingDirectory) }),
     ...(upstreams.length === 0 ? {} : { upstreams: Object.fromEntries(upstreams.map(printUpstream)) }),
+    ...(methods.length === 0
+      ? {}
+      : { methods: Object.fromEntries(methods.map(({ selector, raw }) => [selector, raw])) }),
     ...printOptions(options, isListener),
   };
 }

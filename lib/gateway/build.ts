@@ -5,7 +5,7 @@
 import type { Channel } from '../exchange.js';
 import { compileEncoder, compilePolicies } from '../policy/index.js';
 import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
-import { bindingsOf, selectServices, type Binding, type RuleSet } from '../rule/index.js';
+import { bindingsOf, selectServices, type Binding, type MethodRule, type RuleSet } from '../rule/index.js';
 import type { Schema, ServiceDescriptor } from '../schema/index.js';
 import type { ProblemList } from '../status.js';
 import { compilePlan, createContext, type TranscodeContext } from '../transcode/index.js';
@@ -32,6 +32,8 @@ export interface GatewayContext {
   readonly schema: Schema;
   /** Rules of service configs; they replace annotations. */
   readonly rules: RuleSet;
+  /** Method options by selector; they replace those of annotations. */
+  readonly methods?: readonly MethodRule[];
   /** Types that may stand in a google.protobuf.Any. */
   readonly types: Pick<Schema, 'message'>;
   /** The channel to a service, by full name; throws a ConfigError where it has none. */
@@ -50,12 +52,12 @@ export interface GatewayContext {
 
 /** Builds a gateway. Problems are collected in `problems`; it is only good where there are none. */
 export function buildGateway(
-  { schema, rules, types, channelFor, listenHost, prefix, thorough, mounted = [], mountedParts = [] }: GatewayContext,
+  { schema, rules, methods, types, channelFor, listenHost, prefix, thorough, mounted = [], mountedParts = [] }: GatewayContext,
   options: GatewayOptions,
   problems: ProblemList,
 ): BuiltGateway {
   const services = servicesOf(schema, options.services, problems);
-  const bindings = bindingsOf(services, problems, { ...options, rules });
+  const bindings = bindingsOf(services, problems, { ...options, rules, methods });
   const context = createContext(types, options);
   const served = services.flatMap((service) => {
     const channel = problems.attempt(() => channelFor(service.fullName));

@@ -17,6 +17,7 @@ import {
 } from './field-path.js';
 import { readHttpRules, type HttpRule } from './http-rule.js';
 import { readMethodOptions, type MethodOptions } from './method-options.js';
+import { methodRulesFor, type MethodRule } from './method-rules.js';
 import { RpcProblems, type Located } from './option-reader.js';
 import type { RuleOrigin } from './origin.js';
 import type { RuleSet } from './rule-files.js';
@@ -62,6 +63,8 @@ export interface BindingOptions {
   readonly autoMapping?: boolean;
   /** Rules that replace those of annotations. Default: none. */
   readonly rules?: Pick<RuleSet, 'forRpc'> | undefined;
+  /** Method options by selector, as `mergeMethodRules` gives them. Default: none. */
+  readonly methods?: readonly MethodRule[] | undefined;
 }
 
 /**
@@ -78,7 +81,8 @@ export function bindingsOf(
   return services.flatMap((service) =>
     service.methods.flatMap((method) => {
       const reporter = new RpcProblems(method.fullName, problems);
-      const methodOptions = readMethodOptions(method, reporter);
+      const configured = methodRulesFor(options.methods ?? [], method.fullName);
+      const methodOptions = readMethodOptions(method, reporter, configured);
       return rulesOf(method, options, reporter).flatMap((rule) => {
         const declaration = counts.get(service.file.name) ?? 0;
         counts.set(service.file.name, declaration + 1);

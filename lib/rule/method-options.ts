@@ -48,7 +48,7 @@ export interface MethodOptions {
   /** Fill an empty update mask from the body of a PATCH. */
   readonly updateMask: boolean | undefined;
   readonly sse: SseOptions | undefined;
-  /** Time for the call where the client asks for none; above 0. */
+  /** Time for the call where the client asks for none; above 0. Infinity: none, whatever the defaults say. */
   readonly deadlineMs: number | undefined;
 }
 
@@ -64,22 +64,40 @@ export const noMethodOptions: MethodOptions = Object.freeze({
 
 const members = ['success_status', 'headers', 'response_headers', 'update_mask', 'sse', 'deadline'];
 
-/** The options of a method; what is wrong is reported and left out. */
-export function readMethodOptions(method: MethodDescriptor, problems: RpcProblems): MethodOptions {
+/**
+ * The options of a method; what is wrong is reported and left out.
+ * @param configured what a configuration says of it, the weakest first: each member replaces that of the annotation.
+ */
+export function readMethodOptions(
+  method: MethodDescriptor,
+  problems: RpcProblems,
+  configured: readonly OptionMessage[] = [],
+): MethodOptions {
   const option = method.option('photongate.http');
-  if (option === undefined) return noMethodOptions;
-  const reader = new OptionReader(option, 'photongate.HttpOptions', members, problems);
+  if (option === undefined && configured.length === 0) return noMethodOptions;
+  const readerOf = (source: OptionMessage): OptionReader =>
+    new OptionReader(source, 'photongate.HttpOptions', members, problems);
+  const annotation = readerOf(option ?? { fields: [], place: method.place });
+  const config = configured.map(readerOf);
+  const configOf = (member: string): OptionReader | undefined => config.findLast((reader) => reader.hasAny([member]));
+  const of = (member: string): OptionReader => configOf(member) ?? annotation;
   const fields = new FieldReader(method, problems);
+  const configDeadline = configOf('deadline');
   return Object.freeze({
-    successStatus: readSuccessStatus(reader, problems),
+    successStatus: readSuccessStatus(of('success_status'), problems),
     headers: withoutConflicts(
-      reader.messages('headers').flatMap((entry) => fields.requestHeader(entry)),
+      of('headers')
+        .messages('headers')
+        .flatMap((entry) => fields.requestHeader(entry)),
       problems,
     ),
-    responseHeaders: reader.messages('response_headers').flatMap((entry) => fields.responseHeader(entry)),
-    updateMask: reader.boolean('update_mask')?.value,
-    sse: readSse(reader, method, fields, problems),
-    deadlineMs: readDeadline(reader, problems),
+    responseHeaders: of('response_headers')
+      .messages('response_headers')
+      .flatMap((entry) => fields.responseHeader(entry)),
+    updateMask: of('update_mask').boolean('update_mask')?.value,
+    sse: readSse(of('sse'), method, fields, problems),
+    deadlineMs:
+      configDeadline === undefined ? readDeadline(annotation, problems) : readConfigDeadline(configDeadline, problems),
   });
 }
 
@@ -136,6 +154,24 @@ function readDeadline(reader: OptionReader, problems: RpcProblems): number | und
     message: `deadline is ${seconds} s and ${nanos} ns, expected a time above 0`,
     place: deadline.place,
     hint: 'write deadline { seconds: 5 }, or leave it out for the default',
+  });
+  return undefined;
+}
+
+const timeUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** As a configuration writes times; `none` takes away every default. */
+function readConfigDeadline(reader: OptionReader, problems: RpcProblems): number | undefined {
+  const deadline = reader.text('deadline');
+  if (deadline === undefined) return undefined;
+  if (deadline.value === 'none') return Infinity;
+  const match = /^(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h)$/.exec(deadline.value);
+  const milliseconds = match === null ? 0 : Number(match[1]) * timeUnits[match[2]!]!;
+  if (milliseconds > 0) return milliseconds;
+  problems.error({
+    code: 'option-value',
+    message: `deadline is ${quote(deadline.value)}, expected none or a time above 0, such as 250ms, 1.5s or 2m`,
+    place: deadline.place,
   });
   return undefined;
 }

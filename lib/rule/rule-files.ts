@@ -4,10 +4,11 @@
  */
 import { isAbsolute, relative, resolve } from 'node:path';
 import { diskFiles, type FileReader, type Schema } from '../schema/index.js';
-import { nearestName, type Problem, type ProblemList } from '../status.js';
+import type { ProblemList } from '../status.js';
 import { quote } from '../uri.js';
 import type { HttpRule } from './http-rule.js';
 import type { Located } from './option-reader.js';
+import { Selectable, unknownRpc } from './rpc-names.js';
 import { selectorMatches } from './selector.js';
 import { parseServiceConfig, type ServiceConfigRule } from './service-config.js';
 
@@ -132,42 +133,12 @@ export class RuleFiles {
     if (this.incomplete) return;
     const all = new Selectable(this.rpcs);
     for (const { value, place } of selectors) {
-      if (!all.has(value)) this.problems.error({ ...this.unknownRpc(value), place });
+      if (!all.has(value)) this.problems.error({ ...unknownRpc(value, this.rpcs), place });
     }
-  }
-
-  private unknownRpc(selector: string): Pick<Problem, 'code' | 'message' | 'hint'> {
-    const code = 'unknown-rpc';
-    const message = `no RPC is named ${quote(selector)}`;
-    if (!selector.endsWith('*') && this.rpcs.some((rpc) => rpc.startsWith(`${selector}.`))) {
-      return { code, message, hint: `write ${selector}.* for all RPCs in it` };
-    }
-    const known = selector.endsWith('*') ? new Set(this.rpcs.flatMap(wildcardsFor)) : this.rpcs;
-    const near = nearestName(selector, known);
-    return { code, message, ...(near !== undefined && { hint: `did you mean ${near}?` }) };
   }
 
   private display(path: string): string {
     const below = relative(this.workingDirectory, resolve(this.workingDirectory, path));
     return below.startsWith('..') || isAbsolute(below) ? path : below;
   }
-}
-
-/** A set of RPCs that selectors are tried on, in constant time. */
-class Selectable {
-  private readonly names: ReadonlySet<string>;
-
-  constructor(rpcs: readonly string[]) {
-    this.names = new Set(rpcs.flatMap((rpc) => [rpc, ...wildcardsFor(rpc)]));
-  }
-
-  has(selector: string): boolean {
-    return selector === '*' ? this.names.size > 0 : this.names.has(selector);
-  }
-}
-
-/** The wildcards of all scopes that an RPC is in: `a.S.*` and `a.*` of `a.S.M`. */
-function wildcardsFor(rpc: string): string[] {
-  const parts = rpc.split('.').slice(0, -1);
-  return parts.map((_, index) => `${parts.slice(0, index + 1).join('.')}.*`);
 }
