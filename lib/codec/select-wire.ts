@@ -67,7 +67,13 @@ function writePart(field: FieldDescriptor, selected: Selection, content: Buffer,
 }
 
 /** An entry of a map, if its key is selected. */
-function writeEntry(map: FieldDescriptor, { key, value }: MapFields, selected: Selection, entry: Buffer, out: Writer): void {
+function writeEntry(
+  map: FieldDescriptor,
+  { key, value }: MapFields,
+  selected: Selection,
+  entry: Buffer,
+  out: Writer,
+): void {
   const reader = new Reader(entry);
   let keyText = defaultText(key, defaultCodecOptions).replaceAll('"', '');
   const scratch = new Writer(64);
@@ -80,7 +86,7 @@ function writeEntry(map: FieldDescriptor, { key, value }: MapFields, selected: S
   if (inner === undefined) return;
   out.uint32(((map.number << 3) | WireType.BYTES) >>> 0);
   const mark = out.begin();
-  for (const parts = new Reader(entry); !parts.done; ) {
+  for (const parts = new Reader(entry); !parts.done;) {
     const start = parts.pos;
     const tag = parts.tag();
     const contentStart = parts.pos;

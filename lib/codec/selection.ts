@@ -80,7 +80,8 @@ class PathReader {
   }
 
   read(root: Node, from: Place): void {
-    if (this.rest === '') throw new SelectionError('expected field paths with commas between them, such as name,spec.cpus');
+    if (this.rest === '')
+      throw new SelectionError('expected field paths with commas between them, such as name,spec.cpus');
     let node = root;
     let place: Place = from;
     // A root that is a field is entered as if its name had been read.
@@ -143,7 +144,9 @@ class PathReader {
     const found = pattern.exec(this.rest);
     if (found === null) {
       const name = map?.name ?? 'it';
-      throw new SelectionError(`${quote(this.path)}: expected a key behind ${quote(name)}: ${name}.KEY or ${name}[KEY]`);
+      throw new SelectionError(
+        `${quote(this.path)}: expected a key behind ${quote(name)}: ${name}.KEY or ${name}[KEY]`,
+      );
     }
     this.rest = this.rest.slice(found[0].length);
     const text = found[1] ?? found[2] ?? '';
@@ -162,7 +165,9 @@ class PathReader {
   }
 
   private noFields(name: string, type: string): SelectionError {
-    return new SelectionError(`${quote(this.path)}: ${quote(name)} (${type}) has no fields to choose from; name it whole`);
+    return new SelectionError(
+      `${quote(this.path)}: ${quote(name)} (${type}) has no fields to choose from; name it whole`,
+    );
   }
 
   private unknown(name: string, message: MessageDescriptor): SelectionError {
@@ -171,7 +176,8 @@ class PathReader {
       message.fields.flatMap((field) => [field.name, field.jsonName]),
     );
     const names = message.fields.map((field) => field.name);
-    const known = names.length === 0 ? 'no fields' : `${names.slice(0, 20).join(', ')}${names.length > 20 ? ', …' : ''}`;
+    const known =
+      names.length === 0 ? 'no fields' : `${names.slice(0, 20).join(', ')}${names.length > 20 ? ', …' : ''}`;
     return new SelectionError(
       `${message.fullName} has no field ${quote(name)}${near === undefined ? `; it has ${known}` : `, did you mean "${near}"?`}`,
     );

@@ -245,9 +245,7 @@ class FileReader {
     }
     if (!isScalar(node) || node.value === null) return undefined;
     const { value } = node;
-    return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-      ? value
-      : String(value);
+    return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : String(value);
   }
 
   private upstreamMap(map: YAMLMap): { text: RawValue; tls: UpstreamSpec['tls'] } {

@@ -90,7 +90,9 @@ const compressible = new Set([
 
 function isCompressible(contentType: string): boolean {
   const { type } = parseMediaType(contentType);
-  return (type.startsWith('text/') && type !== 'text/event-stream') || compressible.has(type) || /\+(?:json|xml)$/.test(type);
+  return (
+    (type.startsWith('text/') && type !== 'text/event-stream') || compressible.has(type) || /\+(?:json|xml)$/.test(type)
+  );
 }
 
 /** The same answer with an encoded body: its length and its entity tag are others. */

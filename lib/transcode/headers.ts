@@ -144,12 +144,7 @@ export class HeaderNames {
 }
 
 function isNeverMetadata(name: string): boolean {
-  return (
-    notMetadata.has(name) ||
-    name.startsWith('grpc-') ||
-    isDerivedByProxy(name) ||
-    !/^[0-9a-z_.-]+$/.test(name)
-  );
+  return notMetadata.has(name) || name.startsWith('grpc-') || isDerivedByProxy(name) || !/^[0-9a-z_.-]+$/.test(name);
 }
 
 function isDerivedByProxy(name: string): boolean {

@@ -37,7 +37,8 @@ interface Row {
   readonly value: string | boolean;
   readonly request: string;
   readonly send?: RequestOptions;
-  readonly answer?: Answer;
+  /** `echo`: the name of a metadata entry, whose value is the answer's name. */
+  readonly answer?: Answer & { readonly echo?: string };
   /** Status and, where it matters, a part of the answer's text. */
   readonly off: readonly [number, string?];
   readonly on: readonly [number, string?];
@@ -245,6 +246,31 @@ const rows: readonly Row[] = [
     off: [403],
     on: [200],
   },
+  {
+    option: 'etag',
+    value: true,
+    request: 'GET /slash?name=a',
+    send: header('if-none-match', '*'),
+    off: [200],
+    on: [304],
+  },
+  {
+    option: 'compression',
+    value: 'gzip,br',
+    request: `GET /slash?name=${'x'.repeat(500)}`,
+    send: header('accept-encoding', 'gzip'),
+    off: [200, '"name"'],
+    on: [200, '\u001f'],
+  },
+  {
+    option: 'identity_headers',
+    value: 'x-user*',
+    request: 'GET /slash',
+    send: header('x-user-id', 'mallory'),
+    answer: { echo: 'x-user-id' },
+    off: [200, 'mallory'],
+    on: [200, '{}'],
+  },
   { option: 'default_deadline', value: '50ms', request: 'GET /slash', answer: { delayMs: 300 }, off: [200], on: [504] },
   {
     option: 'max_deadline',
@@ -326,7 +352,12 @@ function optionOf(option: string, value: string | boolean): object {
 async function answerOf(row: Row, options: object): Promise<TestResponse> {
   const proxy = await startTestProxy(proto, options);
   try {
-    proxy.service.answer = () => row.answer ?? {};
+    proxy.service.answer = ({ metadata }) => {
+      const echo = row.answer?.echo;
+      if (echo === undefined) return row.answer ?? {};
+      const value = metadata.get(echo).join();
+      return { message: Buffer.concat([Buffer.of(0x0a, value.length), Buffer.from(value)]) };
+    };
     return await proxy.send(row.request, row.send);
   } finally {
     await proxy.close();

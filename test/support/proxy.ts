@@ -17,6 +17,8 @@ export interface TestResponse {
   readonly headers: IncomingHttpHeaders;
   readonly trailers: NodeJS.Dict<string>;
   readonly text: string;
+  /** The body's bytes. */
+  readonly bytes: Buffer;
   /** The body as JSON; undefined where it is none. */
   readonly json: unknown;
 }
@@ -36,14 +38,26 @@ export interface TestProxy {
   close(): Promise<void>;
 }
 
-/** Starts a service that answers each call with its own request, and a proxy in front of it. */
-export async function startTestProxy(proto: string, options: Settings['options'] = {}): Promise<TestProxy> {
+/**
+ * Starts a service that answers each call with its own request, and a proxy in front of it.
+ * @param yaml a configuration file besides, for what flags cannot say.
+ */
+export async function startTestProxy(
+  proto: string,
+  options: Settings['options'] = {},
+  yaml?: string,
+): Promise<TestProxy> {
   const service = await startEchoService(schemaFromText(proto));
   const folder = mkdtempSync(join(tmpdir(), 'photongate-test-'));
   const file = join(folder, 'test.proto');
   writeFileSync(file, proto);
   const flags = { proto: [file], upstreams: [parseUpstream(service.target)], listen: ['127.0.0.1:0'], options };
-  const proxy = await startProxy(loadConfig({ flags, workingDirectory: folder })).catch((error: unknown) => {
+  if (yaml !== undefined) writeFileSync(join(folder, 'photongate.yaml'), yaml);
+  const config = yaml === undefined ? undefined : 'photongate.yaml';
+  const started = Promise.resolve().then(() =>
+    startProxy(loadConfig({ flags, file: config, workingDirectory: folder })),
+  );
+  const proxy = await started.catch((error: unknown) => {
     service.close();
     throw error;
   });
@@ -81,13 +95,15 @@ export function send(url: string, methodAndTarget: string, options: RequestOptio
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);
       response.on('end', () => {
-        const text = Buffer.concat(chunks).toString('utf8');
+        const bytes = Buffer.concat(chunks);
+        const text = bytes.toString('utf8');
         resolve({
           status: response.statusCode!,
           reason: response.statusMessage!,
           headers: response.headers,
           trailers: response.trailers,
           text,
+          bytes,
           json: parseJson(text),
         });
       });
