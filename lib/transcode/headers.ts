@@ -198,8 +198,18 @@ function addMetadata(metadata: MetadataEntry[], name: string, value: string): vo
       `gRPC metadata carries printable ASCII alone; percent-encode the value, or send its base64 as ${name}-bin`,
     );
   }
+  if (listsOfOne.has(name)) {
+    const first = metadata.findIndex(([other]) => other === name);
+    if (first >= 0) {
+      metadata[first] = [name, `${String(metadata[first]![1])}, ${value}`];
+      return;
+    }
+  }
   metadata.push([name, value]);
 }
+
+/** Lists that a client may spread over several lines, and HTTP/2 towards the service takes in one alone. */
+const listsOfOne = new Set(['if-match', 'if-none-match']);
 
 function decodeBase64(name: string, value: string): Buffer {
   const text = value.trim();
