@@ -243,9 +243,10 @@ class FileReader {
       this.error(node, 'config-type', `maps are nested more than ${MAX_OPTION_DEPTH} deep`);
       return undefined;
     }
-    if (!isScalar(node) || node.value === null) return undefined;
+    if (!isScalar(node)) return undefined;
     const { value } = node;
-    return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : String(value);
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
+    return value === null ? undefined : (node.source ?? '');
   }
 
   private upstreamMap(map: YAMLMap): { text: RawValue; tls: UpstreamSpec['tls'] } {

@@ -22,6 +22,8 @@ const gzip = promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gzip);
 const brotli = promisify<Buffer, zlib.BrotliOptions, Buffer>(zlib.brotliCompress);
 type Compress = (body: Buffer, done: (error: Error | null, result: Buffer) => void) => void;
 
+const { zstdCompress } = zlib as { readonly zstdCompress?: Compress };
+
 /** Levels for answers made on the fly: brotli's default is for files that are encoded once. */
 const encoders: Readonly<Record<ContentCoding, Encode | undefined>> = {
   gzip: (body) => gzip(body, { level: 6 }),
@@ -30,7 +32,7 @@ const encoders: Readonly<Record<ContentCoding, Encode | undefined>> = {
       params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4, [zlib.constants.BROTLI_PARAM_SIZE_HINT]: body.length },
     }),
   // Since Node 22.15.
-  zstd: 'zstdCompress' in zlib ? promisify(zlib.zstdCompress as unknown as Compress) : undefined,
+  zstd: zstdCompress === undefined ? undefined : promisify(zstdCompress),
 };
 
 /** @param codings what may be used, the best first; what Node lacks is left out. Undefined where that leaves none. */
