@@ -46,37 +46,52 @@ export function compileResponse(binding: Binding, context: TranscodeContext): Re
   const answerWith =
     (writeBody: BodyWriter): AnswerWriter =>
     (head, message, metadata, trailers) => {
-      const status = httpStatusOf(metadata, rpc, head) ?? usualStatus;
-      const headers = ['x-request-id', head.requestId];
-      names.addHeaders(headers, metadata);
-      addFieldHeaders?.(message, headers);
-      if (status === 204 || status === 304) {
-        names.addTrailers(headers, trailers);
-        return { status, headers, body: undefined };
+      try {
+        return answer(writeBody, head, message, metadata, trailers);
+      } catch (error) {
+        if (!(error instanceof WireError)) throw error;
+        const text = `the service's answer is no valid ${binding.method.output.fullName}: ${error.message}`;
+        throw new StatusError(Code.INTERNAL, text, { cause: error });
       }
-      const isTagged =
-        options.etag && status < 300 && status !== 206 && (head.method === 'GET' || head.method === 'HEAD');
-      const givenTag = isTagged ? header(headers, 'etag') : undefined;
-      const { bytes, contentType, tag = givenTag } = writeBody(message, head, isTagged && givenTag === undefined);
-      if (tag !== undefined) {
-        const known = matchingTag(head.headers, tag);
-        if (givenTag === undefined) headers.push('etag', known ?? tag);
-        if (known !== undefined) {
-          names.addTrailers(headers, trailers);
-          return { status: 304, headers, body: undefined };
-        }
-      }
-      const sentTrailers = names.splitTrailers(head, trailers, headers);
-      headers.push('content-type', contentType);
-      if (sentTrailers.length === 0) headers.push('content-length', String(bytes.length));
-      return {
-        status,
-        headers,
-        body: bytes,
-        trailers: sentTrailers,
-        ownEtag: tag !== undefined && givenTag === undefined,
-      };
     };
+  const answer = (
+    writeBody: BodyWriter,
+    head: RequestHead,
+    message: Buffer,
+    metadata: Metadata,
+    trailers: Metadata,
+  ): Reply => {
+    const status = httpStatusOf(metadata, rpc, head) ?? usualStatus;
+    const headers = ['x-request-id', head.requestId];
+    names.addHeaders(headers, metadata);
+    addFieldHeaders?.(message, headers);
+    if (status === 204 || status === 304) {
+      names.addTrailers(headers, trailers);
+      return { status, headers, body: undefined };
+    }
+    const isTagged =
+      options.etag && status < 300 && status !== 206 && (head.method === 'GET' || head.method === 'HEAD');
+    const givenTag = isTagged ? header(headers, 'etag') : undefined;
+    const { bytes, contentType, tag = givenTag } = writeBody(message, head, isTagged && givenTag === undefined);
+    if (tag !== undefined) {
+      const known = matchingTag(head.headers, tag);
+      if (givenTag === undefined) headers.push('etag', known ?? tag);
+      if (known !== undefined) {
+        names.addTrailers(headers, trailers);
+        return { status: 304, headers, body: undefined };
+      }
+    }
+    const sentTrailers = names.splitTrailers(head, trailers, headers);
+    headers.push('content-type', contentType);
+    if (sentTrailers.length === 0) headers.push('content-length', String(bytes.length));
+    return {
+      status,
+      headers,
+      body: bytes,
+      trailers: sentTrailers,
+      ownEtag: tag !== undefined && givenTag === undefined,
+    };
+  };
 
   const rawBody = httpBodyWriter(binding, rpc);
   if (rawBody !== undefined) return rawAnswers(answerWith(rawBody));
@@ -120,16 +135,10 @@ function httpBodyWriter({ method, responseBody }: Binding, rpc: string): BodyWri
   if (!isRaw) return undefined;
   const steps = responseBody ?? [];
   return (message, _head, wantsTag) => {
-    try {
-      const { contentType, data } = readHttpBody(steps.reduce(submessage, message));
-      if (!isHeaderValue(contentType)) throw badContentType(rpc, contentType);
-      const type = contentType.trim() === '' ? DEFAULT_CONTENT_TYPE : contentType;
-      return { bytes: data, contentType: type, tag: wantsTag ? entityTag(data, type) : undefined };
-    } catch (error) {
-      if (!(error instanceof WireError)) throw error;
-      const text = `the service's answer is no valid ${method.output.fullName}: ${error.message}`;
-      throw new StatusError(Code.INTERNAL, text, { cause: error });
-    }
+    const { contentType, data } = readHttpBody(steps.reduce(submessage, message));
+    if (!isHeaderValue(contentType)) throw badContentType(rpc, contentType);
+    const type = contentType.trim() === '' ? DEFAULT_CONTENT_TYPE : contentType;
+    return { bytes: data, contentType: type, tag: wantsTag ? entityTag(data, type) : undefined };
   };
 }
 

@@ -333,6 +333,15 @@ void t.test('protobuf answers', async (t) => {
   const scalar = await proxy.send('GET /v1/name?name=a', { headers });
   t.equal(scalar.headers['content-type'], 'application/json', 'a string is no message');
   t.equal((await proxy.send('GET /v1/name?name=a&$alt=proto')).status, 400);
+  proxy.service.answer = () => ({ message: Buffer.from([0x1a, 9]) });
+  for (const target of [
+    '/v1/inner?alt=proto',
+    '/v1/echo?fields=name&alt=proto',
+    '/v1/echo?fields=inner.name&alt=text',
+  ]) {
+    const broken = await proxy.send(`GET ${target}`);
+    t.strictSame([broken.status, broken.text.includes('is no valid answers.v1.Message')], [500, true], target);
+  }
   proxy.service.answer = () => ({ code: 5, details: 'gone' });
   const failed = await proxy.send('GET /v1/echo', { headers });
   t.equal(failed.headers['content-type'], 'application/json');
