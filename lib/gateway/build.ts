@@ -52,7 +52,18 @@ export interface GatewayContext {
 
 /** Builds a gateway. Problems are collected in `problems`; it is only good where there are none. */
 export function buildGateway(
-  { schema, rules, methods, types, channelFor, listenHost, prefix, thorough, mounted = [], mountedParts = [] }: GatewayContext,
+  {
+    schema,
+    rules,
+    methods,
+    types,
+    channelFor,
+    listenHost,
+    prefix,
+    thorough,
+    mounted = [],
+    mountedParts = [],
+  }: GatewayContext,
   options: GatewayOptions,
   problems: ProblemList,
 ): BuiltGateway {

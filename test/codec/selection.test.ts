@@ -47,7 +47,7 @@ function messageOf(depth: number): fc.Arbitrary<Json> {
       },
       { requiredKeys: [] },
     )
-    .map(({ pick: chosen, ...rest }) => ({ ...rest, ...chosen }) as Json);
+    .map(({ pick: chosen, ...rest }) => ({ ...rest, ...chosen }));
 }
 const message = messageOf(2);
 
