@@ -20,7 +20,7 @@ export interface BuiltGateway {
   readonly gateway: Gateway;
   /** What it serves, and where that is reached. */
   readonly services: readonly ServedService[];
-  /** In the order of the services and their methods. */
+  /** Those that are served, in the order of the services and their methods. */
   readonly bindings: readonly Binding[];
 }
 
@@ -75,7 +75,7 @@ export function buildGateway(
     return channel === undefined ? [] : [{ name: service.fullName, channel }];
   });
   const channels = new Map(served.map(({ name, channel }) => [name, channel]));
-  const builder = new PathMatcherBuilder<Route>(options);
+  const builder = new PathMatcherBuilder<BoundRoute>(options);
   addRoutes(bindings, channels, context, builder, problems);
   const matcher = builder.build(problems);
   if (thorough) builder.reportShadowed(problems);
@@ -90,7 +90,13 @@ export function buildGateway(
     maxConcurrentRequests: options.maxConcurrentRequests,
     encode: compileEncoder(options.compression),
   });
-  return { gateway, services: served, bindings };
+  const kept = new Set(matcher.values.map(({ binding }) => binding));
+  return { gateway, services: served, bindings: bindings.filter((binding) => kept.has(binding)) };
+}
+
+/** A route that remembers what it was made from. */
+interface BoundRoute extends Route {
+  readonly binding: Binding;
 }
 
 /** Without names all, with an empty list none. */
@@ -106,14 +112,14 @@ function addRoutes(
   bindings: readonly Binding[],
   channels: ReadonlyMap<string, Channel>,
   context: TranscodeContext,
-  builder: PathMatcherBuilder<Route>,
+  builder: PathMatcherBuilder<BoundRoute>,
   problems: ProblemList,
 ): void {
   for (const binding of bindings) {
     const channel = channels.get(binding.method.service.fullName);
     const plan = problems.attempt(() => compilePlan(binding, context));
     if (channel === undefined || plan === undefined) continue;
-    builder.add(binding, { plan, channel });
+    builder.add(binding, { plan, channel, binding });
   }
 }
 

@@ -60,6 +60,7 @@ export class PathMatcherBuilder<T> {
       other: methods.has('*') ? tableFor('*', kept) : undefined,
       methods: [...new Set([...byMethod.keys(), ...(methods.has('*') ? commonMethods : [])])].sort(),
       strictSlash: this.strictSlash,
+      values: kept.map((rule) => rule.value),
     });
   }
 

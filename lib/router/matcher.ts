@@ -34,6 +34,8 @@ export interface MatcherTables<T> {
   /** What `allowed` tries: each method of a rule, and all that kind `*` stands for. Sorted. */
   readonly methods: readonly string[];
   readonly strictSlash: boolean;
+  /** Of every rule in the table. */
+  readonly values: readonly T[];
 }
 
 /** What kind `*` stands for in an `Allow` header. */
@@ -48,6 +50,11 @@ export class PathMatcher<T> {
   /** Every HTTP method that some rule answers, sorted; those of kind `*` in full. */
   get methods(): readonly string[] {
     return this.tables.methods;
+  }
+
+  /** What was added with the rules of the table; those that duplicates left out are not among them. */
+  get values(): readonly T[] {
+    return this.tables.values;
   }
 
   /**

@@ -141,17 +141,18 @@ function readSse(
   };
 }
 
-function readDeadline(reader: OptionReader, problems: RpcProblems): number | undefined {
+function readDeadline(reader: OptionReader, problems: RpcProblems): MethodOptions['deadlineMs'] {
   const deadline = reader.message('deadline');
   if (deadline === undefined) return undefined;
   const inner = new OptionReader(deadline.value, 'google.protobuf.Duration', ['seconds', 'nanos'], problems);
   const seconds = Number(inner.integer('seconds')?.value ?? 0);
   const nanos = Number(inner.integer('nanos')?.value ?? 0);
   const milliseconds = seconds * 1000 + nanos / 1e6;
+  if (seconds === 0 && nanos === 0) return Infinity;
   if (milliseconds > 0 && seconds <= maxDurationSeconds && Math.abs(nanos) < 1e9) return milliseconds;
   problems.error({
     code: 'option-value',
-    message: `deadline is ${seconds} s and ${nanos} ns, expected a time above 0`,
+    message: `deadline is ${seconds} s and ${nanos} ns, expected a time above 0, or 0 for none`,
     place: deadline.place,
     hint: 'write deadline { seconds: 5 }, or leave it out for the default',
   });

@@ -136,6 +136,18 @@ export class Http1Exchange implements ServedExchange {
     this.response.flushHeaders();
   }
 
+  /**
+   * Writes something that no reader minds, so that a client that is gone says so: a `100 Continue` before the head, a
+   * leading zero of the next chunk's size after it. An answer of another form is not probed: its own bytes will tell.
+   */
+  probe(): void {
+    const { response, connection } = this;
+    if (!this.isOpen() || response.socket === null || this.httpVersion === '1.0') return;
+    if (!this.headSent) response.writeContinue();
+    else if (response.chunkedEncoding && this.method !== 'HEAD' && response.writableLength === 0)
+      connection.socket.write('0');
+  }
+
   /** The connection is closed. */
   connectionLost(): void {
     this.failBody(undefined);
@@ -168,7 +180,8 @@ export class Http1Exchange implements ServedExchange {
     this.headSent = true;
     // What is still unread of the body, or will never be sent, must not be taken for the next request.
     const close = this.connection.closing || this.bodyIsUnfinished() || this.bodyBroken;
-    const fields = close ? [...head.headers, 'connection', 'close'] : head.headers;
+    const says = header(head.headers, 'connection') !== undefined;
+    const fields = close && !says ? [...head.headers, 'connection', 'close'] : head.headers;
     try {
       this.writeHead(head.status, head.reason, fields);
     } catch {

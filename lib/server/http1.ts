@@ -5,12 +5,16 @@
 import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Peer } from '../exchange.js';
+import { headerTokens } from '../headers.js';
 import { StatusError } from '../status.js';
 import { Http1Exchange, type Http1Connection } from './http1-exchange.js';
 import { DRAIN_MS, HEADER_SLACK_BYTES, type ExchangeHandler, type ListenerOptions } from './options.js';
 import { parserProblem, type ParserError } from './parser-problem.js';
 import { peerOf } from './peer.js';
-import { dispatch, errorReply, headProblem } from './refusal.js';
+import { dispatch, errorReply, headProblem, printable } from './refusal.js';
+
+/** Most answers are there by then, and nobody is asked whether he still listens. */
+const PROBE_DELAY_MS = 250;
 
 export class Http1Server {
   private readonly server: Server;
@@ -31,6 +35,8 @@ export class Http1Server {
     });
     // Node drops the headers beyond this number in silence; 0 is all of them, bounded by their size.
     this.server.maxHeadersCount = 0;
+    // A client may end its side after its request (nc -N) and still wait for the answer; Node knows the option by this name.
+    (this.server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
     this.server.on('request', (request, response) => this.take(request, response, false));
     this.server.on('checkContinue', (request, response) => this.take(request, response, true));
     this.server.on('checkExpectation', (request, response) => this.take(request, response, false));
@@ -51,6 +57,7 @@ export class Http1Server {
       this.connections.delete(socket);
       connection.lost();
     });
+    socket.on('end', () => connection.clientEnded());
     this.server.emit('connection', socket);
     socket.resume();
   }
@@ -80,7 +87,8 @@ export class Http1Server {
     const exchange = new Http1Exchange(connection, request, response, head.headers, idleTimeoutMs, expectsContinue);
     connection.add(exchange, response);
     const needsHost = exchange.httpVersion === '1.1';
-    dispatch(exchange, this.handler, versionProblem(request, head) ?? headProblem(head, this.options, needsHost));
+    const problem = versionProblem(request, head) ?? framingProblem(head);
+    dispatch(exchange, this.handler, problem ?? headProblem(head, this.options, needsHost));
   }
 
   private refuseConnect(request: IncomingMessage, socket: Socket): void {
@@ -163,6 +171,18 @@ class Connection implements Http1Connection {
     if (this.exchanges.size === 0) this.socket.destroySoon();
   }
 
+  /**
+   * The client has ended its side. It may still read, or be gone: TCP tells only who writes. So those that wait for an
+   * answer are written to, twice, as the reset that comes back for the first is seen by the second.
+   */
+  clientEnded(): void {
+    const probe = (): void => {
+      for (const exchange of this.exchanges) exchange.probe();
+    };
+    const timers = [PROBE_DELAY_MS, 2 * PROBE_DELAY_MS].map((delay) => setTimeout(probe, delay));
+    this.socket.once('close', () => timers.forEach(clearTimeout));
+  }
+
   /** A TLS socket cannot be reset; the one below it can. */
   reset(): void {
     this.raw.resetAndDestroy();
@@ -209,4 +229,18 @@ function versionProblem(request: IncomingMessage, { headers }: RequestLines): St
     return StatusError.http(400, 'an HTTP/1.0 request cannot have Transfer-Encoding; write HTTP/1.1 or Content-Length');
   }
   return undefined;
+}
+
+/**
+ * Node's parser takes any coding below "chunked" and hands on what it does not undo; a body in "identity" it reads up to
+ * the connection's end.
+ */
+function framingProblem({ headers }: RequestLines): StatusError | undefined {
+  if (!headers.includes('transfer-encoding')) return undefined;
+  const codings = headerTokens(headers, 'transfer-encoding');
+  if (codings.length === 1 && codings[0] === 'chunked') return undefined;
+  return StatusError.http(
+    501,
+    `Transfer-Encoding is "${printable(codings.join(', '))}", expected "chunked" alone; a compressed body has Content-Encoding`,
+  );
 }

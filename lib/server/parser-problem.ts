@@ -42,11 +42,13 @@ export function parserProblem(
     case 'HPE_LF_EXPECTED':
       return bad(`a header is malformed (${error.reason}); write each as "Name: value" on a line of its own`);
     case 'HPE_INVALID_CONTENT_LENGTH':
+      if (/transfer-encoding/i.test(error.reason ?? '')) return twoFramings();
       return bad('Content-Length is not a decimal number; write the size of the body in bytes');
     case 'HPE_UNEXPECTED_CONTENT_LENGTH':
       return bad('Content-Length stands in the request more than once, expected once');
     case 'HPE_INVALID_TRANSFER_ENCODING':
-      return bad('Transfer-Encoding is not "chunked" alone; write that or Content-Length, not both');
+      if (/content-length/i.test(error.reason ?? '')) return twoFramings();
+      return bad('Transfer-Encoding is not "chunked" alone; write that, or Content-Length in its place');
     case 'HPE_INVALID_CHUNK_SIZE':
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
       return bad(
@@ -61,6 +63,12 @@ export function parserProblem(
         ? bad(`the request is malformed (${error.reason ?? error.code})`)
         : undefined;
   }
+}
+
+function twoFramings(): StatusError {
+  return bad(
+    'the request has both Content-Length and Transfer-Encoding, of which only one can be meant; write one of them',
+  );
 }
 
 function bad(message: string): StatusError {

@@ -657,13 +657,13 @@ const optionErrorCases: readonly (readonly [text: string, ...Expected[]])[] = [
       'drop it, or declare the method with "returns (stream …)"',
     ],
   ],
-  ...['seconds: 0', 'seconds: -1', 'seconds: 400000000000', 'nanos: 1000000000'].map(
+  ...['seconds: -1', 'seconds: 400000000000', 'nanos: 1000000000'].map(
     (text) =>
       [
         `deadline { ${text} }`,
         [
           'option-value',
-          `deadline is ${/seconds: (\S+)/.exec(text)?.[1] ?? 0} s and ${/nanos: (\S+)/.exec(text)?.[1] ?? 0} ns, expected a time above 0`,
+          `deadline is ${/seconds: (\S+)/.exec(text)?.[1] ?? 0} s and ${/nanos: (\S+)/.exec(text)?.[1] ?? 0} ns, expected a time above 0, or 0 for none`,
           'write deadline { seconds: 5 }, or leave it out for the default',
         ],
       ] as const,
@@ -694,6 +694,8 @@ void t.test('limits of method options', (t) => {
   for (const successStatus of [200, 204, 304, 399]) {
     t.match(optionsOf(`success_status: ${successStatus}`), { successStatus, errors: 0 });
   }
+  t.match(optionsOf('deadline {}'), { deadlineMs: Infinity, errors: 0 });
+  t.match(optionsOf('deadline { seconds: 0 }'), { deadlineMs: Infinity, errors: 0 });
   t.match(optionsOf('deadline { nanos: 999999999 }'), { deadlineMs: 999.999999, errors: 0 });
   t.match(optionsOf('deadline { seconds: 315576000000 }'), { deadlineMs: 315_576_000_000_000, errors: 0 });
   t.end();
