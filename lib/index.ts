@@ -1,6 +1,13 @@
 // For users.
 export { type RunningProxy, startProxy } from './proxy.js';
-export { type Config, type ConfigInput, loadConfig, type Settings } from './config/index.js';
+export {
+  type Config,
+  type ConfigInput,
+  type LibraryOptions,
+  type LibrarySettings,
+  loadConfig,
+  type Settings,
+} from './config/index.js';
 export { Code, ConfigError, type Problem, ProblemList, StatusError } from './status.js';
 
 // For other libraries: the parts on their own.

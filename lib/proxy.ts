@@ -5,6 +5,7 @@
 import { type Config, type ListenerConfig, type MountConfig, upstreamTlsOf } from './config/index.js';
 import type { Channel } from './exchange.js';
 import { buildGateway, type BuiltGateway, type GatewayContext, type GatewayOptions, Site } from './gateway/index.js';
+import { type Fallback, Fallbacks } from './fallback/index.js';
 import { loadSchema, type Schema, type SchemaSources } from './schema/index.js';
 import { type Binding, checkMethodRules, RuleFiles } from './rule/index.js';
 import type { DocumentedPart } from './openapi/index.js';
@@ -18,6 +19,7 @@ export interface PreparedProxy {
   /** What is odd but no reason to refuse the start. */
   readonly warnings: readonly Problem[];
   readonly pool: ChannelPool;
+  readonly fallbacks: Fallbacks;
 }
 
 export interface PreparedListener {
@@ -56,6 +58,7 @@ export interface PrepareOptions {
 export function prepareProxy(config: Config, options: PrepareOptions = {}): PreparedProxy {
   const problems = new ProblemList();
   const pool = new ChannelPool();
+  const fallbacks = new Fallbacks();
   const schema = loadSchema(config.sources, problems);
   const types = withErrorDetails(schema, config.sources);
   const ruleFiles = new RuleFiles(schema, config.sources.workingDirectory, problems);
@@ -78,6 +81,7 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
         thorough: options.thorough ?? false,
         mounted: below.flatMap(({ services }) => services),
         mountedParts: documentedParts(below),
+        fallback: fallbackOf(mount, fallbacks),
       };
       return { config: mount, ...buildGateway(context, gatewayOptions(mount), problems) };
     };
@@ -104,7 +108,7 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
     pool.close();
     throw new ConfigError(withoutRepeats(problems.errors), { warnings });
   }
-  return { listeners, warnings, pool };
+  return { listeners, warnings, pool, fallbacks };
 }
 
 /** What documents tell of the parts of a listener. */
@@ -128,6 +132,10 @@ function withErrorDetails(schema: Schema, { annotationsRoot }: SchemaSources): P
     new ProblemList(),
   );
   return { message: (name) => schema.message(name) ?? details.message(name) };
+}
+
+function fallbackOf({ options: { fallback, fallbackTimeoutMs } }: MountConfig, all: Fallbacks): Fallback | undefined {
+  return fallback === undefined ? undefined : all.to({ fallback, fallbackTimeoutMs });
 }
 
 /** The names of a mount's hosts are names that its listener answers to. */
@@ -194,6 +202,7 @@ export async function startProxy(config: Config): Promise<RunningProxy> {
   } catch (error) {
     await Promise.all(listeners.map((listener) => listener.drain(0)));
     prepared.pool.close();
+    prepared.fallbacks.close();
     throw error;
   }
   return {
@@ -203,6 +212,7 @@ export async function startProxy(config: Config): Promise<RunningProxy> {
       const timeouts = prepared.listeners.map(({ config: { root } }) => root.options.drainTimeoutMs);
       await Promise.all(listeners.map((listener, index) => listener.drain(timeouts[index]!)));
       prepared.pool.close();
+      prepared.fallbacks.close();
     },
   };
 }

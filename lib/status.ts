@@ -71,6 +71,7 @@ export function codeOfHttpStatus(status: number): number {
     case 429:
     case 431:
       return Code.RESOURCE_EXHAUSTED;
+    case 502:
     case 503:
       return Code.UNAVAILABLE;
     default:

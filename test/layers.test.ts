@@ -15,7 +15,7 @@ const layers: readonly (readonly string[])[] = [
   ['schema', 'tls'],
   ['rule', 'codec'],
   ['router', 'framing', 'openapi'],
-  ['transcode', 'protocol', 'upstream', 'policy'],
+  ['transcode', 'protocol', 'upstream', 'policy', 'fallback'],
   ['gateway'],
   ['server'],
   ['config'],

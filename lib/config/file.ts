@@ -15,13 +15,15 @@ import {
   type Pair,
   type YAMLMap,
 } from 'yaml';
+import { isHeaderName } from '../headers.js';
+import { type CorsOptions, normalOrigin } from '../policy/index.js';
 import { ConfigError, nearestName, type ProblemList, type SourcePlace } from '../status.js';
 import { quote } from '../uri.js';
 import { parseUpstream, type UpstreamSpec, type UpstreamTls } from '../upstream/index.js';
 import type { OptionMessage, OptionValue } from '../schema/index.js';
 import type { ListenerSettings, MethodSetting, MountSettings, ServingSettings, Settings } from './config.js';
 import { absolutePaths, optionSpec, type OptionSpec, optionSpecs, type Options } from './options.js';
-import { OptionError, type RawValue } from './values.js';
+import { booleanValue, OptionError, type RawValue, timeValue, type ValueKind } from './values.js';
 
 /** The largest file that is read, in bytes. */
 const MAX_FILE_BYTES = 4 * 1024 ** 2;
@@ -31,10 +33,12 @@ const MAX_OPTION_DEPTH = 10;
 
 /** Keys of a place besides the options. */
 type Keys = readonly string[];
-const servingKeys = ['services', 'rules', 'upstreams', 'methods'];
+const servingKeys = ['services', 'rules', 'upstreams', 'methods', 'policies'];
 const topKeys: Keys = ['proto', 'proto_path', 'descriptor_set', 'listen', 'listeners', 'tls', ...servingKeys];
 const listenerKeys: Keys = ['listen', 'mounts', 'tls', ...servingKeys];
 const mountKeys: Keys = ['path', 'host', ...servingKeys];
+
+const corsKeys: Keys = ['origins', 'methods', 'headers', 'expose', 'credentials', 'max_age'];
 
 const noListenerTls: Partial<Options> = {
   tlsCert: undefined,
@@ -122,6 +126,7 @@ class FileReader {
     else if (name === 'rules') into.rules = this.paths(value);
     else if (name === 'upstreams') into.upstreams = this.upstreams(value);
     else if (name === 'methods') into.methods = this.methods(value);
+    else if (name === 'policies') Object.assign(into.options!, this.policies(value));
     else this.option({ name, key, value }, into.options!, keys);
   }
 
@@ -148,6 +153,93 @@ class FileReader {
       if (!(error instanceof OptionError)) throw error;
       this.error(value ?? key, 'bad-option', `${title}: ${error.message}`);
       return {};
+    }
+  }
+
+  private policies(value: Node | null): Partial<Options> {
+    if (!isMap(value)) {
+      this.error(
+        value,
+        'config-type',
+        '"policies" is a map such as { cors: { origins: ["https://console.example.com"] } }',
+      );
+      return {};
+    }
+    const options: Writable<Partial<Options>> = {};
+    for (const { name, key, value: inner } of this.pairs(value)) {
+      if (name === 'cors') options.cors = this.cors(inner);
+      else this.error(key, 'unknown-key', `there is no key ${quote(name)} here; "policies" has: cors`);
+    }
+    return options;
+  }
+
+  /** A map, or false to take back what stands further out. */
+  private cors(value: Node | null): CorsOptions | undefined {
+    if (isScalar(value) && value.value === false) return undefined;
+    if (!isMap(value)) {
+      this.error(value, 'config-type', '"cors" is false or a map such as { origins: ["https://console.example.com"] }');
+      return undefined;
+    }
+    const cors: Writable<CorsOptions> = { origins: [] };
+    const pairs = this.pairs(value);
+    for (const { name, key, value: inner } of pairs) {
+      if (name === 'origins') cors.origins = this.origins(inner);
+      else if (name === 'methods') cors.methods = this.tokens(inner, 'a method such as PUT');
+      else if (name === 'headers') cors.headers = this.tokens(inner, 'a header name').map((text) => text.toLowerCase());
+      else if (name === 'expose') cors.expose = this.tokens(inner, 'a header name').map((text) => text.toLowerCase());
+      else if (name === 'credentials') cors.credentials = this.valueOf(booleanValue, name, key, inner);
+      else if (name === 'max_age') cors.maxAgeMs = this.valueOf(timeValue, name, key, inner);
+      else this.error(key, 'unknown-key', `there is no key ${quote(name)} here; "cors" has: ${corsKeys.join(', ')}`);
+    }
+    if (!pairs.some(({ name }) => name === 'origins'))
+      this.error(
+        value,
+        'config-type',
+        '"cors" has no "origins": the pages that may call, such as https://console.example.com',
+      );
+    const credentials = pairs.find(({ name }) => name === 'credentials');
+    if (cors.credentials === true && cors.origins.includes('*')) {
+      const message =
+        'credentials for every origin would let any page act as its visitor; name the origins in the place of *';
+      this.error(credentials!.key, 'config-conflict', message);
+    }
+    return cors;
+  }
+
+  private origins(value: Node | null): string[] {
+    return this.checked(value, 'an origin such as https://console.example.com, https://*.example.com or *', (text) =>
+      text === '*' ? text : normalOrigin(text),
+    );
+  }
+
+  /** Names of methods or headers. */
+  private tokens(value: Node | null, expected: string): string[] {
+    return this.checked(value, expected, (text) => (isHeaderName(text) && text !== '*' ? text : undefined));
+  }
+
+  /** Texts that `convert` takes; each other one is blamed where it stands. */
+  private checked(value: Node | null, expected: string, convert: (text: string) => string | undefined): string[] {
+    const nodes = isSeq(value) ? (value.items as Node[]) : [value];
+    return nodes.flatMap((node) => {
+      const raw = this.plain(node);
+      const text = typeof raw === 'string' ? convert(raw) : undefined;
+      if (text !== undefined) return [text];
+      this.error(
+        node,
+        'config-type',
+        `found ${quote(typeof raw === 'string' ? raw : JSON.stringify(raw))}, expected ${expected}`,
+      );
+      return [];
+    });
+  }
+
+  private valueOf<T>(kind: ValueKind<T>, title: string, key: Node, value: Node | null): T | undefined {
+    try {
+      return kind.read(this.plain(value));
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error;
+      this.error(value ?? key, 'bad-option', `${title}: ${error.message}`);
+      return undefined;
     }
   }
 

@@ -1,6 +1,8 @@
 export type { Config, ListenerConfig, MountConfig, Settings } from './config.js';
 export { configJsonSchema } from './json-schema.js';
-export { type ConfigInput, loadConfig } from './load.js';
+export { libraryName, type LibraryOptions } from './library.js';
+export { type ConfigInput, type LibrarySettings, loadConfig } from './load.js';
+export { presets, type PresetName } from './presets.js';
 export { flagName, type Options, type OptionSpec, optionSpec, optionSpecs, upstreamTlsOf } from './options.js';
 export { printConfig } from './print.js';
 export { OptionError } from './values.js';

@@ -1,7 +1,20 @@
 /** The JSON Schema of the configuration file, for editors; made from the same table as everything else. */
+import { timeValue } from './values.js';
 import { flagName, type OptionSpec, optionSpecs } from './options.js';
 
 const texts = { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] };
+
+const cors = {
+  ...closed({
+    origins: { ...texts, description: 'https://console.example.com, https://*.example.com, or * for every page' },
+    methods: { ...texts, description: 'methods that pages may use. Default: those of the routes' },
+    headers: { ...texts, description: 'request headers that pages may send. Default: all' },
+    expose: { ...texts, description: 'response headers that pages may read' },
+    credentials: { type: 'boolean', description: 'pages may send cookies; not with the origin *' },
+    max_age: { ...timeValue.jsonSchema, description: 'how long browsers keep the answer of a preflight' },
+  }),
+  required: ['origins'],
+};
 
 /** As a plain object, to be written as JSON. */
 export function configJsonSchema(): object {
@@ -91,6 +104,9 @@ function serving(specs: readonly OptionSpec[]): Record<string, object> {
         },
       ],
     },
+    policies: closed({
+      cors: { anyOf: [{ const: false }, cors], description: 'which pages of other origins may call' },
+    }),
     ...(specs.some(({ name }) => name === 'tls_cert')
       ? { tls: { anyOf: [{ const: false }, tlsOf('tls_', specs)], description: 'tls_cert and its like in one map' } }
       : {}),

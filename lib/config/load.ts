@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { ConfigError, ProblemList } from '../status.js';
 import { parseListener } from '../server/index.js';
 import { mergeMethodRules } from '../rule/index.js';
-import type { UpstreamSpec } from '../upstream/index.js';
+import { parseUpstream, type UpstreamSpec } from '../upstream/index.js';
 import type {
   Config,
   ListenerConfig,
@@ -20,6 +20,7 @@ import type {
   Settings,
 } from './config.js';
 import { parseConfigFile } from './file.js';
+import { type LibraryOptions, readLibraryOptions } from './library.js';
 import { completeOptions, type Options } from './options.js';
 
 const DEFAULT_LISTEN = '127.0.0.1:8080';
@@ -27,10 +28,17 @@ const DEFAULT_LISTEN = '127.0.0.1:8080';
 /** The import root that the package brings: google/api, google/rpc, photongate. */
 const annotationsRoot = fileURLToPath(new URL('../../annotations', import.meta.url));
 
+/** Settings as a program gives them. */
+export interface LibrarySettings extends Omit<Settings, 'options' | 'upstreams'> {
+  /** `127.0.0.1:50051`, `chainfire.v1=dns:///host:port`, as `--upstream` has them. */
+  readonly upstreams?: readonly (string | UpstreamSpec)[] | undefined;
+  readonly options?: LibraryOptions | Partial<Options> | undefined;
+}
+
 /** What a configuration is made from. */
 export interface ConfigInput {
-  /** What flags say, or a program. Default: nothing. */
-  readonly flags?: Settings;
+  /** What flags say, or a program, whose options have their plain names: `{ idleTimeout: '60s' }`. Default: nothing. */
+  readonly flags?: LibrarySettings;
   /** Path of a configuration file. */
   readonly file?: string | undefined;
   /** Where relative paths of flags start. Default: that of the process. */
@@ -45,9 +53,20 @@ export function loadConfig({ flags = {}, file, workingDirectory = process.cwd() 
   const problems = new ProblemList();
   const settings =
     file === undefined ? {} : parseConfigFile(file, readConfigFile(file, workingDirectory), workingDirectory, problems);
-  const config = completeConfig(flags, settings, workingDirectory, problems);
+  const given = problems.attempt(() => settingsOf(flags)) ?? {};
+  const config = completeConfig(given, settings, workingDirectory, problems);
   problems.throwIfAny();
   return config;
+}
+
+function settingsOf({ upstreams, options = {}, ...rest }: LibrarySettings): Settings {
+  return {
+    ...rest,
+    ...(upstreams === undefined
+      ? {}
+      : { upstreams: upstreams.map((spec) => (typeof spec === 'string' ? parseUpstream(spec) : spec)) }),
+    options: readLibraryOptions(options),
+  };
 }
 
 function readConfigFile(file: string, workingDirectory: string): string {

@@ -7,6 +7,7 @@ import { defaultGatewayOptions, type GatewayOptions } from '../gateway/index.js'
 import { codeByName, ConfigError } from '../status.js';
 import { defaultListenerOptions, type ListenerOptions } from '../server/index.js';
 import { defaultUpstreamOptions, type UpstreamTls } from '../upstream/index.js';
+import { type PresetName, presets } from './presets.js';
 import {
   authorityValue,
   booleanValue,
@@ -21,6 +22,7 @@ import {
   statusMapValue,
   textValue,
   timeValue,
+  urlValue,
   type ValueKind,
 } from './values.js';
 
@@ -37,6 +39,12 @@ export interface Options extends Omit<GatewayOptions, 'services'>, Omit<Listener
   readonly upstreamCert: string | undefined;
   readonly upstreamKey: string | undefined;
   readonly upstreamAuthority: string | undefined;
+  /** The set of options that holds where none is given. Default none. */
+  readonly preset: PresetName;
+  /** HTTP/1.1 server for what no route takes. Default none: 404 and 405. */
+  readonly fallback: string | undefined;
+  /** How long that may take to begin its answer, in milliseconds. Default 60 s. */
+  readonly fallbackTimeoutMs: number;
 }
 
 export type OptionKey = keyof Options;
@@ -71,6 +79,9 @@ export const defaultOptions: Options = Object.freeze({
   upstreamCert: undefined,
   upstreamKey: undefined,
   upstreamAuthority: undefined,
+  preset: 'none',
+  fallback: undefined,
+  fallbackTimeoutMs: 60_000,
 });
 
 const routes = 'Routes';
@@ -98,6 +109,14 @@ const size = sizeValue(1, MAX_BYTES);
 export const optionSpecs: readonly OptionSpec[] = [
   option(
     routes,
+    'preset',
+    'preset',
+    enumValue('none', 'envoy', 'grpc-gateway', 'google'),
+    'none',
+    'a set of options (docs/presets.md); any that is given besides wins over it',
+  ),
+  option(
+    routes,
     'auto_mapping',
     'autoMapping',
     booleanValue,
@@ -113,6 +132,14 @@ export const optionSpecs: readonly OptionSpec[] = [
     'two rules for the same requests: refuse to start, or keep the first (in the order of --proto)',
   ),
   option(routes, 'strict_slash', 'strictSlash', booleanValue, 'false', 'a trailing slash makes another path'),
+  option(
+    routes,
+    'fallback',
+    'fallback',
+    urlValue,
+    'none',
+    'HTTP/1.1 server for the requests that no route takes, such as http://127.0.0.1:3000',
+  ),
   option(routes, 'health', 'health', booleanValue, 'true', 'serve GET /health'),
   option(
     routes,
@@ -411,6 +438,14 @@ export const optionSpecs: readonly OptionSpec[] = [
   option(limits, 'header_timeout', 'headerTimeoutMs', timeValue, '10s', 'time for a request head'),
   option(limits, 'idle_timeout', 'idleTimeoutMs', timeValue, '60s', 'time without a byte of an upload'),
   option(limits, 'keep_alive_timeout', 'keepAliveTimeoutMs', timeValue, '75s', 'time that an idle connection is kept'),
+  option(
+    limits,
+    'fallback_timeout',
+    'fallbackTimeoutMs',
+    timeValue,
+    '60s',
+    'time for the fallback server to begin its answer',
+  ),
   option(limits, 'drain_timeout', 'drainTimeoutMs', timeValue, '10s', 'time for requests in flight at a shutdown'),
 ];
 
@@ -427,15 +462,16 @@ export function flagName(name: string): string {
 }
 
 /**
- * Fills in what was not given; `error_format` follows `envelope`, and `tls_client_cert` follows `tls_client_ca`.
+ * Fills in what was not given, by the preset or else by the defaults; `error_format` follows `envelope`, and `tls_client_cert` follows `tls_client_ca`.
  * Relative paths become absolute.
  */
 export function completeOptions(given: Partial<Options>, workingDirectory: string): Options {
-  const envelope = given.envelope ?? defaultOptions.envelope;
-  const errorFormat = envelope === 'photon' ? 'photon' : defaultOptions.errorFormat;
+  const preset = presets[given.preset ?? defaultOptions.preset];
+  const errorFormat = given.envelope === 'photon' ? 'photon' : (preset.errorFormat ?? defaultOptions.errorFormat);
   const tlsClientCert = given.tlsClientCa === undefined ? 'none' : 'require';
   return Object.freeze({
     ...defaultOptions,
+    ...preset,
     errorFormat,
     tlsClientCert,
     ...given,

@@ -1,10 +1,11 @@
 /** A complete configuration as a file that can be used: `photongate print-config`. */
 import { resolve } from 'node:path';
 import { stringify } from 'yaml';
+import type { CorsOptions } from '../policy/index.js';
 import type { UpstreamSpec, UpstreamTls } from '../upstream/index.js';
 import type { Config, ListenerConfig, MountConfig } from './config.js';
 import { type Options, optionSpecs } from './options.js';
-import type { RawValue } from './values.js';
+import { type RawValue, timeValue } from './values.js';
 
 /** YAML with every option at its effective value; paths are absolute, so that it works from anywhere. */
 export function printConfig({ sources, listeners }: Config): string {
@@ -15,7 +16,7 @@ export function printConfig({ sources, listeners }: Config): string {
       descriptor_set: absolute(sources.descriptorSets, sources.workingDirectory),
       listeners: listeners.map((listener) => printListener(listener, sources.workingDirectory)),
     },
-    { lineWidth: 0 },
+    { lineWidth: 0, aliasDuplicateObjects: false },
   );
 }
 
@@ -51,6 +52,7 @@ function printMount(
     ...(methods.length === 0
       ? {}
       : { methods: Object.fromEntries(methods.map(({ selector, raw }) => [selector, raw])) }),
+    ...(options.cors === undefined ? {} : { policies: { cors: printCors(options.cors) } }),
     ...printOptions(options, isListener),
   };
 }
@@ -62,6 +64,10 @@ function printUpstream({ name, target, tls }: UpstreamSpec): [string, RawValue] 
 function printTls(tls: UpstreamTls | false): RawValue {
   const given = Object.entries(tls).filter(([, value]) => value !== undefined) as [string, string][];
   return given.length === 0 ? tls !== false : Object.fromEntries(given);
+}
+
+function printCors({ maxAgeMs, ...cors }: CorsOptions): object {
+  return maxAgeMs === undefined ? cors : { ...cors, max_age: timeValue.print(maxAgeMs) };
 }
 
 function printOptions(options: Options, isListener: boolean): Record<string, RawValue> {

@@ -275,3 +275,17 @@ export const authorityValue: ValueKind<string | undefined> = {
     return isGood ? raw : fail(raw, this.description);
   },
 };
+
+/** Base URL of an HTTP server, or `none`. */
+export const urlValue: ValueKind<string | undefined> = {
+  placeholder: 'URL',
+  description: 'an http:// or https:// URL without query, such as http://127.0.0.1:3000, or none',
+  repeatable: false,
+  jsonSchema: { type: 'string', minLength: 1 },
+  print: (url) => url ?? 'none',
+  read(raw) {
+    if (raw === 'none' || raw === null) return undefined;
+    const isUrl = typeof raw === 'string' && /^https?:\/\/[^\s?#@]+$/i.test(raw) && URL.canParse(raw);
+    return isUrl ? raw : fail(raw, this.description);
+  },
+};

@@ -3,7 +3,8 @@
  * wrong goes to the problem list; the gateway is only good if that stays empty.
  */
 import type { Channel } from '../exchange.js';
-import { compileEncoder, compilePolicies } from '../policy/index.js';
+import type { Fallback } from '../fallback/index.js';
+import { compileCors, compileEncoder, compilePolicies } from '../policy/index.js';
 import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
 import { bindingsOf, selectServices, type Binding, type MethodRule, type RuleSet } from '../rule/index.js';
 import type { Schema, ServiceDescriptor } from '../schema/index.js';
@@ -48,6 +49,8 @@ export interface GatewayContext {
   readonly mounted?: readonly ServedService[];
   /** The routes of those mounts, for the pages that list them. */
   readonly mountedParts?: readonly DocumentedPart<Binding>[];
+  /** Takes the requests that no route does. Default: nothing, they are 404 and 405. */
+  readonly fallback?: Fallback | undefined;
 }
 
 /** Builds a gateway. Problems are collected in `problems`; it is only good where there are none. */
@@ -63,6 +66,7 @@ export function buildGateway(
     thorough,
     mounted = [],
     mountedParts = [],
+    fallback,
   }: GatewayContext,
   options: GatewayOptions,
   problems: ProblemList,
@@ -89,6 +93,8 @@ export function buildGateway(
     writeError: context.writeError,
     maxConcurrentRequests: options.maxConcurrentRequests,
     encode: compileEncoder(options.compression),
+    cors: options.cors && compileCors(options.cors),
+    fallback,
   });
   const kept = new Set(matcher.values.map(({ binding }) => binding));
   return { gateway, services: served, bindings: bindings.filter((binding) => kept.has(binding)) };

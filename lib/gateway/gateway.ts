@@ -3,8 +3,10 @@
  * error becomes an answer in the route's (or the listener's) shape. Its tables are built by `build` and never change.
  */
 import type { Channel, ErrorWriter, Exchange, MethodPlan, Reply, RequestHead } from '../exchange.js';
-import type { Policy, ReplyEncoder } from '../policy/index.js';
+import type { Fallback } from '../fallback/index.js';
+import type { Cors, Policy, ReplyEncoder } from '../policy/index.js';
 import type { PathMatcher } from '../router/index.js';
+import type { HeaderFields } from '../headers.js';
 import { Code, StatusError } from '../status.js';
 import { quote, splitTarget } from '../uri.js';
 import { errorChannel, type InternalError } from './diagnostics.js';
@@ -29,6 +31,9 @@ export interface GatewayParts {
   readonly maxConcurrentRequests: number;
   /** Encodes answers; undefined: none is. */
   readonly encode: ReplyEncoder | undefined;
+  readonly cors?: Cors | undefined;
+  /** Takes what no route does. */
+  readonly fallback?: Fallback | undefined;
 }
 
 export class Gateway {
@@ -56,6 +61,7 @@ export class Gateway {
       hasBody: exchange.hasBody,
       requestId: requestIdOf(exchange.headers),
     };
+    if (this.parts.cors !== undefined) addCors(exchange, this.parts.cors);
     const run = new Run(exchange, head, this.parts, () => this.active--);
     this.active++;
     try {
@@ -95,6 +101,7 @@ class Run {
   /** @throws StatusError where no route takes the request. */
   route(): void {
     const { head } = this;
+    if (this.parts.cors?.isPreflight(head.method, head.headers) === true && this.preflight()) return;
     const match = this.parts.matcher.match(head.method, head.path);
     if (match === undefined) {
       this.miss();
@@ -111,7 +118,7 @@ class Run {
   /** Cold: pages of our own, OPTIONS, 405, 404. */
   private miss(): void {
     const { method, path } = this.head;
-    const { matcher, pages, writeError } = this.parts;
+    const { pages, writeError, fallback } = this.parts;
     const page = pages.get(path);
     if (page !== undefined && (method === 'GET' || method === 'HEAD')) {
       page(this.head).then(
@@ -124,17 +131,45 @@ class Run {
       this.onReply(emptyReply(this.head, []));
       return;
     }
-    const allowed = page === undefined ? matcher.allowed(path) : withPage(matcher.allowed(path));
-    if (allowed.length === 0) throw notFound(this.head);
+    const allowed = this.allowed();
     const allow = allowed.join(', ');
-    if (method === 'OPTIONS') {
+    if (method === 'OPTIONS' && allowed.length > 0) {
       this.onReply(emptyReply(this.head, ['allow', allow]));
       return;
     }
+    if (fallback !== undefined) {
+      this.forward(fallback);
+      return;
+    }
+    if (allowed.length === 0) throw notFound(this.head);
     const error = StatusError.http(405, `${method} is not allowed on ${quote(path)}; allowed are ${allow}`, {
       headers: [['allow', allow]],
     });
     this.onReply(writeError(error, this.head));
+  }
+
+  /** The methods of this path's routes and page; none where nothing is there. */
+  private allowed(): readonly string[] {
+    const { matcher, pages } = this.parts;
+    const { path } = this.head;
+    return pages.has(path) ? withPage(matcher.allowed(path)) : matcher.allowed(path);
+  }
+
+  /** Answers a preflight for a path that has a route; false where it has none. */
+  private preflight(): boolean {
+    const allowed = this.allowed();
+    if (allowed.length === 0) return false;
+    const { cors } = this.parts;
+    const headers = cors!.preflightHeaders(this.head.headers, allowed);
+    this.onReply(emptyReply(this.head, ['allow', allowed.join(', '), ...headers]));
+    return true;
+  }
+
+  private forward(fallback: Fallback): void {
+    fallback.forward(this.exchange, this.head.requestId, {
+      onDone: () => this.settle(),
+      onError: (error) => this.onError(error),
+    });
   }
 
   onReply(reply: Reply): void {
@@ -169,6 +204,26 @@ class Run {
     this.settled = true;
     this.release();
   }
+}
+
+/** Whatever the answer is and whoever writes it, it carries what CORS says of its request, and nothing else of that kind. */
+function addCors(exchange: Exchange, cors: Cors): void {
+  const respond = exchange.respond.bind(exchange);
+  const isPreflight = cors.isPreflight(exchange.method, exchange.headers);
+  exchange.respond = (head) => {
+    const own = head.headers.includes('access-control-allow-methods');
+    if (isPreflight && own) return respond(head);
+    respond({ ...head, headers: [...withoutCors(head.headers), ...cors.responseHeaders(exchange.headers)] });
+  };
+}
+
+function withoutCors(headers: HeaderFields): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index]!;
+    if (!name.startsWith('access-control-')) kept.push(name, headers[index + 1]!);
+  }
+  return kept;
 }
 
 function notFound({ method, path }: RequestHead): StatusError {

@@ -2,6 +2,7 @@
  * Which policies a listener has, and in which order: decided once from its options.
  */
 import type { ContentCoding } from './compression.js';
+import { compileCors, type CorsOptions } from './cors.js';
 import { methodOverridePolicy } from './method-override.js';
 import { hostPolicy, isLoopback, originPolicy } from './origin.js';
 import type { Policy } from './policy.js';
@@ -15,6 +16,8 @@ export interface PolicyOptions {
   readonly methodOverride: boolean;
   /** Content codings for answers, the best first. Default none. (Envoy: the filter `compressor`.) */
   readonly compression: readonly ContentCoding[];
+  /** Pages of other origins that may call. Default none. (Envoy's CorsPolicy.) */
+  readonly cors: CorsOptions | undefined;
 }
 
 export const defaultPolicyOptions: PolicyOptions = Object.freeze({
@@ -22,6 +25,7 @@ export const defaultPolicyOptions: PolicyOptions = Object.freeze({
   allowedHosts: Object.freeze([]),
   methodOverride: false,
   compression: Object.freeze([]),
+  cors: undefined,
 });
 
 /** The policies of a listener, in the order in which they run. `listenHost` is the address that it binds. */
@@ -29,7 +33,7 @@ export function compilePolicies(options: PolicyOptions, listenHost: string): rea
   const policies: Policy[] = [];
   // The checks look at the method that was sent: an override must not get round them.
   if (isLoopback(listenHost) && !options.allowedHosts.includes('*')) policies.push(hostPolicy(options.allowedHosts));
-  if (options.checkOrigin) policies.push(originPolicy());
+  if (options.checkOrigin) policies.push(originPolicy(options.cors && compileCors(options.cors)));
   if (options.methodOverride) policies.push(methodOverridePolicy());
   return policies;
 }

@@ -3,30 +3,33 @@
  * origin is refused, and a listener on loopback answers to no name that DNS could point at it (DNS rebinding).
  */
 import { isIP } from 'node:net';
-import { header, headerValues, type HeaderFields } from '../headers.js';
+import { header, headerTokens, headerValues, type HeaderFields } from '../headers.js';
 import { StatusError } from '../status.js';
 import { quote } from '../uri.js';
+import type { Cors } from './cors.js';
 import type { Policy } from './policy.js';
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
- * Refuses (403) a request other than GET, HEAD and OPTIONS whose `Origin` is not that of its `Host`. Host and port are
- * compared; the Origin's scheme gives the default port, as TLS may end before us. `null` never matches.
+ * Refuses (403) a request other than GET, HEAD and OPTIONS, and any WebSocket upgrade, whose `Origin` is neither that of
+ * its `Host` nor allowed by CORS. Host and port are compared; the Origin's scheme gives the default port, as TLS may end
+ * before us. `null` never matches.
  */
-export function originPolicy(): Policy {
+export function originPolicy(cors?: Pick<Cors, 'allows'>): Policy {
   return {
     name: 'origin',
     onRequest({ method, headers }) {
-      if (safeMethods.has(method)) return;
+      if (safeMethods.has(method) && !headerTokens(headers, 'upgrade').includes('websocket')) return;
       const origins = headerValues(headers, 'origin');
       if (origins.length === 0) return;
       const host = header(headers, 'host');
       if (origins.length === 1 && host !== undefined && isSameOrigin(origins[0]!, host)) return;
+      if (origins.length === 1 && cors?.allows(origins[0]!) === true) return;
       throw StatusError.http(
         403,
         `a page of origin ${quote(origins.join(', '))} may not send ${method} requests to ${quote(host ?? '')}; ` +
-          'if it is yours, start with --no-check-origin (check_origin: false)',
+          'if it is yours, name it in policies.cors.origins, or start with --no-check-origin (check_origin: false)',
       );
     },
   };

@@ -341,6 +341,9 @@ const elsewhere: Readonly<Record<string, string>> = {
   keep_alive_timeout: 'below',
   drain_timeout: 'below',
   max_concurrent_requests: 'test/e2e/http.test.ts',
+  preset: 'test/e2e/presets.test.ts',
+  fallback: 'test/e2e/fallback.test.ts',
+  fallback_timeout: 'test/e2e/fallback.test.ts',
 };
 for (const { name } of optionSpecs)
   if (/tls|^upstream_/.test(name)) Object.assign(elsewhere, { [name]: 'test/e2e/tls.test.ts' });

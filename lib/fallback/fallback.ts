@@ -1,0 +1,222 @@
+/**
+ * A reverse proxy to an HTTP/1.1 server, for requests that no route takes. Bytes stream both ways, each side held back by
+ * the other; nothing is held whole. Does not speak HTTP/2 to the upstream and forwards no upgrade.
+ */
+import { Readable } from 'node:stream';
+import { errors, Pool, type Dispatcher } from 'undici';
+import type { Exchange } from '../exchange.js';
+import { headerTokens } from '../headers.js';
+import { StatusError } from '../status.js';
+import { toOriginForm } from '../uri.js';
+import { requestFields, responseFields, trailerFields } from './headers.js';
+
+export interface FallbackOptions {
+  /** `http://host:port`, or with a path that goes before that of each request. */
+  readonly fallback: string;
+  /** How long the upstream may take to begin its answer; 504 after that. In milliseconds. */
+  readonly fallbackTimeoutMs: number;
+}
+
+/** What becomes of a request: one of the two, once. */
+export interface FallbackOutcome {
+  /** The answer has ended, was broken off, or nobody waits for it any more. */
+  onDone(): void;
+  /** Nothing was answered. */
+  onError(error: StatusError): void;
+}
+
+/** Where unmatched requests go. */
+export interface Fallback {
+  /** Takes an exchange over. */
+  forward(exchange: Exchange, requestId: string, outcome: FallbackOutcome): void;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** The fallbacks of a proxy, one for each URL and time-out, and their connections. */
+export class Fallbacks {
+  private readonly pools = new Map<string, { readonly pool: Pool; readonly fallback: Fallback }>();
+
+  to({ fallback: url, fallbackTimeoutMs }: FallbackOptions): Fallback {
+    const key = `${fallbackTimeoutMs} ${url}`;
+    const known = this.pools.get(key);
+    if (known !== undefined) return known.fallback;
+    const { origin, pathname } = new URL(url);
+    const pool = new Pool(origin, {
+      pipelining: 1,
+      headersTimeout: fallbackTimeoutMs,
+      // A stream may be silent for ever.
+      bodyTimeout: 0,
+      connect: { timeout: CONNECT_TIMEOUT_MS },
+    });
+    const base = pathname.replace(/\/$/, '');
+    const fallback: Fallback = {
+      forward: (exchange, requestId, outcome) => new Forwarding(pool, base, exchange, requestId, outcome).start(),
+    };
+    this.pools.set(key, { pool, fallback });
+    return fallback;
+  }
+
+  /** Cuts what is left. */
+  close(): void {
+    for (const { pool } of this.pools.values()) void pool.destroy().catch(() => undefined);
+    this.pools.clear();
+  }
+}
+
+type Controller = Dispatcher.DispatchController;
+
+/** One request on its way. */
+class Forwarding implements Dispatcher.DispatchHandler {
+  private controller: Controller | undefined;
+  private responded = false;
+  private finished = false;
+  private gone = false;
+  private body: Readable | undefined;
+  private isRetry = false;
+
+  constructor(
+    private readonly pool: Pool,
+    private readonly base: string,
+    private readonly exchange: Exchange,
+    private readonly requestId: string,
+    private readonly outcome: FallbackOutcome,
+  ) {}
+
+  start(): void {
+    const { exchange } = this;
+    exchange.onClose(() => this.clientGone());
+    exchange.onDrain(() => this.controller?.resume());
+    if (exchange.hasBody) this.body = bodyOf(exchange);
+    this.dispatch();
+  }
+
+  private dispatch(): void {
+    const { exchange, base, body } = this;
+    try {
+      this.pool.dispatch(
+        {
+          method: exchange.method as Dispatcher.HttpMethod,
+          path: `${base}${toOriginForm(exchange.target)}`,
+          headers: requestFields(exchange, this.requestId),
+          body: body ?? null,
+        },
+        this,
+      );
+    } catch (error) {
+      this.onResponseError(undefined, error as Error);
+    }
+  }
+
+  onRequestStart(controller: Controller): void {
+    this.controller = controller;
+    if (this.gone) controller.abort(clientLeft());
+  }
+
+  onResponseStart(
+    _controller: Controller,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+    reason?: string,
+  ): void {
+    // Interim answers are for us: we have told the client to go on already.
+    if (status < 200) return;
+    this.responded = true;
+    const fields = responseFields(headers);
+    if (headers['x-request-id'] === undefined) fields.push('x-request-id', this.requestId);
+    this.exchange.respond({ status, headers: fields, reason: reason === '' ? undefined : reason });
+  }
+
+  onResponseData(controller: Controller, chunk: Buffer): void {
+    // undici may use the memory again.
+    if (!this.exchange.write(Buffer.from(chunk))) controller.pause();
+  }
+
+  onResponseEnd(_controller: Controller, trailers: Record<string, string | string[] | undefined>): void {
+    if (this.finished) return;
+    this.finished = true;
+    const takesTrailers = headerTokens(this.exchange.headers, 'te').some((token) => token.startsWith('trailers'));
+    const fields = takesTrailers ? trailerFields(trailers) : [];
+    this.exchange.end(undefined, fields.length === 0 ? undefined : fields);
+    this.outcome.onDone();
+  }
+
+  onResponseError(_controller: Controller | undefined, error: Error): void {
+    if (this.finished) return;
+    if (this.gone || this.responded) {
+      this.finished = true;
+      if (!this.gone) this.exchange.abort();
+      this.outcome.onDone();
+      return;
+    }
+    // A kept connection may be closed by its server just as a request goes out on it.
+    if (this.mayRetry(error)) {
+      this.isRetry = true;
+      this.dispatch();
+      return;
+    }
+    this.finished = true;
+    this.outcome.onError(asStatusError(error, this.body));
+  }
+
+  private mayRetry(error: Error): boolean {
+    const { method, hasBody } = this.exchange;
+    const isCut = error instanceof errors.SocketError || (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+    return isCut && !hasBody && (method === 'GET' || method === 'HEAD') && !this.isRetry;
+  }
+
+  private clientGone(): void {
+    this.gone = true;
+    if (this.finished) return;
+    this.controller?.abort(clientLeft());
+    this.body?.destroy(clientLeft());
+    // Without a controller the request has not begun, and undici will find out when it does.
+    if (this.controller === undefined) {
+      this.finished = true;
+      this.outcome.onDone();
+    }
+  }
+}
+
+/** The body as undici takes it: read as fast as the upstream does. */
+function bodyOf(exchange: Exchange): Readable {
+  let started = false;
+  const body = new Readable({
+    read() {
+      if (started) return exchange.resume();
+      started = true;
+      exchange.continue();
+      exchange.read({
+        onData(chunk) {
+          if (!body.push(chunk)) exchange.pause();
+        },
+        onEnd: () => void body.push(null),
+        onAbort: (error) => void body.destroy(error ?? clientLeft()),
+      });
+    },
+  });
+  // Whoever reads it hears of the error; nobody does where the upstream has answered already.
+  body.on('error', () => undefined);
+  return body;
+}
+
+function clientLeft(): Error {
+  return new Error('the client went away');
+}
+
+/** 504 (code 4) where the upstream was too slow, else 502 (code 14). An error of the client's own body is its own. */
+function asStatusError(error: Error, body: Readable | undefined): StatusError {
+  const ofBody = body?.errored ?? undefined;
+  if (ofBody instanceof StatusError) return ofBody;
+  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.ConnectTimeoutError) {
+    return StatusError.http(504, 'the fallback server did not answer in time (option fallback_timeout)', {
+      cause: error,
+    });
+  }
+  const code = (error as NodeJS.ErrnoException).code;
+  return StatusError.http(
+    502,
+    `the fallback server cannot be reached, or broke off${code === undefined ? '' : ` (${code})`}; start it, or change --fallback (fallback)`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,57 @@
+/** Which headers cross a reverse proxy, and what it adds to them (RFC 9110, section 7.6). */
+import type { Exchange } from '../exchange.js';
+import { header, headerTokens, type HeaderFields } from '../headers.js';
+
+/** Of one connection alone. */
+const hopByHop = new Set([
+  'connection',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Answered or written anew here. */
+const notForwarded = new Set(['expect', 'host', 'content-length', 'forwarded', 'x-request-id']);
+
+/** The headers of a request as its upstream gets them. What a client says of itself as a proxy would is left out. */
+export function requestFields(exchange: Exchange, requestId: string): string[] {
+  const { headers } = exchange;
+  const named = headerTokens(headers, 'connection');
+  const fields: string[] = [];
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index]!;
+    const isDerived = name.startsWith('x-forwarded-') || name.startsWith('x-envoy-original-');
+    if (hopByHop.has(name) || notForwarded.has(name) || isDerived || named.includes(name)) continue;
+    fields.push(name, headers[index + 1]!);
+  }
+  const length = header(headers, 'content-length');
+  if (exchange.hasBody && length !== undefined) fields.push('content-length', length);
+  const host = header(headers, 'host');
+  if (host !== undefined) fields.push('x-forwarded-host', host);
+  fields.push('x-forwarded-for', exchange.peer.address, 'x-forwarded-proto', exchange.secure ? 'https' : 'http');
+  fields.push('x-request-id', requestId);
+  return fields;
+}
+
+/** Headers or trailers of an upstream, as undici has parsed them, as our answer has them. */
+export function responseFields(parsed: Readonly<Record<string, string | readonly string[] | undefined>>): string[] {
+  const named = headerTokens(['connection', [parsed['connection'] ?? []].flat().join(',')], 'connection');
+  const fields: string[] = [];
+  for (const [name, value] of Object.entries(parsed)) {
+    if (hopByHop.has(name) || named.includes(name)) continue;
+    for (const one of [value ?? []].flat()) fields.push(name, one);
+  }
+  return fields;
+}
+
+/** What may not stand in trailers: it would change how the message is read. */
+export function trailerFields(parsed: Readonly<Record<string, string | readonly string[] | undefined>>): HeaderFields {
+  const { 'content-length': _length, 'content-type': _type, 'content-encoding': _encoding, ...rest } = parsed;
+  return responseFields(rest);
+}

@@ -1,0 +1,1 @@
+export { Fallbacks, type Fallback, type FallbackOptions, type FallbackOutcome } from './fallback.js';

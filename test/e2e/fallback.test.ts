@@ -1,0 +1,308 @@
+/** Requests that no route takes, passed on to an HTTP/1.1 server: what it gets, what comes back, and how both sides hold. */
+import { once } from 'node:events';
+import {
+  createServer,
+  type IncomingMessage,
+  request as httpRequest,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
+import t from 'tap';
+import { startTestProxy, type TestProxy } from '../support/proxy.js';
+
+const proto = `
+syntax = "proto3";
+package fallback.v1;
+import "google/api/annotations.proto";
+service Fallback {
+  rpc Get(Message) returns (Message) { option (google.api.http) = { get: "/v1/{name}" }; }
+}
+message Message { string name = 1; }
+`;
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+interface Pair {
+  readonly proxy: TestProxy;
+  readonly server: Server;
+  readonly seen: IncomingMessage[];
+  handler: Handler;
+  close(): Promise<void>;
+}
+
+async function startPair(base = '', options: object = {}): Promise<Pair> {
+  const seen: IncomingMessage[] = [];
+  const server = createServer((request, response) => {
+    seen.push(request);
+    pair.handler(request, response);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const fallback = `http://127.0.0.1:${(server.address() as AddressInfo).port}${base}`;
+  const proxy = await startTestProxy(proto, { fallback, ...options });
+  const pair: Pair = {
+    proxy,
+    server,
+    seen,
+    handler: (_request, response) => response.end('fallback'),
+    async close() {
+      await proxy.close();
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+  return pair;
+}
+
+async function waitUntil(condition: () => boolean): Promise<void> {
+  for (let tries = 0; !condition(); tries++) {
+    if (tries > 1000) throw new Error('waited in vain');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+void t.test('what goes there', async (t) => {
+  const pair = await startPair();
+  t.teardown(() => pair.close());
+  const rows: readonly [request: string, status: number, where: 'service' | 'fallback' | 'proxy'][] = [
+    ['GET /v1/a', 200, 'service'],
+    ['HEAD /v1/a', 200, 'service'],
+    ['GET /other?q=%2F+1', 200, 'fallback'],
+    ['POST /v1/a', 200, 'fallback'],
+    ['OPTIONS /v1/a', 204, 'proxy'],
+    ['OPTIONS /other', 200, 'fallback'],
+    ['OPTIONS *', 204, 'proxy'],
+    ['GET /health', 200, 'proxy'],
+    ['GET http://elsewhere.example/abs', 200, 'fallback'],
+    ['GET //a//b/', 200, 'fallback'],
+  ];
+  for (const [request, status, where] of rows) {
+    pair.seen.length = 0;
+    pair.proxy.service.calls.length = 0;
+    const response = await pair.proxy.send(request);
+    t.equal(response.status, status, request);
+    t.equal(pair.seen.length, where === 'fallback' ? 1 : 0, request);
+    t.equal(pair.proxy.service.calls.length, where === 'service' ? 1 : 0, request);
+    const target = request.slice(request.indexOf(' ') + 1).replace('http://elsewhere.example', '');
+    if (where === 'fallback') t.equal(pair.seen[0]!.url, target, 'the target as it was sent');
+  }
+  const foreign = await pair.proxy.send('POST /other', { headers: { origin: 'https://evil.example' } });
+  t.equal(foreign.status, 403, 'policies run before');
+});
+
+void t.test('headers there and back', async (t) => {
+  const pair = await startPair('/base/');
+  t.teardown(() => pair.close());
+  pair.handler = (_request, response) => {
+    response.writeHead(
+      207,
+      'Odd',
+      [
+        ['set-cookie', 'a=1'],
+        ['set-cookie', 'b=2'],
+        ['connection', 'x-hop'],
+        ['x-hop', '1'],
+        ['keep-alive', 'timeout=9'],
+        ['x-own', 'caf\u00e9'],
+        ['content-type', 'text/plain'],
+      ].flat(),
+    );
+    response.end('body');
+  };
+  const response = await pair.proxy.send('GET /x', {
+    headers: {
+      host: 'localhost:1',
+      connection: 'close, x-gone',
+      'x-gone': '1',
+      te: 'trailers',
+      upgrade: 'h2c',
+      'proxy-authorization': 'x',
+      'x-forwarded-for': '6.6.6.6',
+      forwarded: 'for=6.6.6.6',
+      authorization: 'Bearer x',
+      'x-request-id': 'id-1',
+      'x-many': ['a', 'b'],
+    },
+  });
+  const { headers, url } = pair.seen[0]!;
+  t.equal(url, '/base/x');
+  t.equal(headers.host, `127.0.0.1:${(pair.server.address() as AddressInfo).port}`);
+  t.match(headers, {
+    authorization: 'Bearer x',
+    'x-many': 'a, b',
+    'x-forwarded-for': '127.0.0.1',
+    'x-forwarded-proto': 'http',
+    'x-forwarded-host': 'localhost:1',
+    'x-request-id': 'id-1',
+  });
+  for (const name of ['x-gone', 'te', 'upgrade', 'proxy-authorization', 'forwarded']) t.notOk(name in headers, name);
+  t.equal(response.status, 207);
+  t.equal(response.reason, 'Odd');
+  t.equal(response.text, 'body');
+  t.strictSame(response.headers['set-cookie'], ['a=1', 'b=2']);
+  t.equal(response.headers['x-own'], 'caf\u00e9');
+  t.notOk('x-hop' in response.headers);
+  t.not(response.headers['keep-alive'], 'timeout=9');
+  t.equal(response.headers['x-request-id'], 'id-1');
+});
+
+void t.test('HEAD, 204, Expect, trailers', async (t) => {
+  const pair = await startPair();
+  t.teardown(() => pair.close());
+  pair.handler = (request, response) => {
+    if (request.url === '/204') response.writeHead(204).end();
+    else if (request.url === '/trailers') {
+      response.writeHead(200, { trailer: 'x-sum' });
+      response.write('part');
+      response.addTrailers({ 'x-sum': '42' });
+      response.end();
+    } else if (request.method === 'HEAD') response.writeHead(200, { 'content-length': '12345' }).end();
+    else request.pipe(response);
+  };
+  const head = await pair.proxy.send('HEAD /x');
+  t.equal(head.headers['content-length'], '12345');
+  t.equal(head.text, '');
+  const none = await pair.proxy.send('GET /204');
+  t.equal(none.status, 204);
+  const trailing = await pair.proxy.send('GET /trailers', { headers: { te: 'trailers', connection: 'te' } });
+  t.equal(trailing.text, 'part');
+  t.equal(trailing.trailers['x-sum'], '42');
+  t.strictSame((await pair.proxy.send('GET /trailers')).trailers, {});
+  const socket = connect(pair.proxy.port, '127.0.0.1');
+  let text = '';
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  socket.write(
+    'POST /x HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 3\r\nconnection: close\r\n\r\n',
+  );
+  await waitUntil(() => text.includes('100 Continue'));
+  socket.write('abc');
+  await once(socket, 'close');
+  t.match(text, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 [^]*abc/);
+  t.equal(pair.seen.at(-1)!.headers.expect, undefined);
+});
+
+void t.test('streams both ways, and neither side is held whole', async (t) => {
+  const pair = await startPair();
+  t.teardown(() => pair.close());
+  pair.handler = (request, response) => request.pipe(response);
+  const echo = httpRequest({ port: pair.proxy.port, host: '127.0.0.1', method: 'POST', path: '/echo' });
+  echo.write('one');
+  const [response] = (await once(echo, 'response')) as [IncomingMessage];
+  t.equal(String((await once(response, 'data'))[0]), 'one', 'the answer flows while the body still comes');
+  const ended = once(response, 'end');
+  echo.end('two');
+  t.equal(String((await once(response, 'data'))[0]), 'two');
+  await ended;
+
+  // A reader that does not read holds the upstream back: far less than all of it is taken.
+  let written = 0;
+  const piece = Buffer.alloc(64 * 1024);
+  const total = 2000;
+  pair.handler = (_request, answer) => {
+    const more = (): void => {
+      while (written < total) {
+        written++;
+        if (!answer.write(piece)) return void answer.once('drain', more);
+      }
+      answer.end();
+    };
+    more();
+  };
+  const slow = connect(pair.proxy.port, '127.0.0.1');
+  slow.pause();
+  slow.write('GET /big HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
+  await waitUntil(() => written > 0);
+  let last = -1;
+  while (last !== written) {
+    last = written;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  t.ok(written < total / 2, `${written} of ${total} pieces were taken`);
+  let length = 0;
+  slow.on('data', (chunk: Buffer) => (length += chunk.length));
+  slow.resume();
+  await once(slow, 'close');
+  t.ok(length > total * piece.length, 'and then all of it arrives');
+});
+
+void t.test('a client that goes away', async (t) => {
+  const pair = await startPair();
+  t.teardown(() => pair.close());
+  let closed = 0;
+  pair.handler = (request, response) => {
+    response.on('close', () => closed++);
+    if (request.url === '/begun') response.write('x');
+  };
+  for (const path of ['/waiting', '/begun']) {
+    const before = pair.seen.length;
+    const count = closed;
+    const socket = connect(pair.proxy.port, '127.0.0.1');
+    socket.write(`GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`);
+    await waitUntil(() => pair.seen.length > before);
+    if (path === '/begun') await once(socket, 'data');
+    socket.resetAndDestroy();
+    await waitUntil(() => closed > count);
+    t.pass(path);
+  }
+  const upload = connect(pair.proxy.port, '127.0.0.1');
+  let aborted = false;
+  pair.handler = (request) => {
+    request.on('error', () => undefined).on('aborted', () => (aborted = true));
+    request.resume();
+  };
+  const before = pair.seen.length;
+  upload.write('POST /up HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nabc');
+  await waitUntil(() => pair.seen.length > before);
+  upload.destroy();
+  await waitUntil(() => aborted);
+  t.pass('half an upload is never taken for whole');
+});
+
+void t.test('errors', async (t) => {
+  const tcp = createTcpServer();
+  let onConnect: (socket: import('node:net').Socket) => void = (socket) => socket.destroy();
+  tcp.on('connection', (socket) => {
+    socket.on('error', () => undefined);
+    onConnect(socket);
+  });
+  tcp.listen(0, '127.0.0.1');
+  await once(tcp, 'listening');
+  const { port } = tcp.address() as AddressInfo;
+  const proxy = await startTestProxy(proto, {
+    fallback: `http://127.0.0.1:${port}`,
+    fallbackTimeout: '300ms',
+  } as object);
+  const cut = await proxy.send('GET /x');
+  t.equal(cut.status, 502);
+  t.match(cut.json, { code: 14, message: /fallback server/ });
+  onConnect = (socket) => void socket.once('data', () => socket.end('nonsense\r\n\r\n'));
+  t.equal((await proxy.send('GET /x')).status, 502, 'no HTTP');
+  onConnect = (socket) => void socket.resume();
+  const late = await proxy.send('GET /x');
+  t.equal(late.status, 504);
+  t.match(late.json, { code: 4, message: /fallback_timeout/ });
+  onConnect = (socket) =>
+    void socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc'));
+  await t.rejects(proxy.send('GET /x'), 'an answer cut short is broken off');
+  onConnect = (socket) =>
+    void socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n'));
+  await t.rejects(proxy.send('GET /x'), 'in chunks too');
+  tcp.close();
+  await proxy.close();
+  const gone = await startTestProxy(proto, { fallback: `http://127.0.0.1:${port}`, errorFormat: 'aip193' });
+  const refused = await gone.send('POST /x', { body: 'abc' });
+  t.equal(refused.status, 502);
+  t.match(refused.json, { error: { code: 502, status: 'UNAVAILABLE', message: /ECONNREFUSED/ } });
+  await gone.close();
+});
+
+void t.test('what is not a URL', async (t) => {
+  for (const fallback of ['localhost:3000', 'ftp://a', 'http://', 'http://a/?x=1', 'http://u:p@a', '/x', '']) {
+    await t.rejects(
+      startTestProxy(proto, { fallback }),
+      { message: /^fallback: found .* expected an http:\/\// },
+      fallback,
+    );
+  }
+});
