@@ -2,12 +2,12 @@
  * Presets: sets of options that make photongate answer as another gateway does, or as Google's published clients expect. An
  * option that is given anywhere, at whatever level, wins over the preset. docs/presets.md says why each option is in one.
  */
-import type { Options } from './options.js';
+import type { GatewayOptions } from '../gateway/index.js';
 
 export type PresetName = 'none' | 'envoy' | 'grpc-gateway' | 'google';
 
 /** Some options are set by presets alone and have no name for people, so not every key is in the option table. */
-export type PresetOptions = Readonly<Partial<Options> & Record<string, unknown>>;
+export type PresetOptions = Readonly<Partial<GatewayOptions> & Record<string, unknown>>;
 
 export const presets: Readonly<Record<PresetName, PresetOptions>> = Object.freeze({
   none: Object.freeze({}),

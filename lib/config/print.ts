@@ -27,7 +27,12 @@ function absolute(paths: readonly string[], workingDirectory: string): string[] 
 function printListener({ listen, root, mounts }: ListenerConfig, workingDirectory: string): object {
   return {
     listen,
-    ...printMount(root, workingDirectory, true),
+    // With mounts it serves nothing by itself anyway, and they would take its empty list for theirs.
+    ...printMount(
+      mounts.length > 0 && root.services?.length === 0 ? { ...root, services: undefined } : root,
+      workingDirectory,
+      true,
+    ),
     ...(mounts.length === 0
       ? {}
       : {
@@ -52,7 +57,7 @@ function printMount(
     ...(methods.length === 0
       ? {}
       : { methods: Object.fromEntries(methods.map(({ selector, raw }) => [selector, raw])) }),
-    ...(options.cors === undefined ? {} : { policies: { cors: printCors(options.cors) } }),
+    policies: { cors: options.cors === undefined ? false : printCors(options.cors) },
     ...printOptions(options, isListener),
   };
 }
