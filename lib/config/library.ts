@@ -51,7 +51,7 @@ export function readLibraryOptions(given: LibraryOptions | Partial<Options>): Pa
     else readOption(spec, name, value, options, problems);
   }
   if (problems.length > 0) throw new ConfigError(problems);
-  return options as Partial<Options>;
+  return options;
 }
 
 function readOption(
@@ -74,7 +74,7 @@ function readOption(
 
 function rawOf(spec: OptionSpec, value: unknown): RawValue {
   if (value === undefined) return null;
-  if (value instanceof Map) return Object.fromEntries(value as ReadonlyMap<number, number>) as Record<string, number>;
+  if (value instanceof Map) return Object.fromEntries(value as ReadonlyMap<number, number>);
   return (spec.key.endsWith('Ms') && typeof value === 'number' ? `${value}ms` : value) as RawValue;
 }
 

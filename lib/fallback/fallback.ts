@@ -96,7 +96,7 @@ class Forwarding implements Dispatcher.DispatchHandler {
     try {
       this.pool.dispatch(
         {
-          method: exchange.method as Dispatcher.HttpMethod,
+          method: exchange.method,
           path: `${base}${toOriginForm(exchange.target)}`,
           headers: requestFields(exchange, this.requestId),
           body: body ?? null,

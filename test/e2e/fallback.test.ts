@@ -7,7 +7,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import t from 'tap';
 import { loadConfig } from '../../lib/index.js';
 import { startTestProxy, type TestProxy } from '../support/proxy.js';
@@ -262,7 +262,7 @@ void t.test('a client that goes away', async (t) => {
 
 void t.test('errors', async (t) => {
   const tcp = createTcpServer();
-  let onConnect: (socket: import('node:net').Socket) => void = (socket) => socket.destroy();
+  let onConnect: (socket: Socket) => void = (socket) => socket.destroy();
   tcp.on('connection', (socket) => {
     socket.on('error', () => undefined);
     onConnect(socket);

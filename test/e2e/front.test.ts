@@ -64,7 +64,7 @@ const rows: readonly [request: string, status: number, rpcOrAllow?: string, name
   ['OPTIONS /none', 404],
   ['PATCH /r/known', 405, 'GET, HEAD, OPTIONS'],
   ['GET http://h.example/r/known?name=x', 200, 'Literal', 'x'],
-  ['GET http://h.example', 404],
+  ['POST http://h.example', 405, 'GET, HEAD, OPTIONS'],
   ['POST /front.v1.Front/Star', 404],
 ];
 

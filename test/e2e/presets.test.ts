@@ -14,7 +14,7 @@ const page = readFileSync(new URL('../../docs/presets.md', import.meta.url), 'ut
 
 void t.test('docs/presets.md names the options of each', (t) => {
   const columns = ['envoy', 'grpc-gateway', 'google'] as const;
-  const documented = Object.fromEntries(columns.map((name) => [name, {} as Record<string, string>]));
+  const documented = Object.fromEntries(columns.map((name) => [name, {}]));
   for (const [, option, ...cells] of page.matchAll(/^\| `([a-z_0-9]+)` ?[^|]*\| ([^|]*) \| ([^|]*) \| ([^|]*) \|/gm)) {
     columns.forEach((name, index) => {
       const cell = cells[index]!.trim();
