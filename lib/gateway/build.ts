@@ -83,7 +83,9 @@ export function buildGateway(
   addRoutes(bindings, channels, context, builder, problems);
   const matcher = builder.build(problems);
   if (thorough) builder.reportShadowed(problems);
-  const parts = [{ prefix: '', bindings, options }, ...mountedParts];
+  const kept = new Set(matcher.values.map(({ binding }) => binding));
+  const reachable = bindings.filter((binding) => kept.has(binding));
+  const parts = [{ prefix: '', bindings: reachable, options }, ...mountedParts];
   const pages = buildPages({ prefix, services: [...served, ...mounted], parts }, options);
   warnOfHiddenPages(pages, matcher, problems);
   const gateway = new Gateway({
@@ -96,8 +98,7 @@ export function buildGateway(
     cors: options.cors && compileCors(options.cors),
     fallback,
   });
-  const kept = new Set(matcher.values.map(({ binding }) => binding));
-  return { gateway, services: served, bindings: bindings.filter((binding) => kept.has(binding)) };
+  return { gateway, services: served, bindings: reachable };
 }
 
 /** A route that remembers what it was made from. */

@@ -20,6 +20,7 @@ service Http {
   rpc Purge(Message) returns (Message) { option (google.api.http) = { custom { kind: "PURGE" path: "/v1/{name}" } }; }
   rpc Brew(Message) returns (Message) { option (google.api.http) = { custom { kind: "BREW" path: "/pot/{name}" } }; }
   rpc Watch(Message) returns (stream Message) { option (google.api.http) = { get: "/watch" }; }
+  rpc Endless(Message) returns (Message) { option (google.api.http) = { get: "/endless" }; option (photongate.http) = { deadline {} }; }
   rpc Timed(Message) returns (Message) { option (google.api.http) = { get: "/timed" }; option (photongate.http) = { deadline { nanos: 50000000 } }; }
 }
 message Message { string name = 1; int64 number = 2; string snake_case = 3; repeated string list = 4; optional string maybe = 5; }
@@ -606,3 +607,11 @@ async function rawRequest(proxy: TestProxy, head: string, chunks: readonly strin
   await once(socket, 'close');
   return text;
 }
+
+void t.test('an empty deadline of a method is none, whatever the default is', async (t) => {
+  const proxy = await startTestProxy(proto, { defaultDeadlineMs: 50 });
+  proxy.service.answer = () => ({ delayMs: 300 });
+  t.equal((await proxy.send('GET /endless')).status, 200);
+  t.equal((await proxy.send('GET /v1/a')).status, 504);
+  await proxy.close();
+});

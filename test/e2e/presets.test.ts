@@ -14,11 +14,11 @@ const page = readFileSync(new URL('../../docs/presets.md', import.meta.url), 'ut
 
 void t.test('docs/presets.md names the options of each', (t) => {
   const columns = ['envoy', 'grpc-gateway', 'google'] as const;
-  const documented = Object.fromEntries(columns.map((name) => [name, {}]));
+  const documented = new Map<string, Record<string, string>>(columns.map((name) => [name, {}]));
   for (const [, option, ...cells] of page.matchAll(/^\| `([a-z_0-9]+)` ?[^|]*\| ([^|]*) \| ([^|]*) \| ([^|]*) \|/gm)) {
     columns.forEach((name, index) => {
       const cell = cells[index]!.trim();
-      if (cell !== '') documented[name]![option!] = cell.replace(/`/g, '');
+      if (cell !== '') documented.get(name)![option!] = cell.replace(/`/g, '');
     });
   }
   for (const name of columns) {
@@ -27,7 +27,7 @@ void t.test('docs/presets.md names the options of each', (t) => {
       const snake = spec?.name ?? key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
       return [snake, [value].flat().join(',')] as const;
     });
-    t.strictSame(documented[name], Object.fromEntries(actual), name);
+    t.strictSame(documented.get(name), Object.fromEntries(actual), name);
   }
   t.end();
 });
