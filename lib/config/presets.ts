@@ -42,7 +42,7 @@ export const presets: Readonly<Record<PresetName, PresetOptions>> = Object.freez
   google: Object.freeze({
     ignoreUnknownFields: true,
     emptyStringBodies: true,
-    snakeCaseMasks: true,
+    snakeCaseFieldMasks: true,
     errorFormat: 'aip193',
   }),
 });
