@@ -177,14 +177,13 @@ export interface Reply extends ResponseHead {
 /** `[start, end)` offsets of the template's variables in the raw path, two numbers for each. */
 export type Captures = readonly number[];
 
-/**
- * What a matched route does. Chosen and compiled at start, so that a request needs no look-up in the schema.
- * A plan of another kind than `unary` is answered 501 until its pieces exist.
- */
+/** What a matched route does. Chosen and compiled at start, so that a request needs no look-up in the schema. */
 export interface MethodPlan {
   readonly rpc: Rpc;
-  /** Everything that the head decides: throws a StatusError before any body is read. */
+  /** For methods without a stream. Everything that the head decides: throws a StatusError before any body is read. */
   openUnary(head: RequestHead, captures: Captures): UnaryExchange;
+  /** For all other methods; throws as `openUnary` does. */
+  openStream(head: RequestHead, captures: Captures): StreamExchange;
   /** The body of an error, in the shape that this route answers with. */
   fail(error: StatusError, head: RequestHead): Reply;
 }
@@ -206,6 +205,77 @@ export interface UnaryExchange {
   reply(message: Buffer, headers: Metadata, trailers: Metadata): Reply;
   /** A failed call → the answer. */
   fail(status: CallStatus, headers: Metadata): Reply;
+}
+
+/** One call with a stream on either side, or on both; `kind` tells which of its members stand. */
+export type StreamExchange = ServerStreamExchange | ClientStreamExchange | BidiExchange;
+
+/** What every streaming call has. */
+export interface StreamCall {
+  readonly metadata: Metadata;
+  readonly timeoutMs: number | undefined;
+  /** See `CallRequest`. */
+  readonly passThrough?: boolean | undefined;
+  /** A call that failed before the head of the answer was sent → the answer. */
+  fail(status: CallStatus, headers: Metadata): Reply;
+}
+
+/** One message up, many down. */
+export interface ServerStreamExchange
+  extends StreamCall, Pick<UnaryExchange, 'maxBodyBytes' | 'contentCodings' | 'request'> {
+  readonly kind: 'server';
+  readonly response: ResponseStream;
+}
+
+/** Many messages up, one down. */
+export interface ClientStreamExchange extends StreamCall, Pick<UnaryExchange, 'reply'> {
+  readonly kind: 'client';
+  readonly requests: RequestStream;
+}
+
+/** Many messages both ways, in any order. */
+export interface BidiExchange extends StreamCall {
+  readonly kind: 'bidi';
+  readonly requests: RequestStream;
+  readonly response: ResponseStream;
+}
+
+/** A body on its way up. Holds at most the start of one message; both methods throw a StatusError on what is wrong. */
+export interface RequestStream {
+  /** How the body is coded, the first coding applied first; it is decoded before `push` gets it. */
+  readonly contentCodings: readonly ContentCoding[];
+  /** The next bytes; the messages that they complete go to `send`. */
+  push(chunk: Buffer, send: (message: Frame) => void): void;
+  /** The body was whole; there may be one more message. */
+  finish(send: (message: Frame) => void): void;
+}
+
+/** An answer on its way down: what is written, and how it ends. Called in the order of its members, `message` often. */
+export interface ResponseStream {
+  /** How long the head waits for the first message, in milliseconds; 0: it goes out with the headers of the call. */
+  readonly headDelayMs: number;
+  /** Bytes that are sent again and again, so that an idle stream is not cut. */
+  readonly keepAlive: { readonly everyMs: number; readonly chunk: Buffer } | undefined;
+  /** The head of the answer, and the first bytes of its body; `first` is undefined where no message came in time. */
+  head(headers: Metadata, first: Frame | undefined): StreamHead;
+  /** A message as body bytes; undefined where there is nothing to send for it. Throws a StatusError. */
+  message(frame: Frame): Buffer | undefined;
+  /** The call ended, well or not. */
+  end(status: CallStatus): StreamEnd;
+  /** Something on this side went wrong. */
+  fail(error: StatusError): StreamEnd;
+}
+
+export interface StreamHead extends ResponseHead {
+  readonly chunk: Buffer | undefined;
+}
+
+/** The last bytes of a streamed answer. */
+export interface StreamEnd {
+  readonly chunk?: Buffer | undefined;
+  readonly trailers?: HeaderFields | undefined;
+  /** True where the answer must be broken off behind `chunk`, as nothing in it tells a reader that it is not whole. */
+  readonly isBroken: boolean;
 }
 
 /** Writes an error that no route answers: 404, 405, a refused origin, an unreadable request. */

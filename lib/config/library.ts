@@ -4,7 +4,7 @@
  */
 import { ConfigError, nearestName, type Problem } from '../status.js';
 import { quote } from '../uri.js';
-import { type OptionKey, type Options, type OptionSpec, optionSpecs } from './options.js';
+import { defaultOptions, type OptionKey, type Options, type OptionSpec, optionSpecs } from './options.js';
 import { OptionError, type RawValue } from './values.js';
 
 /** `idleTimeoutMs` → `idleTimeout`: inside, quantities carry their unit; outside, values may have another. */
@@ -35,7 +35,11 @@ export function libraryName(name: string): string {
 }
 
 const byLibraryName = new Map(optionSpecs.map((spec) => [libraryName(spec.name), spec]));
-const innerKeys = new Set<string>([...optionSpecs.map(({ key }) => key as string), 'cors']);
+const innerKeys = new Set<string>([
+  ...Object.keys(defaultOptions),
+  ...optionSpecs.map(({ key }) => key as string),
+  'cors',
+]);
 
 /**
  * Checks options that a program gives. Those under the names that they have inside are taken as they are.

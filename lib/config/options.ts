@@ -32,6 +32,9 @@ export interface Options extends Omit<GatewayOptions, 'services'>, Omit<Listener
   readonly maxReceiveBytes: number;
   /** Time for requests in flight at a shutdown, in milliseconds; then they are cancelled. Default 10 s. */
   readonly drainTimeoutMs: number;
+  /** Other names for `streamFormat` ndjson and sse, where that is not given; with both it is sse. Default false. (Envoy's.) */
+  readonly streamNewlineDelimited: boolean;
+  readonly streamSseStyleDelimited: boolean;
   /** Upstreams that say nothing of TLS themselves are reached by it. Default false. */
   readonly upstreamTls: boolean;
   /** Of those upstreams: authorities, our certificate and its key, the name that the server's certificate must have. */
@@ -74,6 +77,8 @@ export const defaultOptions: Options = Object.freeze({
   ...listenerLimits,
   maxReceiveBytes: defaultUpstreamOptions.maxReceiveBytes,
   drainTimeoutMs: 10_000,
+  streamNewlineDelimited: false,
+  streamSseStyleDelimited: false,
   upstreamTls: false,
   upstreamCa: undefined,
   upstreamCert: undefined,
@@ -273,6 +278,38 @@ export const optionSpecs: readonly OptionSpec[] = [
   option(answers, 'add_whitespace', 'addWhitespace', booleanValue, 'false', 'indent the JSON'),
   option(
     answers,
+    'stream_format',
+    'streamFormat',
+    enumValue('array', 'ndjson', 'sse', 'grpc-gateway'),
+    'array',
+    'how server streams are sent where Accept does not say: JSON array, lines, server-sent events, {"result": …} lines',
+  ),
+  option(
+    answers,
+    'stream_newline_delimited',
+    'streamNewlineDelimited',
+    booleanValue,
+    'false',
+    "Envoy's name for stream_format ndjson",
+  ),
+  option(
+    answers,
+    'stream_sse_style_delimited',
+    'streamSseStyleDelimited',
+    booleanValue,
+    'false',
+    "Envoy's name for stream_format sse",
+  ),
+  option(
+    answers,
+    'close_error_array',
+    'closeErrorArray',
+    booleanValue,
+    'false',
+    'the array of a stream that failed ends in ], not in a break',
+  ),
+  option(
+    answers,
     'envelope',
     'envelope',
     enumValue('none', 'photon'),
@@ -435,6 +472,22 @@ export const optionSpecs: readonly OptionSpec[] = [
     '10000',
     'requests under way at once, for each listener',
   ),
+  option(
+    limits,
+    'stream_head_delay',
+    'streamHeadDelayMs',
+    timeValue,
+    '1s',
+    'time that the head of a streamed answer waits for the first message',
+  ),
+  option(
+    limits,
+    'sse_keep_alive',
+    'sseKeepAliveMs',
+    timeValue,
+    '15s',
+    'time between the comments that keep server-sent events alive',
+  ),
   option(limits, 'header_timeout', 'headerTimeoutMs', timeValue, '10s', 'time for a request head'),
   option(limits, 'idle_timeout', 'idleTimeoutMs', timeValue, '60s', 'time without a byte of an upload'),
   option(limits, 'keep_alive_timeout', 'keepAliveTimeoutMs', timeValue, '75s', 'time that an idle connection is kept'),
@@ -463,16 +516,20 @@ export function flagName(name: string): string {
 
 /**
  * Fills in what was not given, by the preset or else by the defaults; `error_format` follows `envelope`, and `tls_client_cert` follows `tls_client_ca`.
+ * Fills in what was not given; `error_format` follows `envelope`, `stream_format` follows Envoy's names, and `tls_client_cert` follows `tls_client_ca`.
  * Relative paths become absolute.
  */
 export function completeOptions(given: Partial<Options>, workingDirectory: string): Options {
   const preset = presets[given.preset ?? defaultOptions.preset];
   const errorFormat = given.envelope === 'photon' ? 'photon' : (preset.errorFormat ?? defaultOptions.errorFormat);
   const tlsClientCert = given.tlsClientCa === undefined ? 'none' : 'require';
+  const { streamNewlineDelimited: newlines, streamSseStyleDelimited: events } = given;
+  const streamFormat = events === true ? 'sse' : newlines === true ? 'ndjson' : defaultOptions.streamFormat;
   return Object.freeze({
     ...defaultOptions,
     ...preset,
     errorFormat,
+    streamFormat,
     tlsClientCert,
     ...given,
     ...absolutePaths(given, workingDirectory),

@@ -7,10 +7,11 @@ import type { Fallback } from '../fallback/index.js';
 import type { Cors, Policy, ReplyEncoder } from '../policy/index.js';
 import type { PathMatcher } from '../router/index.js';
 import type { HeaderFields } from '../headers.js';
-import { Code, StatusError } from '../status.js';
+import { StatusError } from '../status.js';
 import { quote, splitTarget } from '../uri.js';
 import { errorChannel, type InternalError } from './diagnostics.js';
 import { requestIdOf } from './request-id.js';
+import { type StreamOutcome, streamRun } from './stream.js';
 import { UnaryRun } from './unary.js';
 
 /** What a route leads to. */
@@ -81,9 +82,9 @@ function tooMany(limit: number): StatusError {
 }
 
 /** One exchange on its way. */
-class Run {
+class Run implements StreamOutcome {
   private plan: MethodPlan | undefined;
-  private unary: UnaryRun | undefined;
+  private call: { clientGone(): void } | undefined;
   private settled = false;
 
   constructor(
@@ -94,7 +95,7 @@ class Run {
   ) {
     exchange.onClose(() => {
       this.settle();
-      this.unary?.clientGone();
+      this.call?.clientGone();
     });
   }
 
@@ -109,10 +110,21 @@ class Run {
     }
     const { plan, channel } = match.value;
     this.plan = plan;
-    if (plan.rpc.clientStreaming || plan.rpc.serverStreaming) throw notStreamed(plan.rpc.name);
-    const unary = plan.openUnary(head, match.captures);
-    this.unary = new UnaryRun(this.exchange, unary, channel, plan.rpc.path, this);
-    this.unary.start();
+    const { path, clientStreaming, serverStreaming } = plan.rpc;
+    const { exchange } = this;
+    const run =
+      clientStreaming || serverStreaming
+        ? streamRun({
+            exchange,
+            method: head.method,
+            stream: plan.openStream(head, match.captures),
+            channel,
+            path,
+            outcome: this,
+          })
+        : new UnaryRun(exchange, plan.openUnary(head, match.captures), channel, path, this);
+    this.call = run;
+    run.start();
   }
 
   /** Cold: pages of our own, OPTIONS, 405, 404. */
@@ -193,6 +205,11 @@ class Run {
     this.onReply(this.plan?.fail(error, this.head) ?? this.parts.writeError(error, this.head));
   }
 
+  onStreamed(cause?: unknown): void {
+    if (cause !== undefined && !(cause instanceof StatusError) && errorChannel.hasSubscribers) this.publish(cause);
+    this.settle();
+  }
+
   private publish(cause: unknown): void {
     const { requestId, method, path } = this.head;
     errorChannel.publish({ requestId, method, path, cause } satisfies InternalError);
@@ -228,10 +245,6 @@ function withoutCors(headers: HeaderFields): string[] {
 
 function notFound({ method, path }: RequestHead): StatusError {
   return StatusError.http(404, `no route for ${method} ${quote(path)}; "photongate routes" lists what is served`);
-}
-
-function notStreamed(rpc: string): StatusError {
-  return new StatusError(Code.UNIMPLEMENTED, `${rpc} is a streaming method, which is not served over REST yet`);
 }
 
 function emptyReply(head: RequestHead, headers: readonly string[]): Reply {

@@ -1,5 +1,7 @@
-/** `Accept` of unary calls: which of the forms that an answer can have the client likes best. Never 406. */
-import Negotiator from 'negotiator';
+/**
+ * Which of the types that can be sent an `Accept` header asks for (RFC 9110, section 12.5.1): by q, at equal q by the place in
+ * the header. Libraries for this weigh the more exact range before the place. Never 406.
+ */
 import { headerValues, type HeaderFields } from '../headers.js';
 
 /** The media types of unary answers; where the client does not care, the first. */
@@ -14,7 +16,7 @@ const jsonAlone: readonly string[] = [JSON_TYPE];
 const MAX_KEPT = 200;
 const MAX_KEPT_LENGTH = 300;
 
-/** Weighs `Accept` headers, and keeps what it found for each. */
+/** Weighs the `Accept` of unary calls, and keeps what it found for each. */
 export class AcceptReader {
   private readonly kept = new Map<string, readonly string[]>();
 
@@ -25,7 +27,7 @@ export class AcceptReader {
     if (accept === '' || accept === '*/*' || accept === JSON_TYPE) return jsonAlone;
     const found = this.kept.get(accept);
     if (found !== undefined) return found;
-    const types = new Negotiator({ headers: { accept } }).mediaTypes(offered);
+    const types = rank(accept, offered);
     const preferred = types.length === 0 ? jsonAlone : types;
     if (accept.length <= MAX_KEPT_LENGTH) {
       if (this.kept.size >= MAX_KEPT) this.kept.clear();
@@ -33,4 +35,45 @@ export class AcceptReader {
     }
     return preferred;
   }
+}
+
+/** The offer that weighs most; undefined where the header is missing or none of them fits. */
+export function preferredType(headers: HeaderFields, offers: readonly string[]): string | undefined {
+  return rank(headerValues(headers, 'accept').join(','), offers)[0];
+}
+
+interface Range {
+  /** `text/event-stream`, `text/*`, or all types. */
+  readonly type: string;
+  readonly q: number;
+}
+
+/** The offers that fit, the best first: by q, then by the place in the header, then by their own place. */
+function rank(accept: string, offers: readonly string[]): readonly string[] {
+  const ranges = parseAccept(accept);
+  return offers
+    .map((offer) => ({ offer, place: mostSpecific(ranges, offer) }))
+    .filter(({ place }) => (ranges[place]?.q ?? 0) > 0)
+    .sort((a, b) => ranges[b.place]!.q - ranges[a.place]!.q || a.place - b.place)
+    .map(({ offer }) => offer);
+}
+
+function parseAccept(accept: string): Range[] {
+  return accept.split(',').flatMap((text) => {
+    const [type, ...parameters] = text.split(';').map((part) => part.trim().toLowerCase());
+    if (type === undefined || !type.includes('/')) return [];
+    const weight = parameters.find((parameter) => /^q\s*=/.test(parameter));
+    const q = weight === undefined ? 1 : Number(weight.replace(/^q\s*=\s*/, '') || NaN);
+    return [{ type, q: q >= 0 && q <= 1 ? q : 0 }];
+  });
+}
+
+/** Index of the range that speaks of a type most exactly; -1 where none does. */
+function mostSpecific(ranges: readonly Range[], type: string): number {
+  const group = `${type.slice(0, type.indexOf('/'))}/*`;
+  for (const wanted of [type, group, '*/*']) {
+    const index = ranges.findIndex((range) => range.type === wanted);
+    if (index >= 0) return index;
+  }
+  return -1;
 }

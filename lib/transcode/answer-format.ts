@@ -30,6 +30,8 @@ export interface AnswerFormat {
 export interface AnswerFormats {
   /** Chooses by what was asked for. What is wrong with that goes to `violations`; the result is only good without. */
   choose(headers: HeaderFields, system: SystemParameters, violations: FieldViolation[]): AnswerFormat;
+  /** For the messages of a stream: JSON without white space, whatever was asked for besides. */
+  message(system: SystemParameters, violations: FieldViolation[]): AnswerFormat;
 }
 
 /** Compiles the formats of a route whose answer is not a google.api.HttpBody. */
@@ -40,6 +42,7 @@ export function compileFormats(binding: Binding, context: TranscodeContext): Ans
 class RouteFormats implements AnswerFormats {
   private readonly usual: AnswerFormat;
   private readonly indented: AnswerFormat;
+  private readonly compact: AnswerFormat;
   private readonly root: PrintedRoot;
   private readonly parents: readonly FieldDescriptor[];
   private readonly output: MessageDescriptor;
@@ -54,6 +57,7 @@ class RouteFormats implements AnswerFormats {
     this.root = field === undefined ? { message: method.output, field: undefined } : { message: undefined, field };
     this.parents = responseBody?.slice(0, -1) ?? [];
     this.usual = this.json(context.printers.plain, undefined, context.options.addWhitespace);
+    this.compact = { ...this.usual, pretty: false };
     this.indented = { ...this.usual, pretty: !context.options.addWhitespace };
   }
 
@@ -87,6 +91,16 @@ class RouteFormats implements AnswerFormats {
       case undefined:
         return this.accepted(preferred, kept) ?? json();
     }
+  }
+
+  message({ alt, fields, enumsAsInts }: SystemParameters, violations: FieldViolation[]): AnswerFormat {
+    if (alt === 'proto' || alt === 'text') {
+      violations.push({ field: '$alt', description: `${alt} is for single answers; write json, ndjson or sse` });
+    }
+    if (fields === undefined && !enumsAsInts) return this.compact;
+    const kept = fields === undefined ? undefined : this.selection(fields, violations);
+    const { printers } = this.context;
+    return this.json(enumsAsInts ? printers.ints : printers.plain, kept, false);
   }
 
   /** By `Accept` alone: what cannot be is not an error. */

@@ -107,7 +107,7 @@ export function compileFieldHeaders(binding: Binding, codec: Codec, scratch: Wri
 }
 
 /** A scalar's JSON without its quotes; what is no scalar gives ''. */
-function plainText(json: string): string {
+export function plainText(json: string): string {
   if (json.startsWith('"')) return JSON.parse(json) as string;
   return json.startsWith('{') || json.startsWith('[') || json === 'null' ? '' : json;
 }

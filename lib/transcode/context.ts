@@ -9,13 +9,15 @@ import { Writer } from '../wire/index.js';
 import { AcceptReader } from './accept.js';
 import { HeaderNames } from './headers.js';
 import { Printers } from './printers.js';
-import { createErrorWriter } from './error-body.js';
+import { createErrorFrameWriter, createErrorWriter, type ErrorFrameWriter } from './error-body.js';
 import type { TranscodeOptions } from './options.js';
 
 export interface TranscodeContext {
   readonly codec: Codec;
   readonly options: TranscodeOptions;
   readonly writeError: ErrorWriter;
+  /** An error inside a stream: `{"error": …}` on one line, in the configured shape. */
+  readonly writeErrorFrame: ErrorFrameWriter;
   readonly buffers: Buffers;
   readonly printers: Printers;
   readonly accept: AcceptReader;
@@ -26,11 +28,13 @@ export interface TranscodeContext {
 /** @param types that may stand in a google.protobuf.Any. */
 export function createContext(types: Pick<Schema, 'message'>, options: TranscodeOptions): TranscodeContext {
   const codec = new Codec(types, options);
+  // Details are shown without the fields that nobody set, and are indented with the error that they stand in.
+  const errorCodec = new Codec(types, { ...options, alwaysPrintPrimitiveFields: false, addWhitespace: false });
   return {
     codec,
     options,
-    // Details are shown without the fields that nobody set.
-    writeError: createErrorWriter(new Codec(types, { ...options, alwaysPrintPrimitiveFields: false }), options),
+    writeError: createErrorWriter(errorCodec, options),
+    writeErrorFrame: createErrorFrameWriter(errorCodec, options),
     buffers: new Buffers(),
     printers: new Printers(codec, types, options),
     accept: new AcceptReader(),

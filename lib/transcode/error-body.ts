@@ -4,13 +4,27 @@
  */
 import { STATUS_CODES } from 'node:http';
 import { indentJson, type Codec } from '../codec/index.js';
-import type { ErrorWriter, Reply } from '../exchange.js';
+import type { ErrorWriter, Reply, RequestHead } from '../exchange.js';
 import { header } from '../headers.js';
 import { codeName, httpStatusOf, type StatusDetail, StatusError } from '../status.js';
 import { Writer } from '../wire/index.js';
 import { badRequestDetail, isDebugInfo, retryAfterSeconds } from './details.js';
 import { metaJson } from './envelope.js';
 import type { ErrorFormat, TranscodeOptions } from './options.js';
+
+/** Makes the writer of errors that stand inside a stream: one line, told apart from messages by its member `error`. */
+export function createErrorFrameWriter(codec: Codec, options: TranscodeOptions): ErrorFrameWriter {
+  const writeError = createErrorWriter(codec, { ...options, addWhitespace: false });
+  return (error, { requestId }) => {
+    const { body } = writeError(error, { method: 'GET', httpVersion: '1.1', requestId });
+    // Half of the shapes have that member already.
+    const isMarked = options.errorFormat === 'aip193' || options.errorFormat === 'photon';
+    return isMarked ? body! : Buffer.from(`{"error":${body!.toString('utf8')}}`);
+  };
+}
+
+/** Writes an error inside a stream: `{"error": …}` on one line, in the configured shape. */
+export type ErrorFrameWriter = (error: StatusError, head: Pick<RequestHead, 'requestId'>) => Buffer;
 
 /** Makes the writer of error answers for one set of options. */
 export function createErrorWriter(codec: Codec, options: TranscodeOptions): ErrorWriter {

@@ -128,6 +128,14 @@ export class HeaderNames {
     }
   }
 
+  /** The trailers of a stream, whose headers are gone: sent as such where the client takes them, else dropped. */
+  streamTrailers(head: Pick<RequestHead, 'headers' | 'httpVersion'>, trailers: Metadata): string[] | undefined {
+    if (trailers.length === 0 || head.httpVersion === '1.0' || !takesTrailers(head.headers)) return undefined;
+    const sent: string[] = [];
+    this.addTrailers(sent, trailers);
+    return sent.length === 0 ? undefined : sent;
+  }
+
   /** Trailers go out as such where the client takes them (they are returned); else they join the headers. */
   splitTrailers(
     head: Pick<RequestHead, 'headers' | 'httpVersion' | 'method'>,

@@ -1,6 +1,6 @@
 export { Buffers, createContext, type TranscodeContext } from './context.js';
 export { ignoredStatusChannel, type IgnoredStatus } from './diagnostics.js';
 export { wrapJson } from './envelope.js';
-export { createErrorWriter } from './error-body.js';
+export { createErrorFrameWriter, createErrorWriter } from './error-body.js';
 export { defaultTranscodeOptions, type ErrorFormat, type TranscodeOptions } from './options.js';
 export { compilePlan } from './plan.js';

@@ -4,6 +4,7 @@
  */
 import { defaultCodecOptions, type CodecOptions } from '../codec/index.js';
 import type { ContentCoding } from '../exchange.js';
+import type { FramingName } from '../framing/index.js';
 import type { UnescapeMode } from '../uri.js';
 
 /** google.rpc.Status, AIP-193, RFC 9457 problem details, or PhotonCloud's envelope. */
@@ -37,6 +38,17 @@ export interface TranscodeOptions extends CodecOptions {
   readonly emptyStringBodies: boolean;
   /** Wraps each JSON answer: `{"data": …, "meta": {…}}`. Default `none`. */
   readonly envelope: 'none' | 'photon';
+  /**
+   * How server streams are sent where `Accept` does not say. Default `array`. (Envoy `stream_newline_delimited` and
+   * `stream_sse_style_delimited` are `ndjson` and `sse`.)
+   */
+  readonly streamFormat: FramingName;
+  /** An array whose stream failed ends in `]` behind its error, instead of being broken off. Default false. */
+  readonly closeErrorArray: boolean;
+  /** How long the head of a streamed answer waits for the first message, in milliseconds. Default 1 s. */
+  readonly streamHeadDelayMs: number;
+  /** Time between the comments that keep server-sent events alive, in milliseconds. Default 15 s. */
+  readonly sseKeepAliveMs: number;
   /** Shape of error bodies. Default `status` (google.rpc.Status), or `photon` where `envelope` is. */
   readonly errorFormat: ErrorFormat;
   /** HTTP status for gRPC codes where it shall differ from google.rpc.Code's table. Default none. */
@@ -81,6 +93,10 @@ export const defaultTranscodeOptions: TranscodeOptions = Object.freeze({
   updateMasks: true,
   emptyStringBodies: false,
   envelope: 'none',
+  streamFormat: 'array',
+  closeErrorArray: false,
+  streamHeadDelayMs: 1000,
+  sseKeepAliveMs: 15_000,
   errorFormat: 'status',
   statusMap: new Map<number, number>(),
   debugInfo: false,

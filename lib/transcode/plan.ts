@@ -5,13 +5,13 @@
 import type { CallStatus, Metadata, MethodPlan, Reply, RequestHead, UnaryExchange } from '../exchange.js';
 import type { HeaderFields } from '../headers.js';
 import type { Binding } from '../rule/index.js';
-import { StatusError } from '../status.js';
+import type { StatusError } from '../status.js';
+import { callError } from './call-error.js';
 import type { TranscodeContext } from './context.js';
 import { deadlineOf } from './deadline.js';
-import { parseStatusDetails } from './details.js';
-import { metadataBytes } from './headers.js';
 import { compileRequest } from './request.js';
 import { compileResponse } from './response.js';
+import { compileStreams } from './stream-plan.js';
 
 /**
  * Compiles a binding.
@@ -22,6 +22,7 @@ export function compilePlan(binding: Binding, context: TranscodeContext): Method
   const { options, writeError, names } = context;
   const request = compileRequest(binding, context);
   const response = compileResponse(binding, context);
+  const openStream = compileStreams(binding, context, request, response);
   const deadlines = {
     defaultDeadlineMs: binding.options.deadlineMs ?? options.defaultDeadlineMs,
     maxDeadlineMs: options.maxDeadlineMs,
@@ -50,6 +51,15 @@ export function compilePlan(binding: Binding, context: TranscodeContext): Method
       } satisfies UnaryExchange;
     },
 
+    openStream(head, captures) {
+      const call = {
+        metadata: names.metadata(head.headers, head.requestId),
+        timeoutMs: deadlineOf(head.headers, deadlines),
+        fail: (status: CallStatus, headers: Metadata) => failedCall(status, headers, head, context),
+      };
+      return openStream(head, captures, call);
+    },
+
     fail: (error: StatusError, head: RequestHead): Reply => writeError(error, head),
   };
 }
@@ -66,12 +76,7 @@ function failedCall(
   const trailers = names.splitTrailers(head, status.trailers, fields);
   const pairs: [string, string][] = [];
   for (let index = 0; index < fields.length; index += 2) pairs.push([fields[index]!, fields[index + 1]!]);
-  const details = metadataBytes(status.trailers, 'grpc-status-details-bin');
-  const error = new StatusError(status.code, status.message, {
-    headers: pairs,
-    details: details === undefined ? [] : parseStatusDetails(details),
-  });
-  const reply = writeError(error, head);
+  const reply = writeError(callError(status, pairs), head);
   return trailers.length === 0 ? reply : { ...reply, headers: without(reply.headers, 'content-length'), trailers };
 }
 

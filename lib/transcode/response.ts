@@ -164,7 +164,7 @@ function rawAnswers(write: AnswerWriter): ResponseCompiler {
 }
 
 /** The service's own choice of a success status: `x-http-code` in its headers, where it makes sense. */
-function httpStatusOf(metadata: Metadata, rpc: string, { requestId }: RequestHead): number | undefined {
+export function httpStatusOf(metadata: Metadata, rpc: string, { requestId }: RequestHead): number | undefined {
   const text = metadataText(metadata, 'x-http-code');
   if (text === undefined) return undefined;
   const status = /^[23]\d\d$/.test(text) ? Number(text) : undefined;

@@ -17,6 +17,9 @@ export type RawCall = ReturnType<ChannelInterface['createCall']>;
 /** Bytes that may wait to be sent before `send` answers false. */
 const SEND_HIGH_WATER = 64 * 1024;
 
+/** What a waiting message costs besides its bytes, so that many empty ones are not held without end. */
+const MESSAGE_COST_BYTES = 64;
+
 /** A call; the constructor starts it. */
 export class GrpcCall implements Call {
   private readonly waiting: Buffer[] = [];
@@ -49,7 +52,7 @@ export class GrpcCall implements Call {
       this.fail(failure(Code.INTERNAL, 'a compressed message cannot be sent on this channel'));
       return true;
     }
-    this.unsentBytes += frame.payload.length;
+    this.unsentBytes += frame.payload.length + MESSAGE_COST_BYTES;
     // grpc-js mixes up messages and half-close when a second message is handed over before the first has gone out.
     if (this.writing) this.waiting.push(frame.payload);
     else this.write(frame.payload);
@@ -92,7 +95,7 @@ export class GrpcCall implements Call {
 
   private written(bytes: number): void {
     this.writing = false;
-    this.unsentBytes -= bytes;
+    this.unsentBytes -= bytes + MESSAGE_COST_BYTES;
     if (this.ended) return;
     const next = this.waiting.shift();
     if (next !== undefined) {

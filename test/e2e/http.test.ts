@@ -411,12 +411,6 @@ void t.test('with default options', async (t) => {
     t.strictSame(answers, names);
   });
 
-  await t.test('streams are not served yet', async (t) => {
-    const response = await proxy.send('GET /watch');
-    t.equal(response.status, 501);
-    t.equal((response.json as Status).code, 12);
-  });
-
   await t.test('a page of another site cannot write, nor use another name', async (t) => {
     const evil = await proxy.send('PUT /v1/a', { headers: { origin: 'http://evil.example' }, body: '{}' });
     t.equal(evil.status, 403);

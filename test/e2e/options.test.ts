@@ -23,6 +23,7 @@ service O {
   rpc Patch(Message) returns (Message) { option (google.api.http) = { patch: "/v1" body: "inner" }; }
   rpc Slash(Message) returns (Message) { option (google.api.http) = { get: "/slash" }; }
   rpc Bare(Message) returns (Message);
+  rpc Watch(Message) returns (stream Message) { option (google.api.http) = { get: "/watch" }; }
 }
 enum Color { NONE = 0; RED = 1; }
 message Message {
@@ -184,6 +185,15 @@ const rows: readonly Row[] = [
     on: [200, ':9007199254740993}'],
   },
   { option: 'add_whitespace', value: true, request: 'GET /slash?name=x', off: [200, '{"name":"x"}'], on: [200, '\n'] },
+  { option: 'stream_format', value: 'ndjson', request: 'GET /watch', off: [200, '[{}]'], on: [200, '{}\n'] },
+  { option: 'stream_newline_delimited', value: true, request: 'GET /watch', off: [200, '[{}]'], on: [200, '{}\n'] },
+  {
+    option: 'stream_sse_style_delimited',
+    value: true,
+    request: 'GET /watch',
+    off: [200, '[{}]'],
+    on: [200, 'data: {}\n\n'],
+  },
   {
     option: 'envelope',
     value: 'photon',
@@ -340,6 +350,9 @@ const elsewhere: Readonly<Record<string, string>> = {
   idle_timeout: 'below',
   keep_alive_timeout: 'below',
   drain_timeout: 'below',
+  close_error_array: 'test/e2e/streams.test.ts',
+  stream_head_delay: 'test/e2e/streams.test.ts',
+  sse_keep_alive: 'test/e2e/streams.test.ts',
   max_concurrent_requests: 'test/e2e/http.test.ts',
   preset: 'test/e2e/presets.test.ts',
   fallback: 'test/e2e/fallback.test.ts',
