@@ -12,6 +12,7 @@ import type { DocumentedPart } from './openapi/index.js';
 import { checkListenerTls, type ExchangeHandler, listen, type Listener } from './server/index.js';
 import { Code, ConfigError, type Problem, ProblemList } from './status.js';
 import { ChannelPool, unusedUpstreams, UpstreamTable } from './upstream/index.js';
+import { packageVersion } from './version.js';
 
 /** A configuration that was found good, not yet listening. */
 export interface PreparedProxy {
@@ -156,9 +157,10 @@ function channelsOf(
   pool: ChannelPool,
   problems: ProblemList,
 ): (service: string) => Channel {
-  const { maxReceiveBytes } = options;
+  const { maxReceiveBytes, connectTimeoutMs, upstreamClient: client } = options;
+  const userAgent = `photongate/${packageVersion()}`;
   const tls = problems.attempt(() => upstreamTlsOf(options));
-  const specs = upstreams.map((spec) => ({ ...spec, options: { maxReceiveBytes, tls } }));
+  const specs = upstreams.map((spec) => ({ ...spec, options: { maxReceiveBytes, connectTimeoutMs, client, userAgent, tls } }));
   const table = problems.attempt(() => new UpstreamTable(specs, pool));
   return (service) => table?.channelFor(service) ?? offlineChannel;
 }

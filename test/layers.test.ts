@@ -11,8 +11,8 @@ import ts from 'typescript';
 const lib = fileURLToPath(new URL('../lib', import.meta.url));
 
 const layers: readonly (readonly string[])[] = [
-  ['status', 'uri', 'headers', 'wire', 'exchange'],
-  ['schema', 'tls'],
+  ['status', 'uri', 'headers', 'wire', 'exchange', 'version'],
+  ['schema', 'tls', 'http2'],
   ['rule', 'codec'],
   ['router', 'framing', 'openapi'],
   ['transcode', 'protocol', 'upstream', 'policy', 'fallback'],

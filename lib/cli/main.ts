@@ -2,10 +2,10 @@
  * The command line: parses arguments, dispatches to a command, turns what went wrong into words and an exit code
  * (0 fine, 1 a configuration or start-up problem, 2 wrong usage).
  */
-import { readFileSync } from 'node:fs';
 import yargs from 'yargs';
 import { type Config, loadConfig, printConfig, type Settings } from '../config/index.js';
 import { ConfigError, nearestName, type Problem } from '../status.js';
+import { packageVersion } from '../version.js';
 import { check } from './check.js';
 import { completionScript, type Shell, shells } from './completion.js';
 import { ExitCode } from './exit-code.js';
@@ -24,8 +24,6 @@ import { routes } from './routes.js';
 import { serve } from './serve.js';
 import type { Terminal } from './terminal.js';
 import { processTerminal } from './terminal.js';
-
-const packageRoot = new URL('../../', import.meta.url);
 
 /** Wrong usage: said with a pointer to `--help`, exit code 2. */
 class UsageError extends Error {}
@@ -198,9 +196,4 @@ function usageMessage(message: string): string {
       return `unknown argument ${JSON.stringify(name)}${command === undefined ? '' : `; did you mean ${command}?`}`;
     })
     .join('; ');
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL('package.json', packageRoot), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

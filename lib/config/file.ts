@@ -22,7 +22,7 @@ import { quote } from '../uri.js';
 import { parseUpstream, type UpstreamSpec, type UpstreamTls } from '../upstream/index.js';
 import type { OptionMessage, OptionValue } from '../schema/index.js';
 import type { ListenerSettings, MethodSetting, MountSettings, ServingSettings, Settings } from './config.js';
-import { absolutePaths, optionSpec, type OptionSpec, optionSpecs, type Options } from './options.js';
+import { absolutePaths, optionSpec, type OptionSpec, optionSpecs, type Options, upstreamTlsSpecs } from './options.js';
 import { booleanValue, OptionError, type RawValue, timeValue, type ValueKind } from './values.js';
 
 /** The largest file that is read, in bytes. */
@@ -255,7 +255,7 @@ class FileReader {
       this.error(value, 'config-type', `"tls" is ${expected}`);
       return {};
     }
-    const specs = optionSpecs.filter(({ name }) => name.startsWith(prefix) && name !== 'upstream_tls');
+    const specs = prefix === 'upstream_' ? upstreamTlsSpecs : optionSpecs.filter(({ name }) => name.startsWith(prefix));
     const options = this.pairs(value).map(({ name, key, value: inner }) => {
       const spec = specs.find((candidate) => candidate.name === prefix + name);
       if (spec !== undefined) return this.optionValue(spec, `tls.${name}`, key, inner);

@@ -1,6 +1,6 @@
 /** The JSON Schema of the configuration file, for editors; made from the same table as everything else. */
 import { timeValue } from './values.js';
-import { flagName, type OptionSpec, optionSpecs } from './options.js';
+import { flagName, type OptionSpec, optionSpecs, upstreamTlsSpecs } from './options.js';
 
 const texts = { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] };
 
@@ -77,8 +77,7 @@ function tlsOf(prefix: string, specs: readonly OptionSpec[]): object {
 
 function serving(specs: readonly OptionSpec[]): Record<string, object> {
   const target = { type: 'string' };
-  const tlsOptions = optionSpecs.filter(({ name }) => /^upstream_(?!tls$)/.test(name));
-  const upstreamTls = { anyOf: [{ type: 'boolean' }, tlsOf('upstream_', tlsOptions)] };
+  const upstreamTls = { anyOf: [{ type: 'boolean' }, tlsOf('upstream_', upstreamTlsSpecs)] };
   return {
     services: { ...texts, description: 'names, packages or wildcards of services' },
     rules: { ...texts, description: 'service configs whose http.rules replace annotations' },

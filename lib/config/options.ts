@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { defaultGatewayOptions, type GatewayOptions } from '../gateway/index.js';
 import { codeByName, ConfigError } from '../status.js';
 import { defaultListenerOptions, type ListenerOptions } from '../server/index.js';
-import { defaultUpstreamOptions, type UpstreamTls } from '../upstream/index.js';
+import { defaultUpstreamOptions, type UpstreamClient, type UpstreamTls } from '../upstream/index.js';
 import { type PresetName, presets } from './presets.js';
 import {
   authorityValue,
@@ -30,6 +30,10 @@ import {
 export interface Options extends Omit<GatewayOptions, 'services'>, Omit<ListenerOptions, 'host' | 'port'> {
   /** Largest message from a service, in bytes. Default 64 MiB. */
   readonly maxReceiveBytes: number;
+  /** How long a call waits for a connection to its service, in milliseconds. Default 10 s. */
+  readonly connectTimeoutMs: number;
+  /** Who speaks HTTP/2 with services: photongate itself, or the library grpc-js. Default `native`. */
+  readonly upstreamClient: UpstreamClient;
   /** Time for requests in flight at a shutdown, in milliseconds; then they are cancelled. Default 10 s. */
   readonly drainTimeoutMs: number;
   /** Other names for `streamFormat` ndjson and sse, where that is not given; with both it is sse. Default false. (Envoy's.) */
@@ -76,6 +80,8 @@ export const defaultOptions: Options = Object.freeze({
   ...defaultGatewayOptions,
   ...listenerLimits,
   maxReceiveBytes: defaultUpstreamOptions.maxReceiveBytes,
+  connectTimeoutMs: defaultUpstreamOptions.connectTimeoutMs,
+  upstreamClient: defaultUpstreamOptions.client,
   drainTimeoutMs: 10_000,
   streamNewlineDelimited: false,
   streamSseStyleDelimited: false,
@@ -94,6 +100,7 @@ const requests = 'Paths, queries and bodies';
 const answers = 'Answers and errors';
 const access = 'Who may call';
 const encryption = 'TLS';
+const services = 'Services';
 const limits = 'Limits and times';
 
 function option<K extends OptionKey>(
@@ -422,6 +429,15 @@ export const optionSpecs: readonly OptionSpec[] = [
   ),
 
   option(
+    services,
+    'upstream_client',
+    'upstreamClient',
+    enumValue('native', 'grpc-js'),
+    'native',
+    'who speaks HTTP/2 with services: photongate itself, or the library @grpc/grpc-js',
+  ),
+
+  option(
     limits,
     'default_deadline',
     'defaultDeadlineMs',
@@ -488,6 +504,15 @@ export const optionSpecs: readonly OptionSpec[] = [
     '15s',
     'time between the comments that keep server-sent events alive',
   ),
+  option(
+    limits,
+    'connect_timeout',
+    'connectTimeoutMs',
+    timeValue,
+    '10s',
+    'how long a call waits for a connection to its service',
+  ),
+  option(limits, 'health_timeout', 'healthTimeoutMs', timeValue, '3s', 'time for the health of a service, in /health'),
   option(limits, 'header_timeout', 'headerTimeoutMs', timeValue, '10s', 'time for a request head'),
   option(limits, 'idle_timeout', 'idleTimeoutMs', timeValue, '60s', 'time without a byte of an upload'),
   option(limits, 'keep_alive_timeout', 'keepAliveTimeoutMs', timeValue, '75s', 'time that an idle connection is kept'),
@@ -535,6 +560,11 @@ export function completeOptions(given: Partial<Options>, workingDirectory: strin
     ...absolutePaths(given, workingDirectory),
   });
 }
+
+/** The options that an upstream's own `tls` may hold, without their `upstream_`. */
+export const upstreamTlsSpecs: readonly OptionSpec[] = optionSpecs.filter(
+  ({ name, group }) => group === encryption && /^upstream_(?!tls$)/.test(name),
+);
 
 const pathSpecs = optionSpecs.filter(({ kind }) => (kind as unknown) === pathValue);
 

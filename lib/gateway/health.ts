@@ -6,9 +6,6 @@ import type { CallListener, Channel, Metadata, Reply, RequestHead } from '../exc
 import { Code } from '../status.js';
 import { Reader, WireError, Writer } from '../wire/index.js';
 
-/** How long the health of one service may take, in milliseconds. */
-const HEALTH_TIMEOUT_MS = 3000;
-
 const CHECK_PATH = '/grpc.health.v1.Health/Check';
 
 /** grpc.health.v1.HealthCheckResponse.ServingStatus. */
@@ -24,11 +21,12 @@ export interface ServiceChannel {
 /** Asks for the health of every service and answers 200 where all serve, else 503. */
 export async function checkHealth(
   services: readonly ServiceChannel[],
+  timeoutMs: number,
   head: RequestHead,
   wrap: (json: string) => string,
 ): Promise<Reply> {
   const results = await Promise.all(
-    services.map(async ({ name, channel }) => [name, await serviceHealth(channel, name)] as const),
+    services.map(async ({ name, channel }) => [name, await serviceHealth(channel, name, timeoutMs)] as const),
   );
   const serving = results.every(([, status]) => status === 'SERVING');
   const json = JSON.stringify({ status: serving ? 'SERVING' : 'NOT_SERVING', services: Object.fromEntries(results) });
@@ -50,10 +48,10 @@ export async function checkHealth(
 }
 
 /** The server's word on the service; where it does not know the name, its word on itself. */
-async function serviceHealth(channel: Channel, service: string): Promise<ServingStatus> {
-  const own = await check(channel, service);
+async function serviceHealth(channel: Channel, service: string, timeoutMs: number): Promise<ServingStatus> {
+  const own = await check(channel, service, timeoutMs);
   if (own !== Code.NOT_FOUND) return judge(own);
-  return judge(await check(channel, ''));
+  return judge(await check(channel, '', timeoutMs));
 }
 
 function judge(answer: ServingStatus | number): ServingStatus {
@@ -63,7 +61,7 @@ function judge(answer: ServingStatus | number): ServingStatus {
 }
 
 /** The status, or the gRPC code of a call that failed. */
-function check(channel: Channel, service: string): Promise<ServingStatus | number> {
+function check(channel: Channel, service: string, timeoutMs: number): Promise<ServingStatus | number> {
   return new Promise((resolve) => {
     let status: ServingStatus = 'UNKNOWN';
     const listener: CallListener = {
@@ -74,7 +72,7 @@ function check(channel: Channel, service: string): Promise<ServingStatus | numbe
       onEnd: ({ code }) => resolve(code === Code.OK ? status : code),
     };
     const metadata: Metadata = [];
-    const call = channel.start({ path: CHECK_PATH, metadata, timeoutMs: HEALTH_TIMEOUT_MS }, listener);
+    const call = channel.start({ path: CHECK_PATH, metadata, timeoutMs }, listener);
     call.send({ compressed: false, payload: checkRequest(service) });
     call.halfClose();
   });

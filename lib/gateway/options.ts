@@ -13,6 +13,8 @@ export interface GatewayOptions extends TranscodeOptions, PolicyOptions {
   readonly strictSlash: boolean;
   /** Serve `GET /health`. Default true. */
   readonly health: boolean;
+  /** How long the health of one service may take, in milliseconds; then it is NOT_SERVING. Default 3000. */
+  readonly healthTimeoutMs: number;
   /** Serve the OpenAPI document at `/openapi.json` and `/openapi.yaml`. Default true. */
   readonly openapi: boolean;
   /** Its title. Default: the name of the service, or of the packages. */
@@ -35,6 +37,7 @@ export const defaultGatewayOptions: GatewayOptions = Object.freeze({
   onDuplicate: 'error',
   strictSlash: false,
   health: true,
+  healthTimeoutMs: 3000,
   openapi: true,
   openapiTitle: undefined,
   openapiVersion: '1.0',

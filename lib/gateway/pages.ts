@@ -34,7 +34,7 @@ export function buildPages(
   };
   if (options.health) {
     pages.set('/health', (head) =>
-      checkHealth(services, head, (json) => wrapJson(options.envelope, json, head.requestId)),
+      checkHealth(services, options.healthTimeoutMs, head, (json) => wrapJson(options.envelope, json, head.requestId)),
     );
   }
   if (options.openapi) {

@@ -1,4 +1,5 @@
-export { ChannelPool, defaultUpstreamOptions, type UpstreamOptions } from './channel.js';
+export { ChannelPool } from './pool.js';
+export { defaultUpstreamOptions, type UpstreamClient, type UpstreamOptions } from './options.js';
 export { parseUpstream, unusedUpstreams, UpstreamTable, type UpstreamSpec } from './table.js';
 export { parseTarget, type Target } from './target.js';
 export { type UpstreamTls } from './tls.js';

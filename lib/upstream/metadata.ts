@@ -1,10 +1,8 @@
 /**
- * Metadata between the project's flat list and grpc-js's object. What grpc-js or HTTP/2 cannot carry is caught here:
- * grpc-js throws on some of it at once, and on the rest (a connection header, a single-valued one given twice) it drops
- * the connection that all other calls share.
+ * What metadata may hold, whichever client sends it. A value that gRPC or HTTP/2 cannot carry, or that would cost the
+ * connection which all other calls share, fails its own call alone.
  */
-import { Metadata as GrpcMetadata } from '@grpc/grpc-js';
-import type { Metadata, MetadataEntry } from '../exchange.js';
+import type { Metadata } from '../exchange.js';
 import { Code, StatusError } from '../status.js';
 import { quote } from '../uri.js';
 
@@ -13,8 +11,6 @@ const neverSent = new Set([
   'connection',
   'content-length',
   'content-type',
-  'grpc-accept-encoding',
-  'grpc-encoding',
   'grpc-message',
   'grpc-message-type',
   'grpc-status',
@@ -27,10 +23,12 @@ const neverSent = new Set([
   'trailer',
   'transfer-encoding',
   'upgrade',
-  'user-agent',
 ]);
 
-/** Node's http2 refuses these twice in one request. */
+/** Of the client's own making, unless it sends messages as they are. */
+const compression = new Set(['grpc-accept-encoding', 'grpc-encoding']);
+
+/** Servers on Node's http2 refuse these twice in one request. */
 const singleValued = new Set([
   'access-control-allow-credentials',
   'access-control-max-age',
@@ -65,22 +63,25 @@ const singleValued = new Set([
 ]);
 
 /**
- * Metadata for a call. A name that metadata cannot carry is dropped.
+ * The entries that can be sent, `add`ed in order; a name that metadata cannot carry is dropped.
+ * @param passThrough as in `CallRequest`.
  * @throws StatusError INVALID_ARGUMENT for a value that it cannot carry.
  */
-export function toGrpcMetadata(entries: Metadata): GrpcMetadata {
-  const metadata = new GrpcMetadata();
-  const seen = new Set<string>();
+export function addSendable(
+  entries: Metadata,
+  passThrough: boolean,
+  add: (name: string, value: string | Buffer) => void,
+): void {
+  let seen: Set<string> | undefined;
   for (const [name, value] of entries) {
-    if (!/^[0-9a-z_.-]+$/.test(name) || neverSent.has(name)) continue;
+    if (!/^[0-9a-z_.-]+$/.test(name) || neverSent.has(name) || (!passThrough && compression.has(name))) continue;
     checkValue(name, value);
     if (singleValued.has(name)) {
-      if (seen.has(name)) throw invalid(name, 'is given more than once, expected one value');
-      seen.add(name);
+      if (seen?.has(name) === true) throw invalid(name, 'is given more than once, expected one value');
+      (seen ??= new Set()).add(name);
     }
-    metadata.add(name, value);
+    add(name, value);
   }
-  return metadata;
 }
 
 function checkValue(name: string, value: string | Buffer): void {
@@ -98,12 +99,8 @@ function invalid(name: string, problem: string): StatusError {
   return new StatusError(Code.INVALID_ARGUMENT, `metadata ${quote(name)} ${problem}`);
 }
 
-/** The service's metadata as a flat list, without what belongs to the transport. */
-export function fromGrpcMetadata(metadata: GrpcMetadata): Metadata {
-  const entries: MetadataEntry[] = [];
-  for (const [name, values] of Object.entries(metadata.toJSON())) {
-    if (name === 'content-type' || name === 'date') continue;
-    for (const value of values) entries.push([name, value]);
-  }
-  return entries;
+/** Of an answer: what belongs to the transport, and is no metadata. */
+export function isTransportHeader(name: string): boolean {
+  return name === 'content-type' || name === 'date';
 }
+

@@ -5,7 +5,8 @@
 import type { Channel } from '../exchange.js';
 import { ConfigError, nearestName, ProblemList, type Problem } from '../status.js';
 import { quote } from '../uri.js';
-import type { ChannelPool, UpstreamOptions } from './channel.js';
+import type { UpstreamOptions } from './options.js';
+import type { ChannelPool } from './pool.js';
 import { parseTarget } from './target.js';
 import type { UpstreamTls } from './tls.js';
 

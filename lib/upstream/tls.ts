@@ -1,9 +1,7 @@
 /**
  * TLS towards a gRPC server: which name its certificate must have, which authorities may have signed it, and why it was
- * refused, in plain words. Takes the place of grpc-js's own TLS credentials, which announce IP addresses as server names
- * (RFC 6066, section 3 forbids it, and some servers refuse that) and lose the code of an error.
+ * refused, in plain words.
  */
-import { CallCredentials, ChannelCredentials, type experimental } from '@grpc/grpc-js';
 import { isIP, type Socket } from 'node:net';
 import {
   checkServerIdentity,
@@ -12,6 +10,7 @@ import {
   type ConnectionOptions,
   type PeerCertificate,
   type SecureContext,
+  type TLSSocket,
 } from 'node:tls';
 import type { TlsFiles, TlsMaterial, TlsNames } from '../tls/index.js';
 import type { Target } from './target.js';
@@ -35,14 +34,13 @@ export function upstreamTlsFiles({ cert, key, ca }: UpstreamTls): TlsFiles {
   return { cert, key, ca };
 }
 
-/** Credentials for a grpc-js channel; they connect with TLS and check the server's certificate. */
-export function tlsCredentials(
-  material: TlsMaterial,
-  target: Target,
-  authority: string | undefined,
-): ChannelCredentials {
-  const { cert, key, ca } = material;
-  return new TlsCredentials(createSecureContext({ cert, key, ca }), nameOf(authority) ?? nameOfTarget(target));
+export function secureContextOf({ cert, key, ca }: TlsMaterial): SecureContext {
+  return createSecureContext({ cert, key, ca });
+}
+
+/** The name that the server's certificate must have; undefined: the address that is connected to. */
+export function serverNameOf(target: Target, authority: string | undefined): string | undefined {
+  return nameOf(authority) ?? nameOfTarget(target);
 }
 
 /** `name:port` → name, without the brackets of IPv6. */
@@ -57,59 +55,37 @@ function nameOfTarget({ uri }: Target): string | undefined {
   return uri.startsWith('dns:') ? nameOf(uri.slice(uri.lastIndexOf('/') + 1)) : undefined;
 }
 
-type SecureConnector = experimental.SecureConnector;
-type SecureConnection = Awaited<ReturnType<SecureConnector['connect']>>;
-
-class TlsCredentials extends ChannelCredentials {
-  constructor(
-    private readonly secureContext: SecureContext,
-    private readonly name: string | undefined,
-  ) {
-    super();
-  }
-
-  override _isSecure(): boolean {
-    return true;
-  }
-
-  override _equals(other: ChannelCredentials): boolean {
-    return this === other;
-  }
-
-  override _createSecureConnector(
-    _target: unknown,
-    _options: unknown,
-    callCredentials = CallCredentials.createEmpty(),
-  ): SecureConnector {
-    return {
-      connect: (socket) => this.connect(socket),
-      waitForReady: () => Promise.resolve(),
-      getCallCredentials: () => callCredentials,
-      destroy: () => undefined,
-    };
-  }
-
-  private connect(socket: Socket): Promise<SecureConnection> {
-    const name = this.name ?? socket.remoteAddress ?? '';
-    const options: ConnectionOptions = {
-      socket,
-      secureContext: this.secureContext,
-      ALPNProtocols: ['h2'],
-      host: name,
-      ...(isIP(name) === 0 ? { servername: name } : {}),
-      checkServerIdentity: (_host, certificate) => nameProblem(name, certificate),
-    };
-    return new Promise((resolve, reject) => {
-      const secure = connect(options);
-      const fail = (error?: Error): void => reject(new Error(handshakeReason(error), { cause: error }));
-      const closed = (): void => fail();
-      secure.once('error', fail).once('close', closed);
-      secure.once('secureConnect', () => {
-        secure.off('error', fail).off('close', closed);
-        resolve({ socket: secure, secure: true });
-      });
-    });
-  }
+/**
+ * Speaks TLS over a socket that is connected, and checks the server's certificate. `done` comes once; a failure's message
+ * completes "cannot connect to TARGET: …".
+ */
+export function handshake(
+  socket: Socket,
+  secureContext: SecureContext,
+  serverName: string | undefined,
+  done: (error: Error | undefined, secure: TLSSocket | undefined) => void,
+): TLSSocket {
+  const name = serverName ?? socket.remoteAddress ?? '';
+  const options: ConnectionOptions = {
+    socket,
+    secureContext,
+    ALPNProtocols: ['h2'],
+    host: name,
+    ...(isIP(name) === 0 ? { servername: name } : {}),
+    checkServerIdentity: (_host, certificate) => nameProblem(name, certificate),
+  };
+  const secure = connect(options);
+  const fail = (error?: Error): void => {
+    secure.off('close', closed);
+    done(new Error(handshakeReason(error), { cause: error }), undefined);
+  };
+  const closed = (): void => fail();
+  secure.once('error', fail).once('close', closed);
+  secure.once('secureConnect', () => {
+    secure.off('error', fail).off('close', closed);
+    done(undefined, secure);
+  });
+  return secure;
 }
 
 /** The names that a message lists of a certificate that has hundreds. */

@@ -12,6 +12,18 @@ export interface Frame {
 
 export const FRAME_HEAD_BYTES = 5;
 
+/** A frame that is not taken: by its first byte, or by the size that it announces. */
+export class FrameError extends StatusError {
+  constructor(
+    code: number,
+    message: string,
+    /** The size that is too large; undefined where the first byte is at fault. */
+    readonly size: number | undefined,
+  ) {
+    super(code, message);
+  }
+}
+
 /** Head and payload in one buffer. */
 export function encodeFrame(payload: Uint8Array, compressed = false): Buffer {
   const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES + payload.length);
@@ -29,7 +41,10 @@ export class FrameReader {
   /** @param maxPayloadBytes a frame that announces more fails with RESOURCE_EXHAUSTED. */
   constructor(private readonly maxPayloadBytes: number) {}
 
-  /** Takes the next bytes and returns the frames that are complete now. */
+  /**
+   * Takes the next bytes and returns the frames that are complete now.
+   * @throws FrameError
+   */
   push(chunk: Buffer): Frame[] {
     this.chunks.push(chunk);
     this.buffered += chunk.length;
@@ -37,13 +52,13 @@ export class FrameReader {
     while (this.buffered >= FRAME_HEAD_BYTES) {
       const head = this.peekHead();
       const flag = head[0]!;
-      if (flag > 1) throw new StatusError(Code.INTERNAL, `a gRPC frame starts with flag ${flag}, expected 0 or 1`);
+      if (flag > 1) {
+        throw new FrameError(Code.INTERNAL, `a gRPC frame starts with flag ${flag}, expected 0 or 1`, undefined);
+      }
       const length = head.readUInt32BE(1);
       if (length > this.maxPayloadBytes) {
-        throw new StatusError(
-          Code.RESOURCE_EXHAUSTED,
-          `a message of ${length} bytes is larger than the limit of ${this.maxPayloadBytes} bytes`,
-        );
+        const limit = `the limit of ${this.maxPayloadBytes} bytes`;
+        throw new FrameError(Code.RESOURCE_EXHAUSTED, `a message of ${length} bytes is larger than ${limit}`, length);
       }
       if (this.buffered < FRAME_HEAD_BYTES + length) break;
       const whole = this.take(FRAME_HEAD_BYTES + length);

@@ -1,3 +1,3 @@
 export { Writer } from './writer.js';
 export { Reader, WireError, WireType } from './reader.js';
-export { encodeFrame, FRAME_HEAD_BYTES, FrameReader, type Frame } from './frame.js';
+export { encodeFrame, FRAME_HEAD_BYTES, FrameError, FrameReader, type Frame } from './frame.js';

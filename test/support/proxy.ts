@@ -10,6 +10,7 @@ import { loadConfig, type RunningProxy, type Settings, startProxy } from '../../
 import { parseUpstream } from '../../lib/upstream/index.js';
 import { type EchoService, startEchoService } from './echo-service.js';
 import { schemaFromText } from './schema.js';
+import { upstreamClientUnderTest } from './upstream-client.js';
 
 export interface TestResponse {
   readonly status: number;
@@ -51,7 +52,12 @@ export async function startTestProxy(
   const folder = mkdtempSync(join(tmpdir(), 'photongate-test-'));
   const file = join(folder, 'test.proto');
   writeFileSync(file, proto);
-  const flags = { proto: [file], upstreams: [parseUpstream(service.target)], listen: ['127.0.0.1:0'], options };
+  const flags = {
+    proto: [file],
+    upstreams: [parseUpstream(service.target)],
+    listen: ['127.0.0.1:0'],
+    options: { upstreamClient: upstreamClientUnderTest(), ...options },
+  };
   if (yaml !== undefined) writeFileSync(join(folder, 'photongate.yaml'), yaml);
   const config = yaml === undefined ? undefined : 'photongate.yaml';
   const started = Promise.resolve().then(() =>

@@ -7,12 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import t from 'tap';
 import type { Call, Channel, Metadata } from '../../lib/exchange.js';
 import { Code } from '../../lib/status.js';
-import { ChannelPool, type UpstreamOptions } from '../../lib/upstream/index.js';
+import type { UpstreamOptions } from '../../lib/upstream/index.js';
 import { encodeFrame } from '../../lib/wire/index.js';
-import { callOnce, grpcMetadata, grpcService, rawService, type BytesCall } from './service.js';
+import { callOnce, ClientPool, grpcMetadata, grpcService, rawService, testClients, type BytesCall } from './service.js';
 
 const none = Buffer.alloc(0);
 const big = Buffer.alloc(16 * 1024, 1);
@@ -74,9 +73,9 @@ const handlers: Record<string, (call: BytesCall) => void> = {
   },
 };
 
-void t.test('calls to a service', async (t) => {
+testClients('calls to a service', async (t, client) => {
   const { target, server } = await grpcService(handlers);
-  const pool = new ChannelPool();
+  const pool = new ClientPool(client);
   t.teardown(() => {
     pool.close();
     server.forceShutdown();
@@ -301,7 +300,7 @@ void t.test('calls to a service', async (t) => {
   });
 
   await t.test('after close a call fails with UNAVAILABLE, one in flight goes on', async (t) => {
-    const own = new ChannelPool();
+    const own = new ClientPool(client);
     const closing = own.open(target);
     let running!: Call;
     const inFlight = callOnce(closing, { method: 'Echo', onStart: (call) => (running = call) });
@@ -323,11 +322,11 @@ void t.test('calls to a service', async (t) => {
   });
 });
 
-void t.test('unix socket', async (t) => {
+testClients('unix socket', async (t, client) => {
   const folder = mkdtempSync(join(tmpdir(), 'photongate-'));
   const path = join(folder, 's.sock');
   const { server } = await grpcService({ Echo: echo }, `unix:${path}`);
-  const pool = new ChannelPool();
+  const pool = new ClientPool(client);
   t.teardown(() => {
     pool.close();
     server.forceShutdown();
@@ -342,8 +341,8 @@ void t.test('unix socket', async (t) => {
   });
 });
 
-void t.test('no service there', async (t) => {
-  const pool = new ChannelPool();
+testClients('no service there', async (t, client) => {
+  const pool = new ClientPool(client);
   const reserved = createTcpServer().listen(0, '127.0.0.1');
   await once(reserved, 'listening');
   const { port } = reserved.address() as AddressInfo;
@@ -390,7 +389,7 @@ void t.test('no service there', async (t) => {
     const server = createTcpServer((socket) => taken.push(socket.on('error', () => undefined))).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const target = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const own = new ChannelPool();
+    const own = new ClientPool(client);
     t.teardown(() => {
       own.close();
       server.close();
@@ -403,11 +402,11 @@ void t.test('no service there', async (t) => {
   });
 });
 
-void t.test('a service that breaks off is a failure, never an end', async (t) => {
+testClients('a service that breaks off is a failure, never an end', async (t, client) => {
   const grpcHead = { ':status': 200, 'content-type': 'application/grpc' };
   let act: Parameters<typeof rawService>[0] = () => undefined;
   const { target, server } = await rawService((stream, headers) => act(stream, headers));
-  const pool = new ChannelPool();
+  const pool = new ClientPool(client);
   t.teardown(() => {
     pool.close();
     server.close();

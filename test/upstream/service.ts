@@ -3,7 +3,10 @@ import { Metadata, Server, ServerCredentials, type ServerDuplexStream } from '@g
 import { once } from 'node:events';
 import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import t, { type Test } from 'tap';
 import type { Call, CallListener, CallStatus, Channel, Metadata as Entries } from '../../lib/exchange.js';
+import { ChannelPool, type UpstreamClient, type UpstreamOptions } from '../../lib/upstream/index.js';
+import { upstreamClients } from '../support/upstream-client.js';
 
 export type BytesCall = ServerDuplexStream<Buffer, Buffer>;
 
@@ -47,6 +50,22 @@ export async function rawService(
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return { target: `127.0.0.1:${(server.address() as AddressInfo).port}`, server };
+}
+
+/** A pool whose channels are all of one client. */
+export class ClientPool extends ChannelPool {
+  constructor(private readonly client: UpstreamClient) {
+    super();
+  }
+
+  override open(target: string, options: Partial<UpstreamOptions> = {}): Channel {
+    return super.open(target, { client: this.client, ...options });
+  }
+}
+
+/** Runs a test once for each client. */
+export function testClients(name: string, run: (t: Test, client: UpstreamClient) => Promise<void>): void {
+  for (const client of upstreamClients) void t.test(`${client}: ${name}`, (t) => run(t, client));
 }
 
 /** What a call brought. */

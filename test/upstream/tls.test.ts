@@ -6,13 +6,13 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import t, { type Test } from 'tap';
+import type { Test } from 'tap';
 import type { Call } from '../../lib/exchange.js';
 import { ConfigError } from '../../lib/status.js';
-import { ChannelPool, type UpstreamTls, UpstreamTable } from '../../lib/upstream/index.js';
+import { type ChannelPool, type UpstreamClient, type UpstreamTls, UpstreamTable } from '../../lib/upstream/index.js';
 import { alertReason } from '../../lib/upstream/tls.js';
 import { certificate, nextTlsEvent, pem, RenewableFiles } from '../support/certificates.js';
-import { type BytesCall, callOnce, grpcService } from './service.js';
+import { type BytesCall, callOnce, ClientPool, grpcService, testClients } from './service.js';
 
 const body = Buffer.from('hello');
 const ca = certificate('ca');
@@ -40,8 +40,8 @@ async function service(
   return { ...started, port: started.target.split(':')[1]! };
 }
 
-function poolOf(t: Test): ChannelPool {
-  const pool = new ChannelPool();
+function poolOf(t: Test, client: UpstreamClient): ChannelPool {
+  const pool = new ClientPool(client);
   t.teardown(() => pool.close());
   return pool;
 }
@@ -51,12 +51,12 @@ async function ask(pool: ChannelPool, target: string, tls: UpstreamTls | undefin
   return code === 0 ? messages.map(String).join() : `${code} ${message}`;
 }
 
-void t.test('a certificate is believed, or the call says why not', async (t) => {
+testClients('a certificate is believed, or the call says why not', async (t, client) => {
   const warnings: Error[] = [];
   const onWarning = (warning: Error): void => void warnings.push(warning);
   process.on('warning', onWarning);
   t.teardown(() => process.off('warning', onWarning));
-  const pool = poolOf(t);
+  const pool = poolOf(t, client);
   const good = await service(t, 'server');
   const wrongName = await service(t, 'wrong-name');
   const expired = await service(t, 'expired');
@@ -101,8 +101,8 @@ void t.test('a certificate is believed, or the call says why not', async (t) => 
   t.strictSame(ours, [], 'no address is announced as a name');
 });
 
-void t.test('a self-signed certificate', async (t) => {
-  const pool = poolOf(t);
+testClients('a self-signed certificate', async (t, client) => {
+  const pool = poolOf(t, client);
   const self = await service(t, 'self-signed');
   t.equal(
     await ask(pool, self.target, { ca }),
@@ -111,8 +111,8 @@ void t.test('a self-signed certificate', async (t) => {
   t.equal(await ask(pool, self.target, { ca: certificate('self-signed') }), `${self.target} -`);
 });
 
-void t.test('client certificates', async (t) => {
-  const pool = poolOf(t);
+testClients('client certificates', async (t, client) => {
+  const pool = poolOf(t, client);
   const { target } = await service(t, 'server', 'ca');
   const own = (name: string): UpstreamTls => ({ ca, cert: certificate(name), key: certificate(`${name}-key`) });
   t.equal(await ask(pool, target, own('client')), `${target} client`);
@@ -137,8 +137,8 @@ void t.test('client certificates', async (t) => {
   }
 });
 
-void t.test('a server that does not shake hands', async (t) => {
-  const pool = poolOf(t);
+testClients('a server that does not shake hands', async (t, client) => {
+  const pool = poolOf(t, client);
   const connections: Socket[] = [];
   const server = createServer((socket) => connections.push(socket.on('error', () => undefined)));
   server.listen(0, '127.0.0.1');
@@ -161,10 +161,10 @@ void t.test('a server that does not shake hands', async (t) => {
   });
 });
 
-void t.test('renewed certificates are for new calls; those under way go on', async (t) => {
+testClients('renewed certificates are for new calls; those under way go on', async (t, client) => {
   const { target } = await service(t, 'server', 'ca');
   const files = new RenewableFiles('client');
-  const pool = new ChannelPool();
+  const pool = new ClientPool(client);
   t.teardown(() => {
     pool.close();
     files.remove();
@@ -203,11 +203,11 @@ void t.test('renewed certificates are for new calls; those under way go on', asy
   t.equal(await who(), `${target} renewed-client`);
 });
 
-void t.test('a renewed CA mends calls without a restart', async (t) => {
+testClients('a renewed CA mends calls without a restart', async (t, client) => {
   const { target } = await service(t, 'server');
   const folder = mkdtempSync(join(tmpdir(), 'photongate-tls-'));
   const file = join(folder, 'ca.pem');
-  const pool = new ChannelPool();
+  const pool = new ClientPool(client);
   t.teardown(() => {
     pool.close();
     rmSync(folder, { recursive: true });
@@ -221,8 +221,8 @@ void t.test('a renewed CA mends calls without a restart', async (t) => {
   t.equal(await ask(pool, target, { ca: file }), `${target} -`);
 });
 
-void t.test('settings', async (t) => {
-  const pool = poolOf(t);
+testClients('settings', async (t, client) => {
+  const pool = poolOf(t, client);
   const target = '127.0.0.1:1';
   t.equal(
     pool.open(target, { tls: { ca } }),

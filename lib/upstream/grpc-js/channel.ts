@@ -1,77 +1,23 @@
 /**
- * `Channel` on `@grpc/grpc-js`: options, one connection state, one `GrpcCall` for each call. Retries, service configs from
+ * `Channel` on `@grpc/grpc-js`: options, one connection state, one `GrpcJsCall` for each call. Retries, service configs from
  * DNS and the environment's HTTP proxies are off: what a client sent goes out once, to the configured target.
  */
 import { Channel as RawChannel, connectivityState, credentials, type ChannelOptions } from '@grpc/grpc-js';
-import type { Call, CallListener, CallRequest, Channel } from '../exchange.js';
-import { Code, type Problem, StatusError } from '../status.js';
-import { type TlsMaterial, type WatchedTlsFiles, watchTlsFiles } from '../tls/index.js';
-import { failedCall, GrpcCall } from './call.js';
+import type { Call, CallListener, CallRequest, Channel } from '../../exchange.js';
+import { StatusError } from '../../status.js';
+import type { TlsMaterial, WatchedTlsFiles } from '../../tls/index.js';
+import { failedCall } from '../failed-call.js';
+import { MAX_TIMER_MS, type UpstreamOptions } from '../options.js';
+import { ended, failure } from '../outcome.js';
+import type { Target } from '../target.js';
+import { GrpcJsCall } from './call.js';
 import { toGrpcMetadata } from './metadata.js';
-import { failure } from './outcome.js';
-import { parseTarget, type Target } from './target.js';
-import { tlsCredentials, type UpstreamTls, upstreamTlsFiles, upstreamTlsNames } from './tls.js';
-
-/** How one upstream is called. */
-export interface UpstreamOptions {
-  /** The largest message that a service may send, in bytes; a larger one fails its call with INTERNAL. Default 64 MiB. */
-  readonly maxReceiveBytes: number;
-  /** How long a call waits for a connection before it fails with UNAVAILABLE, in milliseconds. Default 10 000. */
-  readonly connectTimeoutMs: number;
-  /** Undefined: cleartext, which is the default. */
-  readonly tls: UpstreamTls | undefined;
-}
-
-export const defaultUpstreamOptions: UpstreamOptions = Object.freeze({
-  maxReceiveBytes: 64 * 1024 * 1024,
-  connectTimeoutMs: 10_000,
-  tls: undefined,
-});
-
-/** The longest time that a timer takes; a deadline beyond it (24 days) is none. */
-const MAX_TIMER_MS = 0x7fffffff;
+import { tlsCredentials } from './tls.js';
 
 /** Beyond the time-out that a call waits for its connection. */
 const RETIRE_SLACK_MS = 1000;
 
-/** Channels by target and options: the same pair is the same channel, with one set of connections. */
-export class ChannelPool {
-  /** What is odd about the certificates of the channels that were opened. */
-  readonly warnings: Problem[] = [];
-  private readonly channels = new Map<string, Channel>();
-
-  /**
-   * The channel to a target; nothing is connected before the first call or `connect`.
-   * @throws ConfigError `bad-target`, and what `readTlsFiles` throws.
-   */
-  open(target: string, options: Partial<UpstreamOptions> = {}): Channel {
-    const parsed = parseTarget(target);
-    const complete: UpstreamOptions = { ...defaultUpstreamOptions, ...options };
-    const { maxReceiveBytes, connectTimeoutMs, tls } = complete;
-    const key = JSON.stringify([parsed.uri, maxReceiveBytes, connectTimeoutMs, tls && sortedTls(tls)]);
-    let channel = this.channels.get(key);
-    if (channel === undefined) {
-      const files = tls && watchTlsFiles(upstreamTlsFiles(tls), upstreamTlsNames);
-      this.warnings.push(...(files?.material.warnings ?? []));
-      channel = new GrpcChannel(parsed, complete, files);
-      this.channels.set(key, channel);
-    }
-    return channel;
-  }
-
-  /** Closes all channels; calls in flight go on to their end. */
-  close(): void {
-    for (const channel of this.channels.values()) channel.close();
-    this.channels.clear();
-  }
-}
-
-/** Equal for equal settings. */
-function sortedTls({ ca, cert, key, authority }: UpstreamTls): unknown[] {
-  return [ca, cert, key, authority];
-}
-
-class GrpcChannel implements Channel {
+export class GrpcJsChannel implements Channel {
   readonly target: string;
   private raw: RawChannel;
   /** Channels with certificates that were renewed; calls may still run on them. */
@@ -118,7 +64,7 @@ class GrpcChannel implements Channel {
   }
 
   private startUnchecked(request: CallRequest, listener: CallListener): Call {
-    if (this.closed) throw new StatusError(Code.UNAVAILABLE, `the channel to ${this.target} is closed`);
+    if (this.closed) return failedCall(ended.channelClosed(this.target), listener);
     const { timeoutMs } = request;
     const metadata = toGrpcMetadata(request.metadata);
     const facts = {
@@ -131,20 +77,20 @@ class GrpcChannel implements Channel {
     };
     const channel = this.raw;
     const raw = channel.createCall(request.path, deadlineOf(timeoutMs), null, null, null);
-    if (isReady(channel)) return new GrpcCall(raw, metadata, facts, listener);
-    return this.startUnconnected(channel, (waiting) => new GrpcCall(raw, metadata, facts, waiting), listener);
+    if (isReady(channel)) return new GrpcJsCall(raw, metadata, facts, listener);
+    return this.startUnconnected(channel, (waiting) => new GrpcJsCall(raw, metadata, facts, waiting), listener);
   }
 
   /** A server that takes the connection and then says nothing would keep its callers for ever. */
   private startUnconnected(
     channel: RawChannel,
-    start: (listener: CallListener) => GrpcCall,
+    start: (listener: CallListener) => GrpcJsCall,
     listener: CallListener,
-  ): GrpcCall {
+  ): GrpcJsCall {
     const { connectTimeoutMs } = this.options;
     const timer = setTimeout(() => {
       if (!isReady(channel)) {
-        call.fail(failure(Code.UNAVAILABLE, `no connection to ${this.target} within ${connectTimeoutMs / 1000}s`));
+        call.fail(ended.noConnection(this.target, connectTimeoutMs));
       }
     }, connectTimeoutMs);
     timer.unref();
@@ -204,7 +150,7 @@ function rawOptions(options: UpstreamOptions): ChannelOptions {
     // A service that was restarted is found again within seconds; grpc-js would wait up to two minutes.
     'grpc.initial_reconnect_backoff_ms': 200,
     'grpc.max_reconnect_backoff_ms': 3000,
-    'grpc.primary_user_agent': 'photongate',
+    'grpc.primary_user_agent': options.userAgent,
     ...(options.tls?.authority === undefined ? {} : { 'grpc.default_authority': options.tls.authority }),
   };
 }

@@ -5,11 +5,12 @@
  * take half an upload for whole; and where a call fails while it is paused, what had arrived and was not yet taken is lost.
  */
 import type { ChannelInterface, Metadata as GrpcMetadata, StatusObject } from '@grpc/grpc-js';
-import type { Call, CallListener, CallStatus } from '../exchange.js';
-import { Code } from '../status.js';
-import type { Frame } from '../wire/frame.js';
+import type { Call, CallListener, CallStatus } from '../../exchange.js';
+import { Code } from '../../status.js';
+import type { Frame } from '../../wire/frame.js';
+import { failure, isGrpcType } from '../outcome.js';
 import { fromGrpcMetadata } from './metadata.js';
-import { callStatus, failure, isGrpcType, type CallFacts } from './outcome.js';
+import { callStatus, type CallFacts } from './status.js';
 
 /** What `createCall` of a grpc-js channel returns; grpc-js exports it under no name. */
 export type RawCall = ReturnType<ChannelInterface['createCall']>;
@@ -21,7 +22,7 @@ const SEND_HIGH_WATER = 64 * 1024;
 const MESSAGE_COST_BYTES = 64;
 
 /** A call; the constructor starts it. */
-export class GrpcCall implements Call {
+export class GrpcJsCall implements Call {
   private readonly waiting: Buffer[] = [];
   private unsentBytes = 0;
   private writing = false;
@@ -137,11 +138,4 @@ export class GrpcCall implements Call {
     this.waiting.length = 0;
     this.listener.onEnd(this.override ?? callStatus(status, this.facts));
   }
-}
-
-/** A call that could not even start: `onEnd` comes soon, everything else does nothing. */
-export function failedCall(status: CallStatus, listener: CallListener): Call {
-  queueMicrotask(() => listener.onEnd(status));
-  const nothing = (): void => undefined;
-  return { send: () => true, halfClose: nothing, pause: nothing, resume: nothing, cancel: nothing };
 }

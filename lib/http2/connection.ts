@@ -1,0 +1,518 @@
+/**
+ * The client's side of one HTTP/2 connection (RFC 9113) over a socket that stands. It opens streams as the server's settings
+ * allow and keeps to its rules; a server that breaks them loses the connection, and its streams are told why. All frames of
+ * one turn of the event loop go out in one write (bench: unary). It knows nothing of gRPC, and takes no pushes.
+ */
+import type { Socket } from 'node:net';
+import type { HeaderFields } from '../headers.js';
+import { ConnectionError, ErrorCode } from './error.js';
+import {
+  DEFAULT_MAX_FRAME_BYTES,
+  DEFAULT_WINDOW_BYTES,
+  Flag,
+  FrameReader,
+  FrameType,
+  MAX_STREAM_ID,
+  MAX_WINDOW_BYTES,
+  SettingId,
+  type FrameSink,
+} from './frame.js';
+import { FrameWriter } from './frame-writer.js';
+import { FieldDecoder } from './hpack-decoder.js';
+import { FieldEncoder } from './hpack-encoder.js';
+import { Stream, type StreamListener, type StreamOwner } from './stream.js';
+
+/** Bounds of what a connection holds. */
+export interface ConnectionOptions {
+  /** The header list of one answer, in bytes; a larger one fails its stream. Default 64 KiB. */
+  readonly maxHeaderListBytes: number;
+  /** What the server may send on one stream before it is consumed, in bytes. Default 256 KiB. */
+  readonly streamWindowBytes: number;
+  /** What it may send on all of them before we answer, in bytes. Default 16 MiB. */
+  readonly connectionWindowBytes: number;
+}
+
+export const defaultConnectionOptions: ConnectionOptions = Object.freeze({
+  maxHeaderListBytes: 64 * 1024,
+  streamWindowBytes: 256 * 1024,
+  connectionWindowBytes: 16 * 1024 ** 2,
+});
+
+/** What becomes of a connection. */
+export interface ConnectionListener {
+  /** The server's first settings came: it speaks HTTP/2. */
+  onReady(): void;
+  /** One more stream may be opened. */
+  onRoom(): void;
+  /** No stream may be opened any more; those that are open go on. */
+  onDraining(): void;
+  /** It is gone, and so are its streams; the last event. */
+  onClose(error: Error | undefined): void;
+}
+
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
+
+/** What is collected before streams have to wait for the socket. */
+const MAX_BATCH_BYTES = 256 * 1024;
+
+/** Field block of one answer, as it is sent: all that can become a list within its limit, and more. */
+const MAX_BLOCK_BYTES = 256 * 1024;
+const MAX_CONTINUATIONS = 64;
+
+/** Answers to PING and SETTINGS, and resets, that wait for a server that does not read them. */
+const MAX_WAITING_REPLIES = 10_000;
+
+export class Connection implements FrameSink, StreamOwner {
+  private readonly reader = new FrameReader(this);
+  private readonly writer = new FrameWriter();
+  private readonly encoder = new FieldEncoder();
+  private readonly decoder: FieldDecoder;
+  private readonly streams = new Map<number, Stream>();
+  /** Streams with something to send that wait for the connection alone. */
+  private readonly waiting = new Set<Stream>();
+  private nextStreamId = 1;
+  private maxStreams = Infinity;
+  private ready = false;
+  private draining = false;
+  private closed = false;
+
+  private sendWindow = DEFAULT_WINDOW_BYTES;
+  private initialSendWindow = DEFAULT_WINDOW_BYTES;
+  private receiveWindow: number;
+  private receivedBytes = 0;
+
+  private flushing = false;
+  /** The socket has more than it wants: nothing is written before its `drain`. */
+  private choked = false;
+  private waitingReplies = 0;
+
+  /** A field block whose end has not come: its stream, or 0. */
+  private blockStreamId = 0;
+  private blockFlags = 0;
+  private blockParts: Buffer[] = [];
+  private blockBytes = 0;
+
+  constructor(
+    private readonly socket: Socket,
+    /** May change hands once it is ready. */
+    public listener: ConnectionListener,
+    private readonly options = defaultConnectionOptions,
+  ) {
+    this.decoder = new FieldDecoder(options.maxHeaderListBytes);
+    this.receiveWindow = options.connectionWindowBytes;
+    socket.on('data', (chunk: Buffer) => this.receive(chunk));
+    socket.on('drain', () => this.unchoke());
+    socket.on('error', (error) => this.close(error));
+    socket.on('end', () => this.close(undefined));
+    socket.on('close', () => this.close(undefined));
+    this.sendPreface();
+  }
+
+  /** True where a stream may be opened now. */
+  get hasRoom(): boolean {
+    return this.ready && !this.draining && this.streams.size < this.maxStreams;
+  }
+
+  /** Streams that are open. */
+  get streamCount(): number {
+    return this.streams.size;
+  }
+
+  /** Opens a stream; call it only where `hasRoom`. */
+  open(fields: HeaderFields, listener: StreamListener): Stream {
+    const { nextStreamId: id, options } = this;
+    this.nextStreamId += 2;
+    const stream = new Stream(id, this, listener, this.initialSendWindow, options.streamWindowBytes);
+    this.streams.set(id, stream);
+    this.writer.headers(id, this.encoder.encode(fields), false);
+    this.schedule();
+    // All ids are used up, after a thousand million calls.
+    if (this.nextStreamId > MAX_STREAM_ID) this.drain();
+    return stream;
+  }
+
+  /** Takes no more streams, and closes when those that are open have ended. */
+  drain(): void {
+    if (this.draining || this.closed) return;
+    this.draining = true;
+    this.listener.onDraining();
+    this.closeIfDrained();
+  }
+
+  /** Closes at once; streams that are open are lost. */
+  destroy(): void {
+    this.close(undefined);
+  }
+
+  // ------------------------------------------------------------------------------------- sending
+
+  private sendPreface(): void {
+    const { streamWindowBytes, connectionWindowBytes, maxHeaderListBytes } = this.options;
+    const settings = [
+      [SettingId.ENABLE_PUSH, 0],
+      [SettingId.INITIAL_WINDOW_SIZE, streamWindowBytes],
+      [SettingId.MAX_HEADER_LIST_SIZE, maxHeaderListBytes],
+    ] as const;
+    const payload = Buffer.alloc(settings.length * 6);
+    settings.forEach(([id, value], index) => {
+      payload.writeUInt16BE(id, index * 6);
+      payload.writeUInt32BE(value, index * 6 + 2);
+    });
+    this.writer.raw(PREFACE);
+    this.writer.frame(FrameType.SETTINGS, 0, 0, payload);
+    this.writer.numbers(FrameType.WINDOW_UPDATE, 0, 0, connectionWindowBytes - DEFAULT_WINDOW_BYTES);
+    this.flush();
+  }
+
+  sendable(): number {
+    return this.choked || this.writer.size >= MAX_BATCH_BYTES ? 0 : this.sendWindow;
+  }
+
+  sendData(streamId: number, payload: Buffer, last: boolean): void {
+    this.sendWindow -= payload.length;
+    this.writer.data(streamId, payload, last);
+    this.schedule();
+  }
+
+  sendEnd(streamId: number): void {
+    this.writer.endStream(streamId);
+    this.schedule();
+  }
+
+  sendReset(streamId: number, code: number): void {
+    this.writer.numbers(FrameType.RST_STREAM, 0, streamId, code);
+    this.schedule();
+  }
+
+  sendWindowUpdate(streamId: number, bytes: number): void {
+    this.writer.numbers(FrameType.WINDOW_UPDATE, 0, streamId, bytes);
+    this.schedule();
+  }
+
+  waitForRoom(stream: Stream): void {
+    this.waiting.add(stream);
+  }
+
+  forget(stream: Stream): void {
+    this.streams.delete(stream.id);
+    this.waiting.delete(stream);
+    if (this.draining) this.closeIfDrained();
+    else if (this.streams.size + 1 >= this.maxStreams && !this.closed) queueMicrotask(() => this.tellRoom());
+  }
+
+  private tellRoom(): void {
+    if (this.hasRoom) this.listener.onRoom();
+  }
+
+  private closeIfDrained(): void {
+    if (this.streams.size > 0 || this.closed) return;
+    this.goAway(ErrorCode.NO_ERROR);
+    this.close(undefined);
+  }
+
+  private reply(): void {
+    if (this.choked && ++this.waitingReplies > MAX_WAITING_REPLIES) {
+      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'sent more than it reads the answers to');
+    }
+    this.schedule();
+  }
+
+  private goAway(code: number): void {
+    this.writer.numbers(FrameType.GOAWAY, 0, 0, 0, code);
+  }
+
+  private schedule(): void {
+    if (this.flushing || this.choked) return;
+    this.flushing = true;
+    setImmediate(flushConnection, this);
+  }
+
+  /** Writes the batch. */
+  flush(): void {
+    this.flushing = false;
+    if (this.closed || this.choked) return;
+    this.write();
+    if (this.waiting.size > 0 && !this.choked) this.pump();
+  }
+
+  private write(): void {
+    const { socket } = this;
+    const parts = this.writer.take();
+    if (parts.length === 0) return;
+    if (parts.length === 1) {
+      this.choked = !socket.write(parts[0]!);
+      return;
+    }
+    socket.cork();
+    for (const part of parts) this.choked = !socket.write(part);
+    socket.uncork();
+  }
+
+  private unchoke(): void {
+    this.choked = false;
+    this.waitingReplies = 0;
+    this.pump();
+    if (this.writer.size > 0) this.schedule();
+  }
+
+  /** Lets the waiting streams send in turn, a frame each, while there is room. */
+  private pump(): void {
+    const { waiting } = this;
+    while (waiting.size > 0 && this.sendable() > 0) {
+      for (const stream of waiting) {
+        waiting.delete(stream);
+        if (!stream.sendOne()) continue;
+        if (stream.blocked) waiting.add(stream);
+        if (this.sendable() <= 0) return;
+      }
+    }
+  }
+
+  // ------------------------------------------------------------------------------------- receiving
+
+  private receive(chunk: Buffer): void {
+    if (this.closed) return;
+    try {
+      this.reader.push(chunk);
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+      this.goAway(error.code);
+      this.close(error);
+    }
+  }
+
+  onFrame(type: number, flags: number, streamId: number, buffer: Buffer, start: number, end: number): void {
+    if (this.closed) return;
+    if (this.blockStreamId !== 0 && (type !== FrameType.CONTINUATION || streamId !== this.blockStreamId)) {
+      throw protocolError('sent another frame between HEADERS and CONTINUATION');
+    }
+    if (!this.ready && (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0)) {
+      throw protocolError('did not send its settings first');
+    }
+    switch (type) {
+      case FrameType.DATA:
+        return this.onData(flags, streamId, buffer, start, end);
+      case FrameType.HEADERS:
+        return this.onHeaders(flags, streamId, buffer, start, end);
+      case FrameType.CONTINUATION:
+        return this.onContinuation(flags, buffer, start, end);
+      case FrameType.RST_STREAM:
+        return this.onReset(streamId, buffer, start, end);
+      case FrameType.WINDOW_UPDATE:
+        return this.onWindowUpdate(streamId, buffer, start, end);
+      case FrameType.SETTINGS:
+        return this.onSettings(flags, streamId, buffer, start, end);
+      case FrameType.PING:
+        return this.onPing(flags, streamId, buffer, start, end);
+      case FrameType.GOAWAY:
+        return this.onGoAway(streamId, buffer, start, end);
+      case FrameType.PRIORITY:
+        return this.onPriority(streamId, start, end);
+      case FrameType.PUSH_PROMISE:
+        throw protocolError('pushed a stream, which our settings forbid');
+      default:
+      // Unknown frames are for extensions that we did not agree to (section 5.5).
+    }
+  }
+
+  private onData(flags: number, streamId: number, buffer: Buffer, start: number, end: number): void {
+    const stream = this.streamOf(streamId, 'DATA');
+    const frameBytes = end - start;
+    this.receiveWindow -= frameBytes;
+    if (this.receiveWindow < 0) {
+      throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'sent more than the window of its connection allows');
+    }
+    let from = start;
+    let to = end;
+    if ((flags & Flag.PADDED) !== 0) {
+      to -= paddingOf(buffer, start, end);
+      from++;
+    }
+    stream?.receiveData(buffer.subarray(from, to), frameBytes, (flags & Flag.END_STREAM) !== 0);
+    // One stream that is not read must not stop the others: only streams hold the server back.
+    this.receivedBytes += frameBytes;
+    if (this.receivedBytes < this.options.connectionWindowBytes / 4 || this.closed) return;
+    this.receiveWindow += this.receivedBytes;
+    this.sendWindowUpdate(0, this.receivedBytes);
+    this.receivedBytes = 0;
+  }
+
+  private onHeaders(flags: number, streamId: number, buffer: Buffer, start: number, end: number): void {
+    this.streamOf(streamId, 'HEADERS');
+    let from = start;
+    let to = end;
+    if ((flags & Flag.PADDED) !== 0) {
+      to -= paddingOf(buffer, start, end);
+      from++;
+    }
+    if ((flags & Flag.PRIORITY) !== 0) from += 5;
+    if (from > to) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'sent HEADERS that are cut short');
+    if ((flags & Flag.END_HEADERS) !== 0) return this.onBlock(flags, streamId, buffer, from, to);
+    this.blockStreamId = streamId;
+    this.blockFlags = flags;
+    this.blockParts = [buffer.subarray(from, to)];
+    this.blockBytes = to - from;
+  }
+
+  private onContinuation(flags: number, buffer: Buffer, start: number, end: number): void {
+    const { blockStreamId, blockParts } = this;
+    if (blockStreamId === 0) throw protocolError('sent CONTINUATION without HEADERS');
+    blockParts.push(buffer.subarray(start, end));
+    this.blockBytes += end - start;
+    if (this.blockBytes > MAX_BLOCK_BYTES || blockParts.length > MAX_CONTINUATIONS) {
+      const found = `${this.blockBytes} bytes in ${blockParts.length} frames`;
+      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, `sent headers without end: ${found} so far`);
+    }
+    if ((flags & Flag.END_HEADERS) === 0) return;
+    const block = Buffer.concat(blockParts, this.blockBytes);
+    this.blockStreamId = 0;
+    this.blockParts = [];
+    this.onBlock(this.blockFlags, blockStreamId, block, 0, block.length);
+  }
+
+  /** Decodes even what nobody wants any more: the table goes on from there. */
+  private onBlock(flags: number, streamId: number, buffer: Buffer, start: number, end: number): void {
+    const fields = this.decoder.decode(buffer, start, end);
+    const stream = this.streams.get(streamId);
+    stream?.receiveHeaders(fields, (flags & Flag.END_STREAM) !== 0, this.decoder.overflow);
+  }
+
+  private onReset(streamId: number, buffer: Buffer, start: number, end: number): void {
+    expectBytes('RST_STREAM', end - start, 4);
+    const stream = this.streamOf(streamId, 'RST_STREAM');
+    const code = buffer.readUInt32BE(start);
+    stream?.fail(code === ErrorCode.REFUSED_STREAM ? { kind: 'refused' } : { kind: 'reset', code });
+  }
+
+  private onWindowUpdate(streamId: number, buffer: Buffer, start: number, end: number): void {
+    expectBytes('WINDOW_UPDATE', end - start, 4);
+    const bytes = buffer.readUInt32BE(start) & MAX_WINDOW_BYTES;
+    if (streamId !== 0) {
+      const stream = this.streamOf(streamId, 'WINDOW_UPDATE');
+      if (bytes > 0) stream?.growSendWindow(bytes);
+      else stream?.malformed(ErrorCode.PROTOCOL_ERROR, 'opened a window by nothing');
+      return;
+    }
+    if (bytes === 0) throw protocolError('opened the window of its connection by nothing');
+    this.sendWindow += bytes;
+    if (this.sendWindow > MAX_WINDOW_BYTES) {
+      throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'opened the window of its connection beyond 2^31 - 1');
+    }
+    this.pump();
+  }
+
+  private onSettings(flags: number, streamId: number, buffer: Buffer, start: number, end: number): void {
+    if (streamId !== 0) throw protocolError('sent SETTINGS on a stream');
+    if ((flags & Flag.ACK) !== 0) return expectBytes('an answer to SETTINGS', end - start, 0);
+    if ((end - start) % 6 !== 0) expectBytes('SETTINGS', end - start, Math.ceil((end - start) / 6) * 6);
+    for (let pos = start; pos < end; pos += 6) this.onSetting(buffer.readUInt16BE(pos), buffer.readUInt32BE(pos + 2));
+    this.writer.frame(FrameType.SETTINGS, Flag.ACK, 0, Buffer.alloc(0));
+    this.reply();
+    if (this.ready) return this.tellRoom();
+    this.ready = true;
+    this.listener.onReady();
+  }
+
+  private onSetting(id: number, value: number): void {
+    switch (id) {
+      case SettingId.HEADER_TABLE_SIZE:
+        this.encoder.setMaxTableBytes(value);
+        return;
+      case SettingId.ENABLE_PUSH:
+        if (value !== 0) throw protocolError(`set ENABLE_PUSH to ${value}, which only a client may`);
+        return;
+      case SettingId.MAX_CONCURRENT_STREAMS:
+        this.maxStreams = value;
+        return;
+      case SettingId.INITIAL_WINDOW_SIZE:
+        if (value > MAX_WINDOW_BYTES) {
+          throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, `set INITIAL_WINDOW_SIZE to ${value}`);
+        }
+        this.changeWindows(value - this.initialSendWindow);
+        this.initialSendWindow = value;
+        return;
+      case SettingId.MAX_FRAME_SIZE:
+        // We never send larger frames than all servers take.
+        if (value < DEFAULT_MAX_FRAME_BYTES || value > 0xffffff) throw protocolError(`set MAX_FRAME_SIZE to ${value}`);
+        return;
+      default:
+    }
+  }
+
+  private changeWindows(bytes: number): void {
+    if (bytes === 0) return;
+    for (const stream of this.streams.values()) stream.growSendWindow(bytes);
+  }
+
+  private onPing(flags: number, streamId: number, buffer: Buffer, start: number, end: number): void {
+    if (streamId !== 0) throw protocolError('sent PING on a stream');
+    expectBytes('PING', end - start, 8);
+    if ((flags & Flag.ACK) !== 0) return;
+    this.writer.frame(FrameType.PING, Flag.ACK, 0, buffer.subarray(start, end));
+    this.reply();
+  }
+
+  private onGoAway(streamId: number, buffer: Buffer, start: number, end: number): void {
+    if (streamId !== 0) throw protocolError('sent GOAWAY on a stream');
+    if (end - start < 8) expectBytes('GOAWAY', end - start, 8);
+    const lastStreamId = buffer.readUInt32BE(start) & MAX_STREAM_ID;
+    const wasDraining = this.draining;
+    this.draining = true;
+    if (!wasDraining) this.listener.onDraining();
+    for (const stream of [...this.streams.values()]) {
+      if (stream.id > lastStreamId) stream.fail({ kind: 'refused' });
+    }
+    this.closeIfDrained();
+  }
+
+  private onPriority(streamId: number, start: number, end: number): void {
+    if (streamId === 0) throw protocolError('sent PRIORITY without a stream');
+    expectBytes('PRIORITY', end - start, 5);
+  }
+
+  /** The stream that a frame belongs to; undefined where it has ended, so that what was under way is no fault. */
+  private streamOf(streamId: number, frame: string): Stream | undefined {
+    const stream = this.streams.get(streamId);
+    if (stream !== undefined) return stream;
+    if (streamId === 0) throw protocolError(`sent ${frame} without a stream`);
+    if (streamId % 2 === 0 || streamId >= this.nextStreamId) {
+      throw protocolError(`sent ${frame} on stream ${streamId}, which nobody opened`);
+    }
+    return undefined;
+  }
+
+  // ------------------------------------------------------------------------------------- the end
+
+  private close(error: Error | undefined): void {
+    if (this.closed) return;
+    if (!this.choked) this.write();
+    this.closed = true;
+    this.draining = true;
+    const { socket } = this;
+    if (error !== undefined && !(error instanceof ConnectionError)) socket.destroy();
+    else socket.destroySoon();
+    const reason = error instanceof ConnectionError ? error.message : undefined;
+    for (const stream of [...this.streams.values()]) stream.fail({ kind: 'lost', reason });
+    this.listener.onClose(error);
+  }
+}
+
+function flushConnection(connection: Connection): void {
+  connection.flush();
+}
+
+function protocolError(message: string): ConnectionError {
+  return new ConnectionError(ErrorCode.PROTOCOL_ERROR, message);
+}
+
+function expectBytes(frame: string, found: number, expected: number): void {
+  if (found === expected) return;
+  throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, `sent ${frame} of ${found} bytes, expected ${expected}`);
+}
+
+function paddingOf(buffer: Buffer, start: number, end: number): number {
+  const padding = start < end ? buffer[start]! : 0;
+  if (start + 1 + padding > end) throw protocolError('sent more padding than its frame holds');
+  return padding;
+}
+
