@@ -160,7 +160,10 @@ function channelsOf(
   const { maxReceiveBytes, connectTimeoutMs, upstreamClient: client } = options;
   const userAgent = `photongate/${packageVersion()}`;
   const tls = problems.attempt(() => upstreamTlsOf(options));
-  const specs = upstreams.map((spec) => ({ ...spec, options: { maxReceiveBytes, connectTimeoutMs, client, userAgent, tls } }));
+  const specs = upstreams.map((spec) => ({
+    ...spec,
+    options: { maxReceiveBytes, connectTimeoutMs, client, userAgent, tls },
+  }));
   const table = problems.attempt(() => new UpstreamTable(specs, pool));
   return (service) => table?.channelFor(service) ?? offlineChannel;
 }

@@ -515,4 +515,3 @@ function paddingOf(buffer: Buffer, start: number, end: number): number {
   if (start + 1 + padding > end) throw protocolError('sent more padding than its frame holds');
   return padding;
 }
-

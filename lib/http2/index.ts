@@ -1,8 +1,3 @@
-export {
-  Connection,
-  defaultConnectionOptions,
-  type ConnectionListener,
-  type ConnectionOptions,
-} from './connection.js';
+export { Connection, defaultConnectionOptions, type ConnectionListener, type ConnectionOptions } from './connection.js';
 export { ConnectionError, ErrorCode, errorCodeName } from './error.js';
 export { type Stream, type StreamFailure, type StreamListener } from './stream.js';

@@ -103,4 +103,3 @@ function invalid(name: string, problem: string): StatusError {
 export function isTransportHeader(name: string): boolean {
   return name === 'content-type' || name === 'date';
 }
-

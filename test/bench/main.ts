@@ -16,6 +16,6 @@ if (json) {
   console.table(codec);
   console.log('router, ns for one match');
   console.table(router);
-  console.log('unary, CPU time to that of a bare node:http server');
+  console.log('unary, CPU time to that of a bare node:http server, and to that with grpc-js');
   console.table(unary);
 }

@@ -9,11 +9,11 @@ import type { AddressInfo, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig, startProxy } from '../../lib/index.js';
-import { parseUpstream } from '../../lib/upstream/index.js';
+import { parseUpstream, type UpstreamClient } from '../../lib/upstream/index.js';
 
 export type Command =
   | { readonly start: 'bare' | 'echo' }
-  | { readonly start: 'photongate'; readonly upstream: string }
+  | { readonly start: 'photongate'; readonly upstream: string; readonly client: UpstreamClient }
   | { readonly cpu: true };
 
 export type Answer = { readonly port: number } | { readonly cpuMicroseconds: number };
@@ -65,10 +65,15 @@ function echo(): Promise<number> {
   return listening(server);
 }
 
-async function photongate(upstream: string): Promise<number> {
+async function photongate(upstream: string, upstreamClient: UpstreamClient): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'photongate-bench-'));
   writeFileSync(join(folder, 'bench.proto'), proto);
-  const flags = { proto: ['bench.proto'], upstreams: [parseUpstream(upstream)], listen: ['127.0.0.1:0'] };
+  const flags = {
+    proto: ['bench.proto'],
+    upstreams: [parseUpstream(upstream)],
+    listen: ['127.0.0.1:0'],
+    options: { upstreamClient },
+  };
   const proxy = await startProxy(loadConfig({ flags, workingDirectory: folder }));
   return Number(new URL(proxy.urls[0]!).port);
 }
@@ -80,7 +85,7 @@ function start(command: Extract<Command, { start: string }>): Promise<number> {
     case 'echo':
       return echo();
     case 'photongate':
-      return photongate(command.upstream);
+      return photongate(command.upstream, command.client);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * One unary request end to end, as a ratio: the CPU time that photongate takes for it, to that of a bare node:http
- * server that answers by itself. Both run in turn, several rounds, and the medians count: these figures stand on noisy
- * machines.
+ * One unary request end to end, as ratios: the CPU time that photongate takes for it with its own HTTP/2 client, to that of
+ * a bare node:http server that answers by itself, and to that of photongate on grpc-js. All run in turn, several rounds, and
+ * the medians count: these figures stand on noisy machines.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,7 +17,10 @@ export interface UnaryFigure {
   readonly name: string;
   /** CPU of photongate to CPU of bare node:http. */
   readonly ratio: number;
+  /** CPU of photongate to its CPU on grpc-js. */
+  readonly ratioToGrpcJs: number;
   readonly microseconds: number;
+  readonly grpcJsMicroseconds: number;
   readonly bareMicroseconds: number;
 }
 
@@ -110,31 +113,37 @@ function requests(): Record<string, Buffer> {
 
 /** Measures each kind of request; takes about ten seconds. */
 export async function benchUnary(): Promise<UnaryFigure[]> {
-  const [bare, echo, proxy] = [new ServerProcess(), new ServerProcess(), new ServerProcess()];
+  const processes = Array.from({ length: 4 }, () => new ServerProcess());
+  const [bare, echo, proxy, grpcJs] = processes as [ServerProcess, ServerProcess, ServerProcess, ServerProcess];
   try {
     const barePort = await bare.start({ start: 'bare' });
     const upstream = `127.0.0.1:${await echo.start({ start: 'echo' })}`;
-    const proxyPort = await proxy.start({ start: 'photongate', upstream });
+    const proxyPort = await proxy.start({ start: 'photongate', upstream, client: 'native' });
+    const grpcJsPort = await grpcJs.start({ start: 'photongate', upstream, client: 'grpc-js' });
     const figures: UnaryFigure[] = [];
     for (const [name, request] of Object.entries(requests())) {
       await load(barePort, request, REQUESTS);
       await load(proxyPort, request, REQUESTS);
-      const rounds: { own: number; bare: number }[] = [];
+      await load(grpcJsPort, request, REQUESTS);
+      const rounds: { own: number; grpcJs: number; bare: number }[] = [];
       for (let round = 0; round < ROUNDS; round++) {
         rounds.push({
           bare: await microseconds(bare, barePort, request),
           own: await microseconds(proxy, proxyPort, request),
+          grpcJs: await microseconds(grpcJs, grpcJsPort, request),
         });
       }
       figures.push({
         name,
         ratio: median(rounds.map((round) => round.own / round.bare)),
+        ratioToGrpcJs: median(rounds.map((round) => round.own / round.grpcJs)),
         microseconds: median(rounds.map((round) => round.own)),
+        grpcJsMicroseconds: median(rounds.map((round) => round.grpcJs)),
         bareMicroseconds: median(rounds.map((round) => round.bare)),
       });
     }
     return figures;
   } finally {
-    for (const server of [bare, echo, proxy]) server.stop();
+    for (const server of processes) server.stop();
   }
 }

@@ -24,7 +24,8 @@ export function resolveTarget({ uri }: Target, listener: AddressListener): void 
   const found = (hosts: readonly string[]): void => listener(hosts.map((each) => ({ host: each, port })));
   const nameServer = uri.slice('dns://'.length, slash);
   if (isIP(host) !== 0) found([host]);
-  else if (nameServer === '') lookup(host, { all: true }, (error, all) => found(error ? [] : all.map((one) => one.address)));
+  else if (nameServer === '')
+    lookup(host, { all: true }, (error, all) => found(error ? [] : all.map((one) => one.address)));
   else ask(nameServer, host, found);
 }
 

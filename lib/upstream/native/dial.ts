@@ -47,10 +47,7 @@ export class Dial {
     private readonly listener: DialListener,
   ) {
     const { connectTimeoutMs } = options;
-    this.timeout = setTimeout(
-      () => this.fail(ended.noConnection(target.text, connectTimeoutMs)),
-      connectTimeoutMs,
-    );
+    this.timeout = setTimeout(() => this.fail(ended.noConnection(target.text, connectTimeoutMs)), connectTimeoutMs);
     resolveTarget(target, (addresses) => this.start(addresses));
   }
 
