@@ -62,6 +62,9 @@ const MAX_CONTINUATIONS = 64;
 /** Answers to PING and SETTINGS, and resets, that wait for a server that does not read them. */
 const MAX_WAITING_REPLIES = 10_000;
 
+/** The time for what was written to leave a connection that is closed. */
+const LAST_WORDS_MS = 1000;
+
 export class Connection implements FrameSink, StreamOwner {
   private readonly reader = new FrameReader(this);
   private readonly writer = new FrameWriter();
@@ -489,8 +492,13 @@ export class Connection implements FrameSink, StreamOwner {
     this.closed = true;
     this.draining = true;
     const { socket } = this;
-    if (error !== undefined && !(error instanceof ConnectionError)) socket.destroy();
-    else socket.destroySoon();
+    if (this.choked || (error !== undefined && !(error instanceof ConnectionError))) {
+      socket.destroy();
+    } else {
+      // Whoever does not read our last words is not waited for.
+      if (socket.writableLength > 0) setTimeout(() => socket.destroy(), LAST_WORDS_MS).unref();
+      socket.destroySoon();
+    }
     const reason = error instanceof ConnectionError ? error.message : undefined;
     for (const stream of [...this.streams.values()]) stream.fail({ kind: 'lost', reason });
     this.listener.onClose(error);

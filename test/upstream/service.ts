@@ -78,6 +78,7 @@ export interface CallSpec {
   readonly method: string;
   readonly metadata?: Entries;
   readonly timeoutMs?: number;
+  readonly passThrough?: boolean;
   /** Messages to send before the half-close. */
   readonly send?: readonly Buffer[];
   readonly listener?: Partial<CallListener>;
@@ -94,7 +95,12 @@ export function callOnce(channel: Channel, spec: CallSpec): Promise<Outcome> {
       if (ended) reject(new Error(`${event} after onEnd`));
     };
     const call = channel.start(
-      { path: `/t.T/${spec.method}`, metadata: spec.metadata ?? [], timeoutMs: spec.timeoutMs },
+      {
+        path: `/t.T/${spec.method}`,
+        metadata: spec.metadata ?? [],
+        timeoutMs: spec.timeoutMs,
+        passThrough: spec.passThrough,
+      },
       {
         onHeaders(entries) {
           expectOpen('onHeaders');
