@@ -221,7 +221,6 @@ function fieldProblem(fields: HeaderFields, head: boolean): string | undefined {
   if (head && (fields[0] !== ':status' || !/^[1-9]\d\d$/.test(fields[1]!))) return 'sent an answer without a status';
   for (let index = head ? 2 : 0; index < fields.length; index += 2) {
     if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(fields[index]!)) return 'sent a header with a name that is none';
-    // eslint-disable-next-line no-control-regex -- these three are what must not be in a value
     if (/[\0\r\n]/.test(fields[index + 1]!)) return 'sent a header with a line break or NUL in its value';
   }
   return undefined;

@@ -357,6 +357,9 @@ const elsewhere: Readonly<Record<string, string>> = {
   preset: 'test/e2e/presets.test.ts',
   fallback: 'test/e2e/fallback.test.ts',
   fallback_timeout: 'test/e2e/fallback.test.ts',
+  upstream_client: 'test/e2e/upstream.test.ts',
+  connect_timeout: 'test/e2e/upstream.test.ts',
+  health_timeout: 'test/e2e/upstream.test.ts',
 };
 for (const { name } of optionSpecs)
   if (/tls|^upstream_/.test(name)) Object.assign(elsewhere, { [name]: 'test/e2e/tls.test.ts' });

@@ -1,5 +1,5 @@
 /** What the client of our own does on the wire, and with servers that misbehave there: frame by frame. */
-import { Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
+import { type Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
