@@ -12,7 +12,7 @@ const lib = fileURLToPath(new URL('../lib', import.meta.url));
 
 const layers: readonly (readonly string[])[] = [
   ['status', 'uri', 'headers', 'wire', 'exchange', 'version'],
-  ['schema', 'tls', 'http2'],
+  ['schema', 'tls', 'metadata', 'http2'],
   ['rule', 'codec'],
   ['router', 'framing', 'openapi'],
   ['transcode', 'protocol', 'upstream', 'policy', 'fallback'],
@@ -36,6 +36,7 @@ const forbidden = new Set([
   'policy>rule',
   'policy>codec',
   'policy>router',
+  'protocol>rule',
   'transcode>router',
   'transcode>openapi',
   'router>codec',

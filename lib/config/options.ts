@@ -365,6 +365,14 @@ export const optionSpecs: readonly OptionSpec[] = [
     'content codings for answers, the best first; zstd where Node has it',
   ),
 
+  option(
+    access,
+    'pass_through',
+    'passThrough',
+    enumValue('mapped', 'all', 'off'),
+    'mapped',
+    'methods that gRPC, gRPC-Web and Connect reach: those with a rule, all, or none',
+  ),
   option(access, 'check_origin', 'checkOrigin', booleanValue, 'true', 'refuse writes from web pages of other origins'),
   option(
     access,

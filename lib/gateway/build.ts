@@ -5,6 +5,7 @@
 import type { Channel } from '../exchange.js';
 import type { Fallback } from '../fallback/index.js';
 import { compileCors, compileEncoder, compilePolicies } from '../policy/index.js';
+import { ProtocolTable, type ProtocolTarget } from '../protocol/index.js';
 import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
 import { bindingsOf, selectServices, type Binding, type MethodRule, type RuleSet } from '../rule/index.js';
 import type { Schema, ServiceDescriptor } from '../schema/index.js';
@@ -93,6 +94,7 @@ export function buildGateway(
     policies: compilePolicies(options, listenHost),
     pages,
     writeError: context.writeError,
+    protocols: new ProtocolTable(protocolTargets(services, bindings, channels, options), context.codec, options),
     maxConcurrentRequests: options.maxConcurrentRequests,
     encode: compileEncoder(options.compression),
     cors: options.cors && compileCors(options.cors),
@@ -104,6 +106,24 @@ export function buildGateway(
 /** A route that remembers what it was made from. */
 interface BoundRoute extends Route {
   readonly binding: Binding;
+}
+
+/** The methods that other protocols than REST reach. */
+function protocolTargets(
+  services: readonly ServiceDescriptor[],
+  bindings: readonly Binding[],
+  channels: ReadonlyMap<string, Channel>,
+  { passThrough }: GatewayOptions,
+): ProtocolTarget<Channel>[] {
+  if (passThrough === 'off') return [];
+  const methods =
+    passThrough === 'all'
+      ? services.flatMap((service) => service.methods)
+      : [...new Set(bindings.map(({ method }) => method))];
+  return methods.flatMap((method) => {
+    const channel = channels.get(method.service.fullName);
+    return channel === undefined ? [] : [{ method, channel }];
+  });
 }
 
 /** Without names all, with an empty list none. */

@@ -2,9 +2,10 @@
  * Runs exchanges: policies, route, plan, call, answer. Everything that fails on the way ends in one `catch`, and every
  * error becomes an answer in the route's (or the listener's) shape. Its tables are built by `build` and never change.
  */
-import type { Channel, ErrorWriter, Exchange, MethodPlan, Reply, RequestHead } from '../exchange.js';
+import type { Captures, Channel, ErrorWriter, Exchange, MethodPlan, Reply, RequestHead } from '../exchange.js';
 import type { Fallback } from '../fallback/index.js';
 import type { Cors, Policy, ReplyEncoder } from '../policy/index.js';
+import type { ProtocolMatch, ProtocolTable } from '../protocol/index.js';
 import type { PathMatcher } from '../router/index.js';
 import type { HeaderFields } from '../headers.js';
 import { StatusError } from '../status.js';
@@ -29,6 +30,8 @@ export interface GatewayParts {
   /** By path; `GET` and `HEAD` alone. */
   readonly pages: ReadonlyMap<string, Page>;
   readonly writeError: ErrorWriter;
+  /** Native gRPC, gRPC-Web and Connect. */
+  readonly protocols: ProtocolTable<Channel>;
   readonly maxConcurrentRequests: number;
   /** Encodes answers; undefined: none is. */
   readonly encode: ReplyEncoder | undefined;
@@ -66,6 +69,7 @@ export class Gateway {
     const run = new Run(exchange, head, this.parts, () => this.active--);
     this.active++;
     try {
+      run.detect();
       if (this.active > this.parts.maxConcurrentRequests) throw tooMany(this.parts.maxConcurrentRequests);
       for (const policy of this.parts.policies) policy.onRequest(head);
       run.route();
@@ -74,6 +78,9 @@ export class Gateway {
     }
   }
 }
+
+/** What browsers send to `/package.Service/Method`: gRPC-Web and Connect, the latter by GET too. */
+const protocolMethods = ['GET', 'OPTIONS', 'POST'];
 
 function tooMany(limit: number): StatusError {
   return StatusError.http(503, `${limit} requests are under way already; try again`, {
@@ -84,6 +91,8 @@ function tooMany(limit: number): StatusError {
 /** One exchange on its way. */
 class Run implements StreamOutcome {
   private plan: MethodPlan | undefined;
+  /** What the request leads to where it is not one of REST. */
+  private protocol: ProtocolMatch<Channel> | undefined;
   private call: { clientGone(): void } | undefined;
   private settled = false;
 
@@ -99,30 +108,41 @@ class Run implements StreamOutcome {
     });
   }
 
+  /** Finds out which protocol is spoken: what refuses the request before it is routed answers in it, too. */
+  detect(): void {
+    this.protocol = this.parts.protocols.match(this.head);
+    this.plan = this.protocol?.plan;
+  }
+
   /** @throws StatusError where no route takes the request. */
   route(): void {
     const { head } = this;
+    if (this.protocol !== undefined) {
+      this.open(this.protocol.plan, [], this.protocol.channel);
+      return;
+    }
     if (this.parts.cors?.isPreflight(head.method, head.headers) === true && this.preflight()) return;
     const match = this.parts.matcher.match(head.method, head.path);
     if (match === undefined) {
       this.miss();
       return;
     }
-    const { plan, channel } = match.value;
+    this.open(match.value.plan, match.captures, match.value.channel);
+  }
+
+  /** @param channel undefined where the plan refuses whatever comes */
+  private open(plan: MethodPlan, captures: Captures, channel: Channel | undefined): void {
+    const { head, exchange } = this;
     this.plan = plan;
-    const { path, clientStreaming, serverStreaming } = plan.rpc;
-    const { exchange } = this;
+    const { name, path, clientStreaming, serverStreaming } = plan.rpc;
+    const isStream = clientStreaming || serverStreaming;
+    const stream = isStream ? plan.openStream(head, captures) : undefined;
+    const unary = isStream ? undefined : plan.openUnary(head, captures);
+    if (channel === undefined) throw new TypeError(`${name} has no channel`);
     const run =
-      clientStreaming || serverStreaming
-        ? streamRun({
-            exchange,
-            method: head.method,
-            stream: plan.openStream(head, match.captures),
-            channel,
-            path,
-            outcome: this,
-          })
-        : new UnaryRun(exchange, plan.openUnary(head, match.captures), channel, path, this);
+      stream === undefined
+        ? new UnaryRun(exchange, unary!, channel, path, this)
+        : streamRun({ exchange, method: head.method, stream, channel, path, outcome: this });
     this.call = run;
     run.start();
   }
@@ -169,9 +189,9 @@ class Run implements StreamOutcome {
 
   /** Answers a preflight for a path that has a route; false where it has none. */
   private preflight(): boolean {
-    const allowed = this.allowed();
+    const { cors, protocols } = this.parts;
+    const allowed = protocols.reaches(this.head.path) ? protocolMethods : this.allowed();
     if (allowed.length === 0) return false;
-    const { cors } = this.parts;
     const headers = cors!.preflightHeaders(this.head.headers, allowed);
     this.onReply(emptyReply(this.head, ['allow', allowed.join(', '), ...headers]));
     return true;

@@ -1,8 +1,9 @@
 /** The options of one gateway: what a listener serves and how. `config` fills in what was not given. */
 import { defaultPolicyOptions, type PolicyOptions } from '../policy/index.js';
+import { defaultProtocolOptions, type ProtocolOptions } from '../protocol/index.js';
 import { defaultTranscodeOptions, type TranscodeOptions } from '../transcode/index.js';
 
-export interface GatewayOptions extends TranscodeOptions, PolicyOptions {
+export interface GatewayOptions extends TranscodeOptions, PolicyOptions, ProtocolOptions {
   /** Names, packages or wildcards (`pkg.*`) of the services to serve; empty: none. Default: all. (Envoy `services`.) */
   readonly services: readonly string[] | undefined;
   /** Serve methods without a rule at `POST /package.Service/Method`. Default false. (Envoy `auto_mapping`.) */
@@ -32,6 +33,7 @@ export interface GatewayOptions extends TranscodeOptions, PolicyOptions {
 export const defaultGatewayOptions: GatewayOptions = Object.freeze({
   ...defaultTranscodeOptions,
   ...defaultPolicyOptions,
+  ...defaultProtocolOptions,
   services: undefined,
   autoMapping: false,
   onDuplicate: 'error',

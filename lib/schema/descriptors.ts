@@ -226,6 +226,11 @@ class LinkedMethod extends LinkedDeclaration<MethodNode> implements MethodDescri
     return this.node.serverStreaming;
   }
 
+  get hasNoSideEffects(): boolean {
+    const level = plainOption(this.node.options, 'idempotency_level');
+    return typeof level === 'object' && 'identifier' in level && level.identifier === 'NO_SIDE_EFFECTS';
+  }
+
   option(name: string): OptionMessage | undefined {
     this.options ??= this.readOptions();
     return this.options.get(name);

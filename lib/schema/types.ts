@@ -113,6 +113,8 @@ export interface MethodDescriptor extends Described {
   readonly output: MessageDescriptor;
   readonly clientStreaming: boolean;
   readonly serverStreaming: boolean;
+  /** `idempotency_level = NO_SIDE_EFFECTS`. */
+  readonly hasNoSideEffects: boolean;
   /** A custom option by its extension's full name: `google.api.http`. Undefined where the method has none. */
   option(name: string): OptionMessage | undefined;
 }

@@ -9,7 +9,7 @@ import type { FieldDescriptor } from '../schema/types.js';
 import { ConfigError, type FieldViolation } from '../status.js';
 import { quote } from '../uri.js';
 import type { Writer } from '../wire/index.js';
-import type { HeaderNames } from './headers.js';
+import type { HeaderNames } from '../metadata/index.js';
 import { type TakenOneof, takenOneofs } from './query.js';
 import { submessage } from './submessage.js';
 import type { MessageNode } from './weave.js';

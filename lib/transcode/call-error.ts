@@ -1,8 +1,8 @@
 /** How a call that failed becomes an error to answer. */
 import type { CallStatus } from '../exchange.js';
 import { StatusError } from '../status.js';
-import { parseStatusDetails } from './details.js';
-import { metadataBytes } from './headers.js';
+import { parseStatusDetails } from '../metadata/index.js';
+import { metadataBytes } from '../metadata/index.js';
 
 /** A failed call as an error, with its details. @param headers what goes out besides the error's own */
 export function callError(status: CallStatus, headers: readonly (readonly [string, string])[] = []): StatusError {

@@ -7,7 +7,7 @@ import type { ErrorWriter } from '../exchange.js';
 import type { Schema } from '../schema/types.js';
 import { Writer } from '../wire/index.js';
 import { AcceptReader } from './accept.js';
-import { HeaderNames } from './headers.js';
+import { HeaderNames } from '../metadata/index.js';
 import { Printers } from './printers.js';
 import { createErrorFrameWriter, createErrorWriter, type ErrorFrameWriter } from './error-body.js';
 import type { TranscodeOptions } from './options.js';

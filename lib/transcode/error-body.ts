@@ -8,7 +8,7 @@ import type { ErrorWriter, Reply, RequestHead } from '../exchange.js';
 import { header } from '../headers.js';
 import { codeName, httpStatusOf, type StatusDetail, StatusError } from '../status.js';
 import { Writer } from '../wire/index.js';
-import { badRequestDetail, isDebugInfo, retryAfterSeconds } from './details.js';
+import { badRequestDetail, isDebugInfo, retryAfterSeconds } from '../metadata/index.js';
 import { metaJson } from './envelope.js';
 import type { ErrorFormat, TranscodeOptions } from './options.js';
 

@@ -8,7 +8,7 @@ import type { FieldDescriptor } from '../schema/types.js';
 import { Code, StatusError } from '../status.js';
 import { quote } from '../uri.js';
 import { type Frame, WireError } from '../wire/index.js';
-import { metadataText } from './headers.js';
+import { metadataText } from '../metadata/index.js';
 import { DEFAULT_CONTENT_TYPE, type HttpBody, readHttpBody } from './http-body.js';
 import { headOf, isBodyless, type StreamShared } from './stream-head.js';
 import { submessage } from './submessage.js';

@@ -8,7 +8,7 @@ import type { Binding } from '../rule/index.js';
 import type { StatusError } from '../status.js';
 import { callError } from './call-error.js';
 import type { TranscodeContext } from './context.js';
-import { deadlineOf } from './deadline.js';
+import { deadlineOf } from '../metadata/index.js';
 import { compileRequest } from './request.js';
 import { compileResponse } from './response.js';
 import { compileStreams } from './stream-plan.js';

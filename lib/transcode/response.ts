@@ -13,7 +13,7 @@ import type { TranscodeContext } from './context.js';
 import { ignoredStatusChannel, type IgnoredStatus } from './diagnostics.js';
 import { writeEnvelope } from './envelope.js';
 import { entityTag, matchingTag } from './etag.js';
-import { metadataText } from './headers.js';
+import { metadataText } from '../metadata/index.js';
 import { DEFAULT_CONTENT_TYPE, isHttpBody, readHttpBody } from './http-body.js';
 import { submessage } from './submessage.js';
 import type { SystemParameters } from './system-parameters.js';

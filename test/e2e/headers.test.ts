@@ -2,7 +2,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import t from 'tap';
 import type { ConfigError } from '../../lib/status.js';
-import { HeaderNames } from '../../lib/transcode/headers.js';
+import { HeaderNames } from '../../lib/metadata/index.js';
 import { startTestProxy, type TestProxy } from '../support/proxy.js';
 
 const proto = `

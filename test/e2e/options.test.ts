@@ -59,6 +59,22 @@ const rows: readonly Row[] = [
   },
   { option: 'strict_slash', value: true, request: 'GET /slash/', off: [200], on: [404] },
   { option: 'health', value: false, request: 'GET /health', off: [200, 'SERVING'], on: [404] },
+  {
+    option: 'pass_through',
+    value: 'all',
+    request: 'POST /o.v1.O/Bare',
+    send: { headers: { 'content-type': 'application/json', 'connect-protocol-version': '1' }, body: '{"name":"x"}' },
+    off: [404],
+    on: [200, '{"name":"x"}'],
+  },
+  {
+    option: 'pass_through',
+    value: 'off',
+    request: 'POST /o.v1.O/Get',
+    send: { headers: { 'content-type': 'application/json', 'connect-protocol-version': '1' }, body: '{"name":"x"}' },
+    off: [200, '{"name":"x"}'],
+    on: [404],
+  },
   { option: 'openapi', value: false, request: 'GET /openapi.json', off: [200, '"openapi": "3.1'], on: [404] },
   {
     option: 'openapi_title',

@@ -93,3 +93,24 @@ function durationSeconds(reader: Reader): number | undefined {
   }
   return seconds < 0 ? undefined : Math.ceil(seconds);
 }
+
+/** An error as a serialized google.rpc.Status, which is what `grpc-status-details-bin` holds. */
+export function statusBytes(code: number, message: string, details: readonly StatusDetail[]): Buffer {
+  const out = new Writer();
+  if (code !== 0) {
+    out.uint32(1 << 3);
+    out.uint32(code);
+  }
+  out.uint32(tagOf(2));
+  out.string(message.toWellFormed());
+  for (const { typeUrl, value } of details) {
+    out.uint32(DETAILS_TAG);
+    const mark = out.begin();
+    out.uint32(tagOf(1));
+    out.string(typeUrl);
+    out.uint32(tagOf(2));
+    out.bytes(value);
+    out.finish(mark);
+  }
+  return out.take();
+}

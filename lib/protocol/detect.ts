@@ -1,0 +1,40 @@
+/**
+ * Which protocol a request speaks, by its method, content type and a header: everything that is none of these is REST. Asked
+ * for every request, so the common answer costs one look at the content type.
+ */
+import { header } from '../headers.js';
+import type { RequestHead } from '../exchange.js';
+
+export type ProtocolName = 'grpc' | 'grpc-web' | 'grpc-web-text' | 'connect' | 'connect-get' | 'connect-stream';
+
+/** What a request speaks; `subtype` is how its messages are written. */
+export interface Detected {
+  readonly name: ProtocolName;
+  /** `proto`, `json`, or whatever the client wrote there. */
+  readonly subtype: string;
+}
+
+const pattern = /^application\/(grpc-web-text|grpc-web|grpc|connect)(?:\+([\w.-]+))?\s*(?:;|$)/i;
+
+/** Undefined for REST. */
+export function detectProtocol({ method, headers, query }: RequestHead): Detected | undefined {
+  const contentType = header(headers, 'content-type');
+  if (contentType === undefined) {
+    return method === 'GET' && query !== undefined && /(?:^|&)connect=v1(?:&|$)/.test(query)
+      ? { name: 'connect-get', subtype: '' }
+      : undefined;
+  }
+  if (method !== 'POST' || !/^application\//i.test(contentType)) return undefined;
+  const match = pattern.exec(contentType);
+  if (match !== null) {
+    const kind = match[1]!.toLowerCase();
+    const name = kind === 'connect' ? 'connect-stream' : (kind as ProtocolName);
+    return { name, subtype: match[2]?.toLowerCase() ?? 'proto' };
+  }
+  const unary = /^application\/(json|proto)\s*(?:;|$)/i.exec(contentType)?.[1]?.toLowerCase();
+  // REST knows JSON bodies too; `application/proto` is Connect's alone.
+  if (unary === undefined || (unary === 'json' && header(headers, 'connect-protocol-version') === undefined)) {
+    return undefined;
+  }
+  return { name: 'connect', subtype: unary };
+}
