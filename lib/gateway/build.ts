@@ -1,8 +1,8 @@
 /**
- * Start-up: a schema and options → a gateway. Compiles one plan for each binding and fills the route table. Whatever is
- * wrong goes to the problem list; the gateway is only good if that stays empty.
+ * Start-up: a schema and options → a gateway. Checks each binding and fills the route table; plans are compiled later.
+ * Whatever is wrong goes to the problem list; the gateway is only good if that stays empty.
  */
-import type { Channel } from '../exchange.js';
+import type { Channel, MethodPlan } from '../exchange.js';
 import type { Fallback } from '../fallback/index.js';
 import { compileCors, compileEncoder, compilePolicies } from '../policy/index.js';
 import { ProtocolTable, type ProtocolTarget } from '../protocol/index.js';
@@ -10,7 +10,7 @@ import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
 import { bindingsOf, selectServices, type Binding, type MethodRule, type RuleSet } from '../rule/index.js';
 import type { Schema, ServiceDescriptor } from '../schema/index.js';
 import type { ProblemList } from '../status.js';
-import { compilePlan, createContext, type TranscodeContext } from '../transcode/index.js';
+import { checkPlan, compilePlan, createContext, type TranscodeContext } from '../transcode/index.js';
 import { Gateway, type Page, type Route } from './gateway.js';
 import type { ServiceChannel } from './health.js';
 import { buildPages } from './pages.js';
@@ -24,6 +24,8 @@ export interface BuiltGateway {
   readonly services: readonly ServedService[];
   /** Those that are served, in the order of the services and their methods. */
   readonly bindings: readonly Binding[];
+  /** The binding that a request for a raw path is answered by. */
+  bindingFor(httpMethod: string, path: string): Binding | undefined;
 }
 
 /** A service and the channel to its server. */
@@ -80,7 +82,7 @@ export function buildGateway(
     return channel === undefined ? [] : [{ name: service.fullName, channel }];
   });
   const channels = new Map(served.map(({ name, channel }) => [name, channel]));
-  const builder = new PathMatcherBuilder<BoundRoute>(options);
+  const builder = new PathMatcherBuilder<LazyRoute>(options);
   addRoutes(bindings, channels, context, builder, problems);
   const matcher = builder.build(problems);
   if (thorough) builder.reportShadowed(problems);
@@ -100,12 +102,27 @@ export function buildGateway(
     cors: options.cors && compileCors(options.cors),
     fallback,
   });
-  return { gateway, services: served, bindings: reachable };
+  return {
+    gateway,
+    services: served,
+    bindings: reachable,
+    bindingFor: (httpMethod, path) => matcher.match(httpMethod, path)?.value.binding,
+  };
 }
 
-/** A route that remembers what it was made from. */
-interface BoundRoute extends Route {
-  readonly binding: Binding;
+/** A route whose plan is compiled by its first request: of thousands of routes most are never used. */
+class LazyRoute implements Route {
+  private compiled: MethodPlan | undefined;
+
+  constructor(
+    readonly binding: Binding,
+    private readonly context: TranscodeContext,
+    readonly channel: Channel,
+  ) {}
+
+  get plan(): MethodPlan {
+    return (this.compiled ??= compilePlan(this.binding, this.context));
+  }
 }
 
 /** The methods that other protocols than REST reach. */
@@ -139,14 +156,13 @@ function addRoutes(
   bindings: readonly Binding[],
   channels: ReadonlyMap<string, Channel>,
   context: TranscodeContext,
-  builder: PathMatcherBuilder<BoundRoute>,
+  builder: PathMatcherBuilder<LazyRoute>,
   problems: ProblemList,
 ): void {
   for (const binding of bindings) {
     const channel = channels.get(binding.method.service.fullName);
-    const plan = problems.attempt(() => compilePlan(binding, context));
-    if (channel === undefined || plan === undefined) continue;
-    builder.add(binding, { plan, channel, binding });
+    if (channel === undefined || !problems.attempt(() => checkPlan(binding, context))) continue;
+    builder.add(binding, new LazyRoute(binding, context, channel));
   }
 }
 

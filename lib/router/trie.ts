@@ -115,7 +115,8 @@ export function captureLayout(template: PathTemplate): CaptureLayout {
   const segmentCount = template.segments.length;
   const deepIndex = template.deepIndex;
   return {
-    ranges: template.variables.flatMap(({ first, last }) => [first, last]),
+    // A copy has no spare room, which the list that flatMap makes has plenty of.
+    ranges: template.variables.flatMap(({ first, last }) => [first, last]).slice(),
     segmentCount,
     deepIndex: deepIndex < 0 ? segmentCount : deepIndex,
   };

@@ -22,6 +22,9 @@ export interface LiteralSegment {
   readonly normal: string;
 }
 
+const STAR: Segment = { kind: '*' };
+const DEEP: Segment = { kind: '**' };
+
 /** A variable and the segments it spans. */
 export interface TemplateVariable {
   /** As written: `shelf.name`. */
@@ -132,7 +135,8 @@ class TemplateParser {
         'put a segment before the verb: /v1/jobs:cancel',
       );
     const verb = verbAt < 0 ? undefined : this.readVerb(verbAt);
-    return new PathTemplate(this.text, this.segments, this.variables, verb);
+    // Copies have no spare room, and there are thousands.
+    return new PathTemplate(this.text, this.segments.slice(), this.variables.slice(), verb);
   }
 
   private checkFrame(): void {
@@ -212,9 +216,9 @@ class TemplateParser {
       if (this.segments.some((segment) => segment.kind === '**')) {
         this.fail('** stands twice', start, 'a template holds one ** at most; use * for a single segment');
       }
-      this.segments.push({ kind: '**' });
+      this.segments.push(DEEP);
     } else if (text === '*') {
-      this.segments.push({ kind: '*' });
+      this.segments.push(STAR);
     } else {
       this.segments.push(this.literal(text, start, 'segment'));
     }
@@ -233,7 +237,7 @@ class TemplateParser {
       this.readSegments(end, fieldPath);
       this.checkClosed(start, this.offset, end);
     } else {
-      this.segments.push({ kind: '*' });
+      this.segments.push(STAR);
     }
     this.offset++;
     this.addVariable(fieldPath, first, start);

@@ -5,6 +5,9 @@
 import type { SourcePlace } from '../status.js';
 import type { OptionValue } from './types.js';
 
+/** An empty list, shared: most declarations have no options, and messages seldom have all that they may. */
+export const NONE: readonly never[] = Object.freeze([]);
+
 /** Where a declaration stands and what is said about it there; computed when read. */
 export interface Origin {
   readonly place: SourcePlace;

@@ -3,7 +3,7 @@
  * by `comments` where a declaration wants them. String escapes are decoded by `readString`, not while scanning.
  */
 import { ConfigError, type Problem } from '../status.js';
-import type { SourceText } from './source.js';
+import { Names, type SourceText } from './source.js';
 
 export type TokenKind = 'identifier' | 'integer' | 'float' | 'string' | 'symbol' | 'end';
 
@@ -17,13 +17,21 @@ export class Lexer {
   private readonly text: string;
 
   /** Starts before the first token: call `next()`. */
-  constructor(readonly source: SourceText) {
-    this.text = source.text;
+  constructor(
+    readonly source: SourceText,
+    readonly names: Names = new Names(),
+  ) {
+    this.text = source.text ?? '';
   }
 
   /** The current token as written. */
   get token(): string {
     return this.text.slice(this.start, this.end);
+  }
+
+  /** A name, the same string for each mention of it; what a syntax tree may keep. */
+  name(text = this.token): string {
+    return this.names.intern(text);
   }
 
   /** Whether the current token is this symbol or word. */

@@ -3,6 +3,7 @@
  * problem is collected, so that one start shows all that is wrong. Import names are resolved against one list of
  * folders, as protoc does it, never against the importing file.
  */
+import { isUtf8 } from 'node:buffer';
 import { basename, dirname, isAbsolute, join, posix, relative, resolve, sep } from 'node:path';
 import { nearestName, type Problem, type ProblemList, type SourcePlace } from '../status.js';
 import type { FileNode, ImportNode } from './ast.js';
@@ -13,7 +14,7 @@ import { diskFiles, memoryFiles, type FileReader } from './files.js';
 import { filesBelow, findByGlob, isGlob } from './glob.js';
 import { parseFile } from './parser.js';
 import { unpackSet } from './set-file.js';
-import { SourceText } from './source.js';
+import { Names, SourceText } from './source.js';
 import { SourceFile, SymbolTable } from './symbols.js';
 import type { Schema } from './types.js';
 
@@ -63,6 +64,7 @@ class Loader {
   private readonly byPath = new Map<string, SourceFile>();
   private readonly unreadable = new Set<string>();
   private readonly loaded: SourceFile[] = [];
+  private readonly names = new Names();
   private order = 0;
   private descriptors: Schema | undefined;
 
@@ -236,9 +238,7 @@ class Loader {
     if (bytes.length > MAX_PROTO_BYTES) {
       return this.refuse(path, { code: 'proto-syntax', message: `${place.file} is larger than 16 MiB`, place });
     }
-    const text = bytes.toString('utf8').replace(/^\ufeff/, '');
-    // A replacement character in the text may stand in the file: compare before complaining.
-    if (text.includes('\ufffd') && !Buffer.from(bytes.toString('utf8')).equals(bytes)) {
+    if (!isUtf8(bytes)) {
       return this.refuse(path, {
         code: 'proto-syntax',
         message: `${place.file} is not UTF-8 text`,
@@ -246,7 +246,11 @@ class Loader {
         hint: 'convert it to UTF-8; a compiled descriptor set is given with --descriptor-set',
       });
     }
-    return parseFile(name, new SourceText(place.file, text), this.problems);
+    const { files } = this;
+    const source = new SourceText(place.file, textOf(bytes), () => reread(files, path));
+    const node = parseFile(name, source, this.problems, this.names);
+    source.release(node.services.length > 0);
+    return node;
   }
 
   private refuse(path: string, problem: Problem): undefined {
@@ -379,6 +383,21 @@ class Loader {
       }
       return undefined;
     }
+  }
+}
+
+function textOf(bytes: Buffer): string {
+  const text = bytes.toString('utf8');
+  return text.startsWith('\ufeff') ? text.slice(1) : text;
+}
+
+function reread(files: FileReader, path: string): string | undefined {
+  try {
+    const bytes = files.read(path);
+    return bytes && textOf(bytes);
+  } catch {
+    // Not to be read any more: then nobody learns its comments.
+    return undefined;
   }
 }
 

@@ -2,9 +2,11 @@
  * Reads options as they are written: `option NAME = VALUE;`, `[NAME = VALUE, …]` and the text format of aggregate
  * values. Names and types are not checked: a reader of an option judges them, with the place of each member at hand.
  */
+import type { SourcePlace } from '../status.js';
 import type { OptionNode, OptionPart } from './ast.js';
 import type { Lexer } from './lexer.js';
 import { StringSyntaxError, readString } from './strings.js';
+import { detached, type SourceText } from './source.js';
 import type { OptionField, OptionMessage, OptionValue } from './types.js';
 
 /** Aggregates nested deeper are refused, so that no input overflows the stack. */
@@ -20,27 +22,31 @@ export function parseOptionStatement(lexer: Lexer): OptionNode[] {
 
 /** Reads `[a = 1, (b).c = {…}]`; the current token is `[`. */
 export function parseBracketedOptions(lexer: Lexer): OptionNode[] {
-  const nodes: OptionNode[] = [];
-  do {
+  lexer.next();
+  // Mostly there is one: an array that was pushed to has room for many more.
+  let nodes = parseOption(lexer);
+  while (lexer.is(',')) {
     lexer.next();
-    nodes.push(...parseOption(lexer));
-  } while (lexer.is(','));
+    nodes = [...nodes, ...parseOption(lexer)];
+  }
   expectSymbol(lexer, ']', 'after the options');
   return nodes;
 }
 
 function parseOption(lexer: Lexer): OptionNode[] {
-  const place = lexer.source.placeAt(lexer.start);
+  const { source, start } = lexer;
   const path = parseOptionName(lexer);
   expectSymbol(lexer, '=', 'after the name of the option');
-  return parseValues(lexer, 0).map((value) => ({ path, value, place }));
+  return parseValues(lexer, 0).map((value) => new TextOption(path, value, source, start));
 }
 
-function parseOptionName(lexer: Lexer): OptionPart[] {
-  const parts = [parseOptionPart(lexer)];
+function parseOptionName(lexer: Lexer): readonly OptionPart[] {
+  const first = parseOptionPart(lexer);
+  if (!lexer.is('.')) return lexer.names.path(first);
+  let parts = [first];
   while (lexer.is('.')) {
     lexer.next();
-    parts.push(parseOptionPart(lexer));
+    parts = [...parts, parseOptionPart(lexer)];
   }
   return parts;
 }
@@ -55,22 +61,23 @@ function parseOptionPart(lexer: Lexer): OptionPart {
 
 /** `a.b.c` or `.a.b.c`. */
 export function parseFullName(lexer: Lexer, what: string): string {
-  let name = '';
-  if (lexer.is('.')) {
-    name = '.';
-    lexer.next();
-  }
-  name += takeIdentifier(lexer, what);
+  const absolute = lexer.is('.');
+  if (absolute) lexer.next();
+  const first = takeIdentifier(lexer, what);
+  if (!absolute && !lexer.is('.')) return first;
+  let name = absolute ? `.${first}` : first;
   while (lexer.is('.')) {
     lexer.next();
-    name += `.${takeIdentifier(lexer, what)}`;
+    if (lexer.kind !== 'identifier') throw lexer.expected(what);
+    name += `.${lexer.token}`;
+    lexer.next();
   }
-  return name;
+  return lexer.name(name);
 }
 
 export function takeIdentifier(lexer: Lexer, what: string): string {
   if (lexer.kind !== 'identifier') throw lexer.expected(what);
-  const name = lexer.token;
+  const name = lexer.name();
   lexer.next();
   return name;
 }
@@ -78,6 +85,50 @@ export function takeIdentifier(lexer: Lexer, what: string): string {
 export function expectSymbol(lexer: Lexer, symbol: string, where: string): void {
   if (!lexer.is(symbol)) throw lexer.expected(`"${symbol}" ${where}`);
   lexer.next();
+}
+
+/** What stands somewhere in a text; the place is computed when read. */
+abstract class Placed {
+  constructor(
+    private readonly source: SourceText,
+    private readonly start: number,
+  ) {}
+
+  get place(): SourcePlace {
+    return this.source.placeAt(this.start);
+  }
+}
+
+class TextOption extends Placed implements OptionNode {
+  constructor(
+    readonly path: readonly OptionPart[],
+    readonly value: OptionValue,
+    source: SourceText,
+    start: number,
+  ) {
+    super(source, start);
+  }
+}
+
+class TextOptionMessage extends Placed implements OptionMessage {
+  constructor(
+    readonly fields: readonly OptionField[],
+    source: SourceText,
+    start: number,
+  ) {
+    super(source, start);
+  }
+}
+
+class TextOptionField extends Placed implements OptionField {
+  constructor(
+    readonly name: string,
+    readonly value: OptionValue,
+    source: SourceText,
+    start: number,
+  ) {
+    super(source, start);
+  }
 }
 
 /** One value, or all elements of a list. */
@@ -115,7 +166,7 @@ function parseWordOrNumber(lexer: Lexer): OptionValue {
   }
   if (lexer.kind !== 'identifier') throw lexer.expected('a value: a string, a number, a name or { … }');
   lexer.next();
-  return token === 'true' ? true : token === 'false' ? false : { identifier: token };
+  return token === 'true' ? true : token === 'false' ? false : lexer.names.identifier(lexer.name(token));
 }
 
 function negate(lexer: Lexer, value: OptionValue, at: number): OptionValue {
@@ -151,13 +202,13 @@ export function parseString(lexer: Lexer): string {
     }
     lexer.next();
   }
-  return value;
+  return detached(value);
 }
 
 /** `{ name: value  name { … }  name: [ … ] }`; the current token is the opening one. */
 function parseMessage(lexer: Lexer, close: string, depth: number): OptionMessage {
   if (depth >= MAX_DEPTH) throw lexer.failure(`an option is nested more than ${MAX_DEPTH} deep`);
-  const place = lexer.source.placeAt(lexer.start);
+  const { source, start } = lexer;
   lexer.next();
   const fields: OptionField[] = [];
   while (!lexer.is(close)) {
@@ -165,15 +216,15 @@ function parseMessage(lexer: Lexer, close: string, depth: number): OptionMessage
     if (lexer.is(',') || lexer.is(';')) lexer.next();
   }
   lexer.next();
-  return { fields, place };
+  return new TextOptionMessage(fields.slice(), source, start);
 }
 
 function parseMember(lexer: Lexer, close: string, depth: number): OptionField[] {
-  const place = lexer.source.placeAt(lexer.start);
+  const { source, start } = lexer;
   const name = parseMemberName(lexer, close);
   if (lexer.is(':')) lexer.next();
   else if (!lexer.is('{') && !lexer.is('<') && !lexer.is('[')) throw lexer.expected(`":" after "${name}"`);
-  return parseValues(lexer, depth + 1).map((value) => ({ name, value, place }));
+  return parseValues(lexer, depth + 1).map((value) => new TextOptionField(name, value, source, start));
 }
 
 /** A field's name, or an extension's or Any's type in brackets: `[pkg.ext]`, `[type.googleapis.com/pkg.T]`. */
@@ -189,7 +240,7 @@ function parseMemberName(lexer: Lexer, close: string): string {
     lexer.next();
   }
   lexer.next();
-  return `${name}]`;
+  return lexer.name(`${name}]`);
 }
 
 /**

@@ -3,20 +3,21 @@
  * Text becomes a `FileNode`; no name is resolved and no rule of a syntax is checked here (`check` does).
  */
 import type { ProblemList, SourcePlace } from '../status.js';
-import type {
-  EnumNode,
-  EnumValueNode,
-  ExtendNode,
-  FieldNode,
-  FileNode,
-  ImportNode,
-  MessageNode,
-  MethodNode,
-  NumberRange,
-  OneofNode,
-  OptionNode,
-  Origin,
-  ServiceNode,
+import {
+  NONE,
+  type EnumNode,
+  type EnumValueNode,
+  type ExtendNode,
+  type FieldNode,
+  type FileNode,
+  type ImportNode,
+  type MessageNode,
+  type MethodNode,
+  type NumberRange,
+  type OneofNode,
+  type OptionNode,
+  type Origin,
+  type ServiceNode,
 } from './ast.js';
 import { isEdition } from './features.js';
 import {
@@ -28,7 +29,7 @@ import {
   parseString,
   takeIdentifier,
 } from './option.js';
-import type { SourceText } from './source.js';
+import type { Names, SourceText } from './source.js';
 import { StatementReader, UncommentedOrigin, type TextOrigin } from './statements.js';
 import { joinName } from './symbols.js';
 
@@ -37,9 +38,12 @@ const MAX_DEPTH = 32;
 export const MAX_FIELD_NUMBER = 0x1fffffff;
 const MAX_ENUM_NUMBER = 0x7fffffff;
 
-/** Parses one file; syntax errors go to `problems`, and what could be read is returned. */
-export function parseFile(name: string, source: SourceText, problems: ProblemList): FileNode {
-  return new Parser(name, source, problems).file();
+/**
+ * Parses one file; syntax errors go to `problems`, and what could be read is returned.
+ * @param names kept for the next file of the same load.
+ */
+export function parseFile(name: string, source: SourceText, problems: ProblemList, names?: Names): FileNode {
+  return new Parser(name, source, problems, names).file();
 }
 
 interface MutableFile {
@@ -75,8 +79,8 @@ type GroupScope = Pick<MutableMessage, 'messages'>;
 class Parser extends StatementReader {
   private readonly result: MutableFile;
 
-  constructor(name: string, source: SourceText, problems: ProblemList) {
-    super(source, problems);
+  constructor(name: string, source: SourceText, problems: ProblemList, names?: Names) {
+    super(source, problems, names);
     this.result = {
       name,
       place: { file: source.file },
@@ -186,6 +190,7 @@ class Parser extends StatementReader {
   private messageBody(node: MutableMessage, depth: number, origin: TextOrigin): void {
     if (depth >= MAX_DEPTH) throw this.lexer.failure(`messages are nested more than ${MAX_DEPTH} deep`);
     this.block(origin, `message ${node.name}`, () => this.messageStatement(node, depth + 1));
+    trim(node);
   }
 
   private messageStatement(node: MutableMessage, depth: number): void {
@@ -207,12 +212,13 @@ class Parser extends StatementReader {
     this.lexer.next();
     const options: OptionNode[] = [];
     const name = takeIdentifier(this.lexer, 'the name of a oneof');
-    const node: OneofNode = { name, origin, options, synthetic: false };
+    const node = { name, origin, options: options as readonly OptionNode[], synthetic: false };
     message.oneofs.push(node);
     this.block(origin, `oneof ${name}`, () => {
       if (this.lexer.is('option')) this.option(options);
       else message.fields.push(this.field(message, depth, node));
     });
+    node.options = exact(options);
   }
 
   private extend(into: ExtendNode[], scope: GroupScope, depth: number): void {
@@ -246,7 +252,7 @@ class Parser extends StatementReader {
     }
     const name = takeIdentifier(lexer, 'the name of a field');
     const number = this.fieldNumber(name);
-    const options = lexer.is('[') ? parseBracketedOptions(lexer) : [];
+    const options = lexer.is('[') ? parseBracketedOptions(lexer) : NONE;
     this.endStatement(origin, `field ${name}`);
     const entry = map === undefined ? undefined : mapFields(map, origin);
     return { name, origin, options, label, type, number, oneof, map: entry, group: false };
@@ -293,7 +299,7 @@ class Parser extends StatementReader {
     if (!/^[A-Z]/.test(type)) throw lexer.failure(`the name of a group starts with a capital, found "${type}"`, nameAt);
     const name = type.toLowerCase();
     const number = this.fieldNumber(name);
-    const options = lexer.is('[') ? parseBracketedOptions(lexer) : [];
+    const options = lexer.is('[') ? parseBracketedOptions(lexer) : NONE;
     const message = newMessage(type, origin, []);
     scope.messages.push(message);
     this.messageBody(message, depth, origin);
@@ -358,13 +364,21 @@ class Parser extends StatementReader {
     const options: OptionNode[] = [];
     const values: EnumValueNode[] = [];
     const name = takeIdentifier(this.lexer, 'the name of an enum');
-    into.push({ name, origin, options, values });
+    const node = {
+      name,
+      origin,
+      options: options as readonly OptionNode[],
+      values: values as readonly EnumValueNode[],
+    };
+    into.push(node);
     this.block(origin, `enum ${name}`, () => {
       // `reserved = 1` and `option = 1` are values.
       if (this.lexer.is('option')) this.option(options);
       else if (this.lexer.is('reserved')) this.reserved([], [], MAX_ENUM_NUMBER);
       else values.push(this.enumValue());
     });
+    node.options = exact(options);
+    node.values = exact(values);
   }
 
   private enumValue(): EnumValueNode {
@@ -376,7 +390,7 @@ class Parser extends StatementReader {
     if (number > MAX_ENUM_NUMBER || number < -MAX_ENUM_NUMBER - 1) {
       throw this.lexer.failure(`the number of enum value ${name} does not fit 32 bits`, at);
     }
-    const options = this.lexer.is('[') ? parseBracketedOptions(this.lexer) : [];
+    const options = this.lexer.is('[') ? parseBracketedOptions(this.lexer) : NONE;
     this.endStatement(origin, `enum value ${name}`);
     return { name, origin, options, number };
   }
@@ -437,6 +451,23 @@ class Parser extends StatementReader {
   }
 }
 
+/** A list of its exact length: one that was pushed to has room for many more, and most stay empty. */
+function exact<T>(list: readonly T[]): readonly T[] {
+  return list.length === 0 ? NONE : list.slice();
+}
+
+/** A message that is complete: nothing is pushed to its lists any more. */
+function trim(node: { -readonly [K in keyof MessageNode]: MessageNode[K] }): void {
+  node.options = exact(node.options);
+  node.fields = exact(node.fields);
+  node.oneofs = exact(node.oneofs);
+  node.messages = exact(node.messages);
+  node.enums = exact(node.enums);
+  node.extends = exact(node.extends);
+  node.reservedRanges = exact(node.reservedRanges);
+  node.reservedNames = exact(node.reservedNames);
+}
+
 const MAP_KEYS = new Set(
   'int32 int64 uint32 uint64 sint32 sint64 fixed32 fixed64 sfixed32 sfixed64 bool string'.split(' '),
 );
@@ -461,7 +492,7 @@ export function mapFields(map: { key: string; value: string }, origin: Origin): 
   const field = (name: string, type: string, number: number): FieldNode => ({
     name,
     origin: new UncommentedOrigin(origin),
-    options: [],
+    options: NONE,
     label: undefined,
     type,
     number,

@@ -6,7 +6,7 @@ import { ConfigError, type Problem, type ProblemList, type SourcePlace } from '.
 import type { Origin } from './ast.js';
 import { gapComments } from './comments.js';
 import { Lexer } from './lexer.js';
-import type { SourceText } from './source.js';
+import type { Names, SourceText } from './source.js';
 
 /** Enough to mend a file by; the rest are mostly echoes of the first. */
 const MAX_ERRORS = 20;
@@ -36,6 +36,7 @@ export class TextOrigin implements Origin {
 
   get comment(): string {
     const { text } = this.source;
+    if (text === undefined) return '';
     const { leading } = gapComments(text, this.gapStart, this.start, this.gapStart > 0);
     if (leading !== '' || this.bodyStart < 0) return leading;
     return gapComments(text, this.bodyStart, this.bodyNext, true).trailing;
@@ -65,8 +66,9 @@ export class StatementReader {
   constructor(
     protected readonly source: SourceText,
     private readonly problems: ProblemList,
+    names?: Names,
   ) {
-    this.lexer = new Lexer(source);
+    this.lexer = new Lexer(source, names);
   }
 
   /** Whether there was a syntax error. */

@@ -15,6 +15,8 @@ export class SourceFile {
   order: number | undefined;
   private visibleFiles: Set<SourceFile> | undefined;
   private visiblePackages: Set<string> | undefined;
+  private ownPackages: readonly string[] | undefined;
+  private readonly resolutions = new Map<ReadonlySet<string>, Map<string, Resolution>>();
 
   constructor(
     readonly node: FileNode,
@@ -40,8 +42,22 @@ export class SourceFile {
 
   /** Whether `name` is a visible package or the beginning of one. */
   seesPackage(name: string): boolean {
-    this.visiblePackages ??= packagePrefixes(this.visible);
+    this.visiblePackages ??= new Set([...this.visible].flatMap((file) => file.packages));
     return this.visiblePackages.has(name);
+  }
+
+  /** Its package and those around it. */
+  private get packages(): readonly string[] {
+    return (this.ownPackages ??= scopesOf(this.node.package));
+  }
+
+  /** What a name means at the level of the file's package, found once. */
+  resolution(name: string, kinds: ReadonlySet<string>, resolve: () => Resolution): Resolution {
+    let byName = this.resolutions.get(kinds);
+    if (byName === undefined) this.resolutions.set(kinds, (byName = new Map<string, Resolution>()));
+    let found = byName.get(name);
+    if (found === undefined) byName.set(name, (found = resolve()));
+    return found;
   }
 
   /** Whether something it sees could not be read. */
@@ -51,12 +67,9 @@ export class SourceFile {
   }
 }
 
-function packagePrefixes(files: Iterable<SourceFile>): Set<string> {
-  const names = new Set<string>();
-  for (const { node } of files) {
-    for (let name = node.package; name !== '' && !names.has(name); name = parentScope(name)) names.add(name);
-  }
-  return names;
+/** `a.b.c` → `a.b.c`, `a.b`, `a`. */
+function scopesOf(name: string): string[] {
+  return name === '' ? [] : [name, ...scopesOf(parentScope(name))];
 }
 
 interface SymbolBase {
@@ -136,6 +149,24 @@ export class SymbolTable {
 
   private resolve(name: string, scope: string, file: SourceFile, kinds: ReadonlySet<string>): Resolution {
     if (name.startsWith('.')) return this.lookUp(name.slice(1), file, kinds, undefined);
+    // Messages and services first; from the package on a name means the same all over the file.
+    const top = file.node.package;
+    let inner = scope;
+    while (inner.length > top.length && this.declaresNothing(inner)) inner = parentScope(inner);
+    if (inner.length > top.length) return this.resolveFrom(inner, name, file, kinds);
+    return file.resolution(name, kinds, () => this.resolveFrom(top, name, file, kinds));
+  }
+
+  /** A service, or a message with nothing but fields in it: no name is found there. */
+  private declaresNothing(scope: string): boolean {
+    const symbol = this.symbols.get(scope);
+    if (symbol?.kind === 'service') return true;
+    if (symbol?.kind !== 'message') return false;
+    const { messages, enums, extends: extensions } = symbol.node;
+    return messages.length === 0 && enums.length === 0 && extensions.length === 0;
+  }
+
+  private resolveFrom(scope: string, name: string, file: SourceFile, kinds: ReadonlySet<string>): Resolution {
     const dot = name.indexOf('.');
     const first = dot < 0 ? '' : name.slice(0, dot);
     let hidden: AnySymbol | undefined;

@@ -3,4 +3,4 @@ export { ignoredStatusChannel, type IgnoredStatus } from './diagnostics.js';
 export { wrapJson } from './envelope.js';
 export { createErrorFrameWriter, createErrorWriter } from './error-body.js';
 export { defaultTranscodeOptions, type ErrorFormat, type TranscodeOptions } from './options.js';
-export { compilePlan } from './plan.js';
+export { checkPlan, compilePlan } from './plan.js';

@@ -6,15 +6,29 @@ import type { CallStatus, Metadata, MethodPlan, Reply, RequestHead, UnaryExchang
 import type { HeaderFields } from '../headers.js';
 import type { Binding } from '../rule/index.js';
 import type { StatusError } from '../status.js';
+import { HeaderBinder } from './bound-headers.js';
 import { callError } from './call-error.js';
 import type { TranscodeContext } from './context.js';
 import { deadlineOf } from '../metadata/index.js';
+import { PathBinder } from './path.js';
 import { compileRequest } from './request.js';
 import { compileResponse } from './response.js';
 import { compileStreams } from './stream-plan.js';
 
 /**
- * Compiles a binding.
+ * What `compilePlan` would refuse, for start-up, where compiling thousands of plans takes too long.
+ * @returns true
+ * @throws ConfigError where the binding cannot work with this schema.
+ */
+export function checkPlan(binding: Binding, { codec, options, names }: TranscodeContext): true {
+  // These alone refuse what `rule` takes: types that the codec does not read from text, headers that clients may not set.
+  void new PathBinder(binding, codec, options.urlUnescape);
+  void new HeaderBinder(binding, codec, names);
+  return true;
+}
+
+/**
+ * Compiles a binding that `checkPlan` took.
  * @throws ConfigError where the binding cannot work with this schema.
  */
 export function compilePlan(binding: Binding, context: TranscodeContext): MethodPlan {

@@ -1,6 +1,7 @@
 /** `npm run bench`: all benchmarks, as ratios where a yardstick can run beside us. No timed assertions anywhere. */
 import { benchCodec } from './codec.js';
 import { benchRouter } from './router.js';
+import { benchStart } from './start.js';
 import { benchUnary } from './unary.js';
 
 const json = process.argv.includes('--json');
@@ -8,9 +9,10 @@ const json = process.argv.includes('--json');
 const codec = benchCodec();
 const router = benchRouter();
 const unary = await benchUnary();
+const start = await benchStart();
 
 if (json) {
-  console.log(JSON.stringify({ codec, router, unary }, null, 2));
+  console.log(JSON.stringify({ codec, router, unary, start }, null, 2));
 } else {
   console.log('codec, time to that of JSON.parse / JSON.stringify of the same text');
   console.table(codec);
@@ -18,4 +20,6 @@ if (json) {
   console.table(router);
   console.log('unary, CPU time to that of a bare node:http server, and to that with grpc-js');
   console.table(unary);
+  console.log('start, time until it listens to that of a bare node:http server, and resident memory then');
+  console.table(start);
 }

@@ -28,3 +28,9 @@ t.strictSame(
   [],
   'every documented code is in the source',
 );
+
+// Plans are compiled by their first request: what they refuse, `checkPlan` has to refuse at the start.
+const transcode = readdirSync(join(root, 'lib/transcode')).filter((name) =>
+  readFileSync(join(root, 'lib/transcode', name), 'utf8').includes('new ConfigError('),
+);
+t.strictSame(transcode, ['bound-headers.ts', 'path.ts'], 'plans are refused by parts that checkPlan makes');
