@@ -25,7 +25,13 @@ const writers: Readonly<Record<RoutesFormat, (listeners: readonly PreparedListen
   curl: (listeners) => {
     const lines = listeners.flatMap(({ config, parts }) =>
       parts.flatMap((part) =>
-        part.bindings.map((binding) => curlLine(binding, `${urlOf(config)}${part.config.prefix}`)),
+        part.bindings.map((binding) =>
+          curlLine(
+            binding,
+            `${urlOf(config)}${part.config.prefix}`,
+            (path) => part.bindingFor(binding.httpMethod === '*' ? 'GET' : binding.httpMethod, path) === binding,
+          ),
+        ),
       ),
     );
     return lines.map((line) => `${line}\n`).join('');

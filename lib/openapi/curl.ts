@@ -3,10 +3,17 @@ import type { Binding } from '../rule/index.js';
 import type { FieldDescriptor } from '../schema/types.js';
 import { sampleJson, sampleMessage, sampleText } from './sample.js';
 
-/** `curl -X PUT http://host/v1/kv/my-key -d '{"value":"my-value"}'`, ready to paste into a POSIX shell. */
-export function curlLine(binding: Binding, baseUrl: string): string {
+/** What a `**` may stand for: the first that leads to the binding itself is shown. */
+const deepSamples = ['a/b', 'a', ''];
+
+/**
+ * `curl -X PUT http://host/v1/kv/my-key -d '{"value":"my-value"}'`, ready to paste into a POSIX shell.
+ * @param reaches whether a path leads to this binding, and not to a more specific one. Default: every path does.
+ */
+export function curlLine(binding: Binding, baseUrl: string, reaches: (path: string) => boolean = () => true): string {
   const { httpMethod } = binding;
-  const url = `${baseUrl}${samplePath(binding)}${sampleQuery(binding)}`;
+  const paths = deepSamples.map((deep) => samplePath(binding, deep));
+  const url = `${baseUrl}${paths.find(reaches) ?? paths[0]!}${sampleQuery(binding)}`;
   const body = sampleBody(binding);
   const parts = ['curl'];
   // curl's own choice is GET, and POST with -d.
@@ -18,17 +25,17 @@ export function curlLine(binding: Binding, baseUrl: string): string {
 }
 
 /** The template with a sample for each variable and wildcard. */
-function samplePath({ template, variables }: Binding): string {
+function samplePath({ template, variables }: Binding, deep: string): string {
   const segments = template.segments.map((segment) => {
     if (segment.kind === 'literal') return segment.text;
-    return segment.kind === '*' ? 'a' : 'a/b';
+    return segment.kind === '*' ? 'a' : deep;
   });
   template.variables.forEach(({ first, last }, index) => {
     if (first !== last || template.segments[first]!.kind !== '*') return;
     const fieldPath = variables[index]!.fieldPath;
     segments[first] = encodeURIComponent(sampleText(fieldPath[fieldPath.length - 1]!) ?? 'a');
   });
-  return `/${segments.join('/')}${template.verb === undefined ? '' : `:${template.verb.text}`}`;
+  return `/${segments.filter((segment) => segment !== '').join('/')}${template.verb === undefined ? '' : `:${template.verb.text}`}`;
 }
 
 /** `?prefix=my-prefix`: the required parameters; where there are none, the first that a caller might give. */
