@@ -37,6 +37,8 @@ export function normalize(input: WireInput, fieldOfTag: FieldOfTag, keepsEnums =
     const tag = input.tag();
     const field = fieldOfTag(tag);
     if (field === undefined) {
+      // Between two elements of a list it would end the list.
+      inOrder = false;
       input.skip(tag);
       continue;
     }

@@ -118,6 +118,7 @@ export function parseTemplate(text: string): PathTemplate {
 class TemplateParser {
   private readonly segments: Segment[] = [];
   private readonly variables: TemplateVariable[] = [];
+  private readonly names = new Set<string>();
   private offset = 0;
 
   constructor(private readonly text: string) {}
@@ -245,9 +246,10 @@ class TemplateParser {
   }
 
   private addVariable(fieldPath: string, first: number, offset: number): void {
-    if (this.variables.some((variable) => variable.fieldPath === fieldPath)) {
+    if (this.names.has(fieldPath)) {
       this.fail(`the variable ${quote(fieldPath)} stands twice`, offset, 'bind each field once');
     }
+    this.names.add(fieldPath);
     const last = this.segments.length - 1;
     const multi = last > first || this.segments[first]!.kind === '**';
     this.variables.push({ fieldPath, first, last, multi, offset });

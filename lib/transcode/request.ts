@@ -120,6 +120,7 @@ function attachBody(
   violations: FieldViolation[],
 ): Buffer | undefined {
   let base: Buffer | undefined;
+  const known = violations.length;
   try {
     base = read();
   } catch (error) {
@@ -127,7 +128,8 @@ function attachBody(
     violations.push(...error.violations);
     return undefined;
   }
-  if (base === undefined || base.length === 0) return undefined;
+  // Where a form's value could not be read, what was written of it is no message.
+  if (base === undefined || base.length === 0 || violations.length > known) return undefined;
   let node = root;
   for (const parent of parents) node = node.child(parent);
   node.base = base;

@@ -302,6 +302,7 @@ export const bodyCases: readonly ValueCase[] = [
   badPost('/list', 'a=b', 'JSON', undefined, { headers: form, status: 415 }),
   badPost('/post', 'nam=x', 'unknown form field, did you mean "name"?', ['nam'], { headers: form }),
   badPost('/post', Buffer.from('name=\xff', 'latin1'), 'not UTF-8', [], { headers: form }),
+  badPost('/post', 'i32=x&name=y', 'i32', ['i32'], { headers: form }),
   badPost('/post', 'name=%ff', 'not UTF-8', ['name'], { headers: form }),
   badPost('/choice/x', 'second=1', 'oneof', ['first'], { headers: form }),
   post('/post', '\ufeffname=é', { name: 'é' }, { headers: form }),

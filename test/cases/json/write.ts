@@ -79,6 +79,12 @@ export const printed: readonly (readonly [name: string, type: string, wire: stri
     '{"struct":{"a":true,"b":false}}',
   ],
   ['a Struct with a key twice', 'j.Known', '2a12 0a070a016112022001 0a070a016112022000', '{"struct":{"a":false}}'],
+  [
+    'an unknown field between two elements, in a message out of order',
+    'j.Known',
+    '3a0c 0a020800 4a022001 0a022001 2a00',
+    '{"struct":{},"list":[null,true]}',
+  ],
   ['an empty Struct and ListValue', 'j.Known', '2a00 3a00', '{"struct":{},"list":[]}'],
   ['Timestamp fields twice', 'j.Known', '1204 0801 0802', '{"time":"1970-01-01T00:00:02Z"}'],
   [
