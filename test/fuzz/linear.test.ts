@@ -46,6 +46,7 @@ function gatewayOf(): Gateway {
       types: schema,
       channelFor: () => channel,
       listenHost: '127.0.0.1',
+      prefix: '',
       thorough: false,
     },
     defaultGatewayOptions,

@@ -118,6 +118,7 @@ function gateway(options: Partial<typeof defaultGatewayOptions>) {
       types: schema,
       channelFor: () => channel,
       listenHost: '127.0.0.1',
+      prefix: '',
       thorough: false,
     },
     { ...defaultGatewayOptions, ...options },
@@ -174,12 +175,13 @@ const targets: readonly Target[] = [
       ];
       const exchange = new MemoryExchange({ method, target, headers, ...(body ? { body } : {}) });
       random.pick(gateways).handle(exchange);
-      const { status, body: answer, aborted } = await exchange.answer;
+      const { status, body: answer, aborted, headers: fields } = await exchange.answer;
       // What the service answers, its own request, may be no JSON.
       if (/has no JSON form/.test(answer.toString())) return;
       if (status >= 500 && status !== 501) throw new Error(`answered ${status} ${answer.toString()}`, { cause });
       if (aborted) throw new Error('broken off');
-      if (method !== 'HEAD' && answer.length > 0) JSON.parse(answer.toString());
+      if (method !== 'HEAD' && answer.length > 0 && fields.some((field) => /json$/.test(field)))
+        JSON.parse(answer.toString());
     },
     allowed: [],
   },

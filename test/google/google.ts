@@ -70,6 +70,7 @@ export function loadGoogle(root: string): Google {
       types: schema,
       channelFor: () => channel,
       listenHost: '127.0.0.1',
+      prefix: '',
       thorough: false,
     },
     { ...defaultGatewayOptions, onDuplicate: 'first' },

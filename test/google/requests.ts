@@ -149,7 +149,17 @@ function generate(rule: Rule, samples: MessageSamples): Generated {
   const concrete = path.replace(/(?<=\/)\*\*?(?=$|[/:])/g, () => samples.word());
   let json: unknown;
   const taken = new Set(bound.map((name) => name.split('.')[0]!));
-  if (rule.body === '*') {
+  const raw = rawBody(rule);
+  if (raw !== undefined) {
+    const { name, data } = raw;
+    const value = { content_type: 'text/x-sample', data: Buffer.from(data).toString('base64') };
+    if (name === undefined)
+      set.push(...Object.entries(value).map(([field, item]): [string[], unknown] => [[field], item]));
+    else {
+      set.unshift([[name], value]);
+      taken.add(name);
+    }
+  } else if (rule.body === '*') {
     const sample = samples.message(rule.input, 0, taken);
     json = sample.json;
     set.push(...Object.entries(sample.plain as object).map(([name, value]): [string[], unknown] => [[name], value]));
@@ -165,10 +175,21 @@ function generate(rule: Rule, samples: MessageSamples): Generated {
   const method = rule.httpMethod === '*' ? 'POST' : rule.httpMethod;
   const target = query.length === 0 ? concrete : `${concrete}?${query.join('&')}`;
   return {
-    request: { method, target, ...(json === undefined ? {} : { body: JSON.stringify(json) }) },
+    request:
+      raw !== undefined
+        ? { method, target, body: raw.data, headers: ['host', 'localhost', 'content-type', 'text/x-sample'] }
+        : { method, target, ...(json === undefined ? {} : { body: JSON.stringify(json) }) },
     path: concrete,
     expected: normal(rule.input, expected),
   };
+}
+
+/** The body of a rule that takes it raw, and the field that it goes to; undefined for a rule that takes JSON. */
+function rawBody({ body, input }: Rule): { name: string | undefined; data: string } | undefined {
+  const field = body === undefined || body === '*' ? undefined : input.fields[body]!.resolve();
+  const type = body === '*' ? input : field?.resolvedType;
+  if (type?.fullName !== '.google.api.HttpBody') return undefined;
+  return { name: field?.name, data: 'not {JSON} ' };
 }
 
 /** Of the body field, without the parts that the path sets. */
