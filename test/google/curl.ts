@@ -13,6 +13,7 @@ const unreachable = ['google.firestore.v1.Firestore.GetDocument'];
 
 const google = loadGoogle(process.argv[2]!);
 let failed = 0;
+let exempt = 0;
 for (const binding of google.bindings) {
   const { httpMethod } = binding;
   const line = curlLine(
@@ -24,7 +25,10 @@ for (const binding of google.bindings) {
   google.gateway.handle(exchange);
   const { status, body } = await exchange.answer;
   const path = google.taken()?.request.path;
-  if (unreachable.includes(binding.method.fullName)) continue;
+  if (unreachable.includes(binding.method.fullName)) {
+    exempt++;
+    continue;
+  }
   const streams = binding.method.clientStreaming || binding.method.serverStreaming;
   if (streams ? status === 501 || path === binding.method.path : status === 200 && path === binding.method.path)
     continue;
@@ -33,5 +37,7 @@ for (const binding of google.bindings) {
     console.error(`${binding.method.fullName}: ${status} by ${path ?? 'no rpc'}\n  ${line}\n  ${body.toString()}`);
   }
 }
-console.log(`${google.bindings.length - failed} of ${google.bindings.length} curl lines reach their rpc`);
+console.log(
+  `${google.bindings.length - failed - exempt} of ${google.bindings.length} curl lines reach their rpc, ${exempt} can not, ${failed} fail`,
+);
 process.exitCode = failed === 0 ? 0 : 1;
