@@ -31,7 +31,6 @@ interface AddedRule<T> extends RoutingRule, Leaf<T> {}
 
 export class PathMatcherBuilder<T> {
   private readonly rules: AddedRule<T>[] = [];
-  private readonly dropped: T[] = [];
   private readonly strictSlash: boolean;
   private readonly onDuplicate: 'error' | 'first';
 
@@ -65,11 +64,6 @@ export class PathMatcherBuilder<T> {
     });
   }
 
-  /** What rules lead to that gave way to a duplicate; known after `build`. */
-  get leftOut(): readonly T[] {
-    return this.dropped;
-  }
-
   /** A warning for each rule that no request can reach because another one always wins. Slow; for `photongate check`. */
   reportShadowed(problems: ProblemList): void {
     for (const { rule, by } of findShadowed(this.rules)) {
@@ -87,12 +81,8 @@ export class PathMatcherBuilder<T> {
     for (const rule of this.rules.toSorted((a, b) => compareOrigins(a.origin, b.origin))) {
       const key = `${rule.httpMethod} ${rule.template.shape}`;
       const known = first.get(key);
-      if (known === undefined) {
-        first.set(key, rule);
-        continue;
-      }
-      this.dropped.push(rule.value);
-      if (this.onDuplicate === 'error') problems.error(duplicateError(rule, known));
+      if (known === undefined) first.set(key, rule);
+      else if (this.onDuplicate === 'error') problems.error(duplicateError(rule, known));
       else problems.warn(duplicateWarning(rule, known));
     }
     return [...first.values()];
