@@ -17,7 +17,7 @@ import {
   openUnaryConnect,
 } from './connect.js';
 import { type Detected, detectProtocol } from './detect.js';
-import { checkGrpc, grpcError, type GrpcName, openGrpc } from './grpc.js';
+import { checkGrpc, grpcError, openGrpc } from './grpc.js';
 import type { ProtocolOptions, ProtocolSettings } from './options.js';
 
 /** A method and where it is served. */
