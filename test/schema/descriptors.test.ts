@@ -69,7 +69,8 @@ function messageData(message: MessageDescriptor): unknown {
       oneof.place.line,
       oneof.fields.map((field) => field.name),
     ]),
-    extensions: extensions.map(fieldData),
+    // In the order of the files, which the two sources need not share.
+    extensions: extensions.map(fieldData).sort((a, b) => a.number - b.number),
   };
 }
 
