@@ -70,7 +70,7 @@ function messageData(message: MessageDescriptor): unknown {
       oneof.fields.map((field) => field.name),
     ]),
     // In the order of the files, which the two sources need not share.
-    extensions: extensions.map(fieldData).sort((a, b) => a.number - b.number),
+    extensions: extensions.map(fieldData).sort((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b))),
   };
 }
 
