@@ -299,6 +299,26 @@ export async function runRestCases(test: Test, rest: Rest, cases: readonly RestC
   return known;
 }
 
+/** One call over gRPC that is refused: with which code, which fields are blamed, and what the message says. */
+export type RefusalCase = readonly [
+  rpc: string,
+  request: object,
+  code: string,
+  fields: readonly string[],
+  text?: RegExp,
+];
+
+/** Makes each call and compares what it was refused with. */
+export async function runRefusals(test: Test, client: CloudClient, cases: readonly RefusalCase[]): Promise<void> {
+  const plain = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value);
+  for (const [rpc, request, code, fields, text] of cases) {
+    const found = await refusal(client.call(rpc, request));
+    const name = `${rpc} ${JSON.stringify(request, plain).slice(0, 80)}: ${found.message}`;
+    test.same([found.code, found.fields], [code, fields], name);
+    if (text !== undefined) test.match(found.message, text, name);
+  }
+}
+
 /** `'$name'` in an expectation matches any text and keeps it. */
 function keep(known: Map<string, string>, found: Loose, expected: Loose): Loose {
   if (typeof expected === 'string' && expected.startsWith('$')) {
