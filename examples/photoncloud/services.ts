@@ -3,6 +3,7 @@
  * One process may start them all, on one database.
  */
 import { startChainFire } from './chainfire.js';
+import { startCreditService } from './creditservice.js';
 import { startIam } from './iam.js';
 import type { RunningService, StartOptions } from './lib/service.js';
 
@@ -22,4 +23,11 @@ export interface ServiceEntry {
 export const services: readonly ServiceEntry[] = [
   { name: 'chainfire', httpPort: 8081, grpcPort: 50051, package: 'chainfire.v1', start: startChainFire },
   { name: 'iam', httpPort: 8083, grpcPort: 50053, package: 'iam.v1', start: startIam },
+  {
+    name: 'creditservice',
+    httpPort: 8086,
+    grpcPort: 50056,
+    package: 'creditservice.v1',
+    start: startCreditService,
+  },
 ];

@@ -18,6 +18,7 @@ const codecs = once(() => {
   return {
     status: schema.codec<StatusMessage>('google.rpc.Status'),
     badRequest: schema.codec<{ field_violations: readonly FieldViolation[] }>('google.rpc.BadRequest'),
+    precondition: schema.codec<{ violations: readonly PreconditionViolation[] }>('google.rpc.PreconditionFailure'),
   };
 });
 
@@ -29,6 +30,13 @@ function once<T>(make: () => T): () => T {
 /** One field of a request and what is wrong with it. */
 export interface FieldViolation {
   readonly field: string;
+  readonly description: string;
+}
+
+/** What has to hold for a call and does not: a kind for programs, whose state it is, and what that is. */
+export interface PreconditionViolation {
+  readonly type: string;
+  readonly subject: string;
   readonly description: string;
 }
 
@@ -75,6 +83,16 @@ export function badRequest(violations: readonly FieldViolation[]): ServiceError 
     {
       type_url: 'type.googleapis.com/google.rpc.BadRequest',
       value: codecs().badRequest.encode({ field_violations: violations }),
+    },
+  ]);
+}
+
+/** FAILED_PRECONDITION with google.rpc.PreconditionFailure as its detail. */
+export function preconditionFailure(message: string, violations: readonly PreconditionViolation[]): ServiceError {
+  return new ServiceError(Status.FAILED_PRECONDITION, message, [
+    {
+      type_url: 'type.googleapis.com/google.rpc.PreconditionFailure',
+      value: codecs().precondition.encode({ violations }),
     },
   ]);
 }
