@@ -5,6 +5,7 @@
 import { startChainFire } from './chainfire.js';
 import { startCreditService } from './creditservice.js';
 import { startIam } from './iam.js';
+import { startLightningStor } from './lightningstor.js';
 import type { RunningService, StartOptions } from './lib/service.js';
 
 /** One service of PhotonCloud. */
@@ -29,5 +30,12 @@ export const services: readonly ServiceEntry[] = [
     grpcPort: 50056,
     package: 'creditservice.v1',
     start: startCreditService,
+  },
+  {
+    name: 'lightningstor',
+    httpPort: 8089,
+    grpcPort: 50059,
+    package: 'lightningstor.v1',
+    start: startLightningStor,
   },
 ];

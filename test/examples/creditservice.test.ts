@@ -137,7 +137,7 @@ async function addsUp(test: Test, client: CloudClient): Promise<Map<string, Loos
       if (transaction.balance_after !== balance) test.equal(transaction.balance_after, balance, transaction.id);
     }
     const pending = await all('ListReservations', 'reservations', { project_id, status: 'PENDING' });
-    const reserved = pending.reduce((sum: bigint, { amount }) => sum + (amount as bigint), 0n) as bigint;
+    const reserved = pending.reduce<bigint>((sum, { amount }) => sum + (amount as bigint), 0n);
     test.same([wallet.balance, wallet.reserved, wallet.available], [balance, reserved, balance - reserved], project_id);
     found.set(project_id as string, wallet);
   }

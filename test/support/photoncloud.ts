@@ -198,7 +198,7 @@ export interface RunningCloud {
   readonly folder: string;
   readonly log: string[];
   /** Closes everything but the files. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** A folder that goes when the test ends. */

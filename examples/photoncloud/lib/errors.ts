@@ -52,6 +52,8 @@ export class ServiceError extends Error {
     readonly code: Status,
     message: string,
     readonly details: readonly ErrorDetail[] = [],
+    /** Metadata that goes with it; not kept by `toBytes`. */
+    readonly headers: Readonly<Record<string, string>> = {},
   ) {
     super(message);
     this.name = 'ServiceError';
@@ -71,6 +73,7 @@ export class ServiceError extends Error {
   /** Trailers of a call that ends so. */
   trailers(): Metadata {
     const metadata = new Metadata();
+    for (const [name, value] of Object.entries(this.headers)) metadata.set(name, value);
     if (this.details.length > 0) metadata.set('grpc-status-details-bin', this.toBytes());
     return metadata;
   }
