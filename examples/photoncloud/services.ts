@@ -4,6 +4,7 @@
  */
 import { startChainFire } from './chainfire.js';
 import { startCreditService } from './creditservice.js';
+import { startFlareDb } from './flaredb.js';
 import { startIam } from './iam.js';
 import { startLightningStor } from './lightningstor.js';
 import type { RunningService, StartOptions } from './lib/service.js';
@@ -23,6 +24,7 @@ export interface ServiceEntry {
 
 export const services: readonly ServiceEntry[] = [
   { name: 'chainfire', httpPort: 8081, grpcPort: 50051, package: 'chainfire.v1', start: startChainFire },
+  { name: 'flaredb', httpPort: 8082, grpcPort: 50052, package: 'flaredb.v1', start: startFlareDb },
   { name: 'iam', httpPort: 8083, grpcPort: 50053, package: 'iam.v1', start: startIam },
   {
     name: 'creditservice',
