@@ -7,6 +7,7 @@ import { startCreditService } from './creditservice.js';
 import { startFlareDb } from './flaredb.js';
 import { startIam } from './iam.js';
 import { startLightningStor } from './lightningstor.js';
+import { startNightLight } from './nightlight.js';
 import type { RunningService, StartOptions } from './lib/service.js';
 
 /** One service of PhotonCloud. */
@@ -32,6 +33,13 @@ export const services: readonly ServiceEntry[] = [
     grpcPort: 50056,
     package: 'creditservice.v1',
     start: startCreditService,
+  },
+  {
+    name: 'nightlight',
+    httpPort: 8088,
+    grpcPort: 50058,
+    package: 'nightlight.v1',
+    start: startNightLight,
   },
   {
     name: 'lightningstor',
