@@ -56,8 +56,7 @@ function connectionTo(file: string): Libsql.Database {
 function execute(task: Task): Outcome {
   if (task.onlyIfThere && !existsSync(task.file)) return { kind: 'result', columns: [], rows: [], changes: 0n };
   const connection = connectionTo(task.file);
-  const counters = (): bigint[] =>
-    connection.prepare('SELECT total_changes(), changes()').raw().get([]) as unknown as bigint[];
+  const counters = (): bigint[] => connection.prepare('SELECT total_changes(), changes()').raw().get([]) as bigint[];
   try {
     connection.exec('BEGIN');
     const [before] = counters();
