@@ -33,6 +33,8 @@ const restCases: RestCase[] = [
   ['GET /api/v1/users?page_size=-1', undefined, 400, { code: 'INVALID_ARGUMENT', message: /^page_size: is -1/ }],
   ['GET /api/v1/users/:$ada', undefined, 200, { username: 'ada', email: 'ada@x.org', org_id: 'acme' }],
   ['GET /api/v1/users/nobody', undefined, 404, { code: 'NOT_FOUND', message: 'no user has the id "nobody"' }],
+  ['PATCH /api/v1/users/:$bob', { email: 'b@x.org', org_id: 'acme' }, 200, { email: 'b@x.org' }],
+  ['PATCH /api/v1/users/:$bob', { email: '' }, 200, { email: '', org_id: 'acme' }],
   ['PATCH /api/v1/users/:$ada', { email: 'new@x.org' }, 200, { email: 'new@x.org', org_id: 'acme' }],
   [
     'PATCH /api/v1/users/:$ada',
