@@ -97,6 +97,7 @@ void t.test('by REST, every endpoint', async (test) => {
   const keys = await rest('GET /.well-known/jwks.json');
   test.equal(keys.status, 200);
   test.match(keys.headers, { 'content-type': 'application/json' });
+  test.match(keys.json, { keys: [{ kty: 'OKP', alg: 'EdDSA', use: 'sig' }] }, 'an HttpBody: no envelope');
 });
 
 void t.test('what is refused', async (test) => {
