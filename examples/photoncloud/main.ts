@@ -36,10 +36,10 @@ function settingsOf(args: string[]): Settings | undefined {
   return { host: values.host, dataDir: values['data-dir'] };
 }
 
-async function startServices(database: Database): Promise<RunningService[]> {
+async function startServices(database: Database, dataDir: string): Promise<RunningService[]> {
   const running: RunningService[] = [];
   for (const { grpcPort, start } of services) {
-    running.push(await start({ host: '127.0.0.1', port: grpcPort, database }));
+    running.push(await start({ host: '127.0.0.1', port: grpcPort, database, dataDir }));
   }
   return running;
 }
@@ -84,7 +84,7 @@ async function main(): Promise<void> {
   }
   const stopped = stopSignal();
   const database = Database.open(join(settings.dataDir, 'photoncloud.db'));
-  const running = await startServices(database);
+  const running = await startServices(database, settings.dataDir);
   try {
     const proxy = await startGate(settings.host);
     announce(proxy);

@@ -3,6 +3,11 @@
  * One process may start them all, on one database.
  */
 import { startChainFire } from './chainfire.js';
+import { startCreditService } from './creditservice.js';
+import { startFlareDb } from './flaredb.js';
+import { startIam } from './iam.js';
+import { startLightningStor } from './lightningstor.js';
+import { startNightLight } from './nightlight.js';
 import type { RunningService, StartOptions } from './lib/service.js';
 
 /** One service of PhotonCloud. */
@@ -20,4 +25,27 @@ export interface ServiceEntry {
 
 export const services: readonly ServiceEntry[] = [
   { name: 'chainfire', httpPort: 8081, grpcPort: 50051, package: 'chainfire.v1', start: startChainFire },
+  { name: 'flaredb', httpPort: 8082, grpcPort: 50052, package: 'flaredb.v1', start: startFlareDb },
+  { name: 'iam', httpPort: 8083, grpcPort: 50053, package: 'iam.v1', start: startIam },
+  {
+    name: 'creditservice',
+    httpPort: 8086,
+    grpcPort: 50056,
+    package: 'creditservice.v1',
+    start: startCreditService,
+  },
+  {
+    name: 'nightlight',
+    httpPort: 8088,
+    grpcPort: 50058,
+    package: 'nightlight.v1',
+    start: startNightLight,
+  },
+  {
+    name: 'lightningstor',
+    httpPort: 8089,
+    grpcPort: 50059,
+    package: 'lightningstor.v1',
+    start: startLightningStor,
+  },
 ];
