@@ -1,0 +1,66 @@
+/**
+ * Rules that the fields of many requests share, in the form that `requireFields` takes: the field, whether its rule
+ * holds, and what to say if not.
+ */
+import { quoted } from './errors.js';
+import { isId } from './ids.js';
+
+/** One rule of one field. */
+export type Rule = readonly [field: string, holds: boolean, description: string];
+
+const longestName = 128;
+const longestDescription = 1024;
+
+/** A name that people give or that another service made: of a resource, an organisation, a project. */
+export function nameRule(field: string, value: string): Rule {
+  if (value === '') return [field, false, 'is missing or empty'];
+  const holds = /^[^\p{Cc}]+$/u.test(value) && Array.from(value).length <= longestName;
+  return [field, holds, `expected 1 to ${longestName} characters, none of them a control character`];
+}
+
+/** A name as host names are made of: what Kubernetes takes for a pod or a namespace. */
+export function labelRule(field: string, value: string): Rule {
+  if (value === '') return [field, false, 'is missing or empty'];
+  const holds = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(value);
+  const expected = 'expected 1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit';
+  return [field, holds, `is ${quoted(value)}, ${expected}`];
+}
+
+/** Free text, which may be empty. */
+export function descriptionRule(value: string, field = 'description', longest = longestDescription): Rule {
+  return [field, value.length <= longest, `has ${value.length} characters, expected at most ${longest}`];
+}
+
+/** The value of an enum: any but the one that stands for "not given". `names` are those that make sense. */
+export function enumRule(field: string, value: unknown, names: readonly string[]): Rule {
+  const given = typeof value === 'string' && !value.endsWith('_UNSPECIFIED');
+  const found = given || typeof value === 'number' ? `is ${String(value)}` : 'is missing';
+  return [field, given && names.includes(value), `${found}, expected ${oneOf(names)}`];
+}
+
+/** A whole number from `least` to `most`. */
+export function rangeRule(field: string, value: number | bigint, least: number, most: number): Rule {
+  return [field, value >= least && value <= most, `is ${value}, expected ${least} to ${most}`];
+}
+
+/** Filters of a list by name; an empty one filters nothing. */
+export function filterRules(filters: Readonly<Record<string, string>>): Rule[] {
+  return Object.entries(filters)
+    .filter(([, value]) => value !== '')
+    .map(([field, value]) => nameRule(field, value));
+}
+
+/** A filter by the id of something; no resource can match one that is no id at all, so it is a mistake. */
+export function idFilterRule(field: string, value: string): Rule {
+  return [field, value === '' || isId(value), `is ${quoted(value)}, which is no id`];
+}
+
+/** A filter by an enum; the value for "not given" filters nothing. */
+export function enumFilterRule(field: string, value: unknown, names: readonly string[]): Rule {
+  return value === `${field.toUpperCase()}_UNSPECIFIED` ? [field, true, ''] : enumRule(field, value, names);
+}
+
+/** `A, B or C` */
+export function oneOf(names: readonly string[]): string {
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+}
