@@ -4,6 +4,7 @@
  */
 import { startChainFire } from './chainfire.js';
 import type { RunningService, StartOptions } from './lib/service.js';
+import { startPlasmaVmc } from './plasmavmc.js';
 import { startPrismNet } from './prismnet.js';
 
 /** One service of PhotonCloud. */
@@ -21,5 +22,6 @@ export interface ServiceEntry {
 
 export const services: readonly ServiceEntry[] = [
   { name: 'chainfire', httpPort: 8081, grpcPort: 50051, package: 'chainfire.v1', start: startChainFire },
+  { name: 'plasmavmc', httpPort: 8084, grpcPort: 50054, package: 'plasmavmc.v1', start: startPlasmaVmc },
   { name: 'prismnet', httpPort: 8087, grpcPort: 50057, package: 'prismnet.v1', start: startPrismNet },
 ];
