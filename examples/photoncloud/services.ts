@@ -3,6 +3,7 @@
  * One process may start them all, on one database.
  */
 import { startChainFire } from './chainfire.js';
+import { startK8sHost } from './k8shost.js';
 import type { RunningService, StartOptions } from './lib/service.js';
 import { startPlasmaVmc } from './plasmavmc.js';
 import { startPrismNet } from './prismnet.js';
@@ -23,5 +24,6 @@ export interface ServiceEntry {
 export const services: readonly ServiceEntry[] = [
   { name: 'chainfire', httpPort: 8081, grpcPort: 50051, package: 'chainfire.v1', start: startChainFire },
   { name: 'plasmavmc', httpPort: 8084, grpcPort: 50054, package: 'plasmavmc.v1', start: startPlasmaVmc },
+  { name: 'k8shost', httpPort: 8085, grpcPort: 50055, package: 'k8shost.v1', start: startK8sHost },
   { name: 'prismnet', httpPort: 8087, grpcPort: 50057, package: 'prismnet.v1', start: startPrismNet },
 ];

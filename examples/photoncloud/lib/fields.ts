@@ -60,6 +60,20 @@ export function enumFilterRule(field: string, value: unknown, names: readonly st
   return value === `${field.toUpperCase()}_UNSPECIFIED` ? [field, true, ''] : enumRule(field, value, names);
 }
 
+/** Labels of a resource, or a selector of them: at most 64, keys of 1 to 253 characters, values of at most 63. */
+export function labelsRule(field: string, labels: Readonly<Record<string, string>>): Rule {
+  const entries = Object.entries(labels);
+  if (entries.length > 64) return [field, false, `has ${entries.length} entries, expected at most 64`];
+  const bad = entries.find(([key, value]) => key === '' || key.length > 253 || value.length > 63);
+  if (bad === undefined) return [field, true, ''];
+  return [field, false, `has ${quoted(bad[0])}, expected a key of 1 to 253 characters with a value of at most 63`];
+}
+
+/** Whether labels have all that a selector asks for. */
+export function matches(labels: Readonly<Record<string, string>>, selector: Readonly<Record<string, string>>): boolean {
+  return Object.entries(selector).every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
+}
+
 /** `A, B or C` */
 export function oneOf(names: readonly string[]): string {
   return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;

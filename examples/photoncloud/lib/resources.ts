@@ -53,6 +53,8 @@ export interface ResourceKind<T extends Resource> {
   readonly changeable: readonly (keyof T & string)[];
   /** Fields that are chosen at creation and stay. What is in neither list is the service's own and ignored in a patch. */
   readonly fixed: readonly (keyof T & string)[];
+  /** How many bytes the service adds to each at most when it lists them. Default: none. */
+  readonly addedBytes?: number;
   /** Rules that hold for a resource by itself, after its creation and after each patch. */
   readonly rules?: (fields: Fields<T>) => readonly Rule[];
 }
@@ -135,6 +137,20 @@ export class ResourceTable<T extends Resource> {
     return value === undefined ? undefined : Number(value);
   }
 
+  /** The lowest number from `least` on that no resource of these filters has in a column; undefined above `most`. */
+  lowestFree(column: string, least: number, most: number, filters: Filters = {}): number | undefined {
+    const { where, values } = whereOf(filters);
+    const taken = `FROM ${this.kind.table} WHERE ${where} AND ${column} IS NOT NULL`;
+    const found = this.#database.get<{ n: bigint }>(
+      `SELECT min(n) AS n FROM (SELECT ? AS n UNION ALL SELECT ${column} + 1 ${taken})
+       WHERE n NOT IN (SELECT ${column} ${taken})`,
+      least,
+      ...values,
+      ...values,
+    );
+    return Number(found!.n) <= most ? Number(found!.n) : undefined;
+  }
+
   /** A page of the resources whose columns have these values, the oldest first. Empty filters filter nothing. */
   list(request: PageRequest, filters: Filters = {}): { items: T[]; next_page_token: string } {
     const { where, values } = whereOf(filters);
@@ -147,7 +163,7 @@ export class ResourceTable<T extends Resource> {
       after,
       count + 1,
     );
-    const fitting = Math.min(countFitting(sizes), count);
+    const fitting = Math.min(countFitting(sizes, this.kind.addedBytes ?? 0), count);
     const items = this.select(`${where} AND seq > ? ORDER BY seq LIMIT ?`, ...values, after, fitting);
     const more = sizes.length > fitting;
     return { items, next_page_token: more ? writePageToken(query, Buffer.from(`${sizes[fitting - 1]!.seq}`)) : '' };
@@ -261,10 +277,10 @@ function whereOf(filters: Filters): { where: string; values: SqlValue[] } {
   return { where, values: given.map(([, value]) => value!) };
 }
 
-function countFitting(rows: readonly { readonly bytes: bigint }[]): number {
+function countFitting(rows: readonly { readonly bytes: bigint }[], addedBytes: number): number {
   let total = 0;
   // 16 bytes for the tag and length of each in the list.
-  const over = rows.findIndex(({ bytes }) => (total += Number(bytes) + 16) > pageBytes);
+  const over = rows.findIndex(({ bytes }) => (total += Number(bytes) + addedBytes + 16) > pageBytes);
   return over < 0 ? rows.length : Math.max(over, 1);
 }
 
