@@ -5,7 +5,7 @@
 import { status as Status } from '@grpc/grpc-js';
 import type * as message from './k8shost/messages.js';
 import { Pods } from './k8shost/pods.js';
-import { serviceTable, serviceType, withAddress, withEndpoints } from './k8shost/services.js';
+import { serviceTable, serviceType, freeAddress, withEndpoints } from './k8shost/services.js';
 import { quoted, requireFields, ServiceError } from './lib/errors.js';
 import { labelRule } from './lib/fields.js';
 import { startResourceService, type ServiceContext } from './lib/resource-service.js';
@@ -43,7 +43,7 @@ function podHandlers(context: ServiceContext, pods: Pods): ServiceImplementation
         pods.table,
         request,
         { ...fields, phase: 'PENDING', node_name: '', pod_ip: '' },
-        (unplaced) => ({ ...unplaced, node_name: pods.nodeForOneMore() }),
+        () => ({ node_name: pods.nodeForOneMore() }),
       );
       pods.settle();
       return pod;
@@ -86,7 +86,7 @@ function serviceHandlers(context: ServiceContext, pods: Pods): ServiceImplementa
         endpoints: [],
       };
       pods.settle();
-      return context.create(table, request, service, (unplaced) => withAddress(table, unplaced), alive);
+      return context.create(table, request, service, (unplaced) => freeAddress(table, unplaced), alive);
     },
 
     GetService(request: message.NameRequest): message.Service {

@@ -3,8 +3,9 @@
  * `plasmavmc/machines.ts`.
  */
 import { requireFields } from './lib/errors.js';
-import { enumFilterRule, filterRules } from './lib/fields.js';
-import { requireId, startResourceService, type ServiceContext } from './lib/resource-service.js';
+import { enumFilterRule, nameFilterRule } from './lib/fields.js';
+import { requireId } from './lib/resource-handlers.js';
+import { startResourceService, type ServiceContext } from './lib/resource-service.js';
 import type { ReplyStream, RunningService, ServiceImplementation, StartOptions } from './lib/service.js';
 import { Machines, states } from './plasmavmc/machines.js';
 import type * as message from './plasmavmc/messages.js';
@@ -28,7 +29,11 @@ function vmHandlers(context: ServiceContext, machines: Machines): ServiceImpleme
   const { table } = machines;
   return {
     ListVms({ org_id, project_id, state, ...page }: message.ListVmsRequest) {
-      requireFields(...filterRules({ org_id, project_id }), enumFilterRule('state', state, states));
+      requireFields(
+        nameFilterRule('org_id', org_id),
+        nameFilterRule('project_id', project_id),
+        enumFilterRule('state', state, states),
+      );
       machines.settle();
       const wanted = state === 'STATE_UNSPECIFIED' ? '' : state;
       const { items, next_page_token } = table.list(page, { org_id, project_id, state: wanted });

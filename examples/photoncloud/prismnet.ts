@@ -2,11 +2,12 @@
  * PrismNET, PhotonCloud's virtual networks: the RPCs of `protos/prismnet/v1/prismnet.proto`. What all resources have in
  * common is in `lib/resources.ts`; here stands what is true of VPCs and subnets: whose blocks lie where.
  */
-import { badRequest, quoted, requireFields } from './lib/errors.js';
-import { descriptionRule, filterRules, idFilterRule, nameRule, type Rule } from './lib/fields.js';
-import { requireId, requireResource, startResourceService, type ServiceContext } from './lib/resource-service.js';
+import { badRequest, quoted } from './lib/errors.js';
+import { descriptionRule, idFilterRule, nameFilterRule, nameRule, type Rule } from './lib/fields.js';
+import { resourceHandlers, type ResourceApi } from './lib/resource-handlers.js';
+import { startResourceService, type ServiceContext } from './lib/resource-service.js';
 import type { Fields, ResourceTable } from './lib/resources.js';
-import type { RunningService, ServiceImplementation, StartOptions } from './lib/service.js';
+import type { RunningService, StartOptions } from './lib/service.js';
 import {
   addressText,
   blockText,
@@ -28,7 +29,8 @@ export function startPrismNet(options: StartOptions): Promise<RunningService> {
       build: (context) => {
         const vpcs = vpcTable(context);
         const subnets = subnetTable(context);
-        return { handlers: { ...vpcHandlers(context, vpcs, subnets), ...subnetHandlers(context, vpcs, subnets) } };
+        const vpcHandlers = resourceHandlers(context, vpcApi(vpcs, subnets));
+        return { handlers: { ...vpcHandlers, ...resourceHandlers(context, subnetApi(subnets, vpcs)) } };
       },
     },
     options,
@@ -77,63 +79,40 @@ function subnetTable(context: ServiceContext): ResourceTable<message.Subnet> {
   });
 }
 
-function vpcHandlers(
-  context: ServiceContext,
-  vpcs: ResourceTable<message.Vpc>,
+function vpcApi(
+  table: ResourceTable<message.Vpc>,
   subnets: ResourceTable<message.Subnet>,
-): ServiceImplementation['handlers'] {
+): ResourceApi<message.Vpc, message.CreateVpcRequest> {
   return {
-    ListVpcs({ org_id, project_id, ...page }: message.ListVpcsRequest) {
-      requireFields(...filterRules({ org_id, project_id }));
-      const { items, next_page_token } = vpcs.list(page, { org_id, project_id });
-      return { vpcs: items, next_page_token };
-    },
-
-    CreateVpc(request: message.CreateVpcRequest): message.Vpc {
-      const { request_id: _, ...fields } = request;
-      return context.create(vpcs, request, fields);
-    },
-
-    GetVpc: ({ id }: message.IdRequest): message.Vpc => vpcs.get(requireId(id)),
-
-    UpdateVpc({ vpc, update_mask }: message.UpdateVpcRequest): message.Vpc {
-      const change = requireResource('vpc', vpc);
-      return vpcs.patch(change.id, change, update_mask);
-    },
-
-    DeleteVpc: ({ id }: message.IdRequest) => vpcs.delete(requireId(id), [[subnets, 'vpc_id']]),
+    noun: 'Vpc',
+    plural: 'Vpcs',
+    list: 'vpcs',
+    field: 'vpc',
+    table,
+    filters: { org_id: nameFilterRule, project_id: nameFilterRule },
+    fields: (request) => request,
+    users: () => [[subnets, 'vpc_id']],
   };
 }
 
-function subnetHandlers(
-  context: ServiceContext,
+function subnetApi(
+  table: ResourceTable<message.Subnet>,
   vpcs: ResourceTable<message.Vpc>,
-  subnets: ResourceTable<message.Subnet>,
-): ServiceImplementation['handlers'] {
+): ResourceApi<message.Subnet, message.CreateSubnetRequest> {
   return {
-    ListSubnets({ vpc_id, org_id, project_id, ...page }: message.ListSubnetsRequest) {
-      requireFields(idFilterRule('vpc_id', vpc_id), ...filterRules({ org_id, project_id }));
-      const { items, next_page_token } = subnets.list(page, { vpc_id, org_id, project_id });
-      return { subnets: items, next_page_token };
+    noun: 'Subnet',
+    plural: 'Subnets',
+    list: 'subnets',
+    field: 'subnet',
+    table,
+    filters: { vpc_id: idFilterRule, org_id: nameFilterRule, project_id: nameFilterRule },
+    fields: (request) => ({ ...request, org_id: '', project_id: '' }),
+    verify: (subnet, id) => {
+      if (id !== undefined) return; // what has to fit cannot be changed
+      const { org_id, project_id, cidr_block } = vpcs.referred('vpc_id', subnet.vpc_id);
+      requirePlace(table, subnet, parseBlock(cidr_block)!);
+      return { org_id, project_id, gateway_ip: gatewayOf(subnet) };
     },
-
-    CreateSubnet(request: message.CreateSubnetRequest): message.Subnet {
-      const { request_id: _, ...fields } = request;
-      return context.create(subnets, request, { ...fields, org_id: '', project_id: '' }, (subnet) => {
-        const { org_id, project_id, cidr_block } = vpcs.referred('vpc_id', subnet.vpc_id);
-        requirePlace(subnets, subnet, parseBlock(cidr_block)!);
-        return { ...subnet, org_id, project_id, gateway_ip: gatewayOf(subnet) };
-      });
-    },
-
-    GetSubnet: ({ id }: message.IdRequest): message.Subnet => subnets.get(requireId(id)),
-
-    UpdateSubnet({ subnet, update_mask }: message.UpdateSubnetRequest): message.Subnet {
-      const change = requireResource('subnet', subnet);
-      return subnets.patch(change.id, change, update_mask);
-    },
-
-    DeleteSubnet: ({ id }: message.IdRequest) => subnets.delete(requireId(id)),
   };
 }
 

@@ -52,8 +52,8 @@ export function serviceTable(context: ServiceContext): ResourceTable<Service> {
   });
 }
 
-/** The service with an address that is free, and a port on the nodes if its type asks for one. */
-export function withAddress(table: ResourceTable<Service>, service: Fields<Service>): Fields<Service> {
+/** An address that is free, and a port on the nodes if the type asks for one. */
+export function freeAddress(table: ResourceTable<Service>, service: Fields<Service>): Partial<Service> {
   const number = table.lowestFree('cluster_number', firstClusterNumber, lastClusterNumber);
   const wantsPort = service.service_type !== 'ClusterIP';
   const port = wantsPort ? table.lowestFree('node_port', firstNodePort, lastNodePort) : 0;
@@ -61,7 +61,7 @@ export function withAddress(table: ResourceTable<Service>, service: Fields<Servi
     throw new ServiceError(Status.RESOURCE_EXHAUSTED, 'all addresses or node ports are taken; delete some services');
   }
   const cluster_ip = `10.${96 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`;
-  return { ...service, cluster_ip, node_port: port };
+  return { cluster_ip, node_port: port };
 }
 
 /** The services with where their pods listen now. */

@@ -43,11 +43,9 @@ export function rangeRule(field: string, value: number | bigint, least: number, 
   return [field, value >= least && value <= most, `is ${value}, expected ${least} to ${most}`];
 }
 
-/** Filters of a list by name; an empty one filters nothing. */
-export function filterRules(filters: Readonly<Record<string, string>>): Rule[] {
-  return Object.entries(filters)
-    .filter(([, value]) => value !== '')
-    .map(([field, value]) => nameRule(field, value));
+/** A filter of a list by name; an empty one filters nothing. */
+export function nameFilterRule(field: string, value: string): Rule {
+  return value === '' ? [field, true, ''] : nameRule(field, value);
 }
 
 /** A filter by the id of something; no resource can match one that is no id at all, so it is a mistake. */

@@ -1,7 +1,6 @@
 /** Starting a service that keeps resources: what it needs is put together here, once for all of them. */
 import { systemClock, type Clock } from './clock.js';
 import type { Database } from './database.js';
-import { requireFields } from './errors.js';
 import { logToStderr, serve } from './grpc.js';
 import { RequestIds } from './request-ids.js';
 import { ResourceTable, type Fields, type Resource, type ResourceKind } from './resources.js';
@@ -47,20 +46,20 @@ export class ServiceContext {
 
   /**
    * Answers a request that creates: checks the fields, then adds the resource, once for each request id. `verify` may
-   * refuse what is right by itself but does not fit to what is there; it runs in the transaction.
+   * refuse what is right by itself but does not fit to what is there, or fill in fields; it and `answer`, which makes the
+   * reply, run in the transaction.
    */
   create<T extends Resource>(
     table: ResourceTable<T>,
     request: CreateRequest,
     fields: Fields<T>,
-    verify: (fields: Fields<T>) => Fields<T> | void = () => undefined,
+    verify: (fields: Fields<T>) => Partial<T> | void = () => undefined,
     answer: (resource: T) => T = (resource) => resource,
   ): T {
     table.check(fields);
-    return this.once(`Create ${table.kind.table}`, request, table, () => {
-      const verified = verify(fields) ?? fields;
-      return answer(table.insert(verified));
-    });
+    return this.once(`Create ${table.kind.table}`, request, table, () =>
+      answer(table.insert({ ...fields, ...verify(fields) })),
+    );
   }
 
   /** Does `work` once for each request id. */
@@ -86,16 +85,4 @@ export async function startResourceService(
     close();
     throw error;
   }
-}
-
-/** Throws INVALID_ARGUMENT if an id in a request is empty. */
-export function requireId(id: string, field = 'id'): string {
-  requireFields([field, id !== '', 'is missing or empty']);
-  return id;
-}
-
-/** The resource in a request that changes one; INVALID_ARGUMENT if it or its id is missing. */
-export function requireResource<T extends Resource>(field: string, resource: T | null): T {
-  requireId(resource?.id ?? '', `${field}.id`);
-  return resource!;
 }

@@ -171,16 +171,15 @@ export class ResourceTable<T extends Resource> {
 
   /**
    * Changes the fields that the mask names to what `change` has, and answers the resource. Without a mask it is those
-   * that `change` sets; `*` stands for all. `verify` may refuse what would come out.
+   * that `change` sets; `*` stands for all. `verify` may refuse what would come out, or fill in what follows from it.
    */
-  patch(id: string, change: T, mask: FieldMask | null, verify: (next: T, before: T) => void = () => undefined): T {
+  patch(id: string, change: T, mask: FieldMask | null, verify: (next: T) => Partial<T> | void = () => undefined): T {
     return this.#database.transaction(() => {
       const before = this.get(id);
       const next = { ...before, ...this.#changes(before, change, mask?.paths ?? []) };
       if (isDeepStrictEqual(next, before)) return before;
       this.check(next);
-      verify(next, before);
-      return this.replace(next);
+      return this.replace({ ...next, ...verify(next) });
     });
   }
 
