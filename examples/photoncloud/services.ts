@@ -3,6 +3,7 @@
  * One process may start them all, on one database.
  */
 import { startChainFire } from './chainfire.js';
+import { startDeployer } from './deployer.js';
 import { startFiberLb } from './fiberlb.js';
 import { startK8sHost } from './k8shost.js';
 import type { RunningService, StartOptions } from './lib/service.js';
@@ -28,4 +29,5 @@ export const services: readonly ServiceEntry[] = [
   { name: 'k8shost', httpPort: 8085, grpcPort: 50055, package: 'k8shost.v1', start: startK8sHost },
   { name: 'prismnet', httpPort: 8087, grpcPort: 50057, package: 'prismnet.v1', start: startPrismNet },
   { name: 'fiberlb', httpPort: 8090, grpcPort: 50060, package: 'fiberlb.v1', start: startFiberLb },
+  { name: 'deployer', httpPort: 8091, grpcPort: 50061, package: 'deployer.v1', start: startDeployer },
 ];

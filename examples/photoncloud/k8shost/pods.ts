@@ -7,7 +7,7 @@ import { Agenda } from '../lib/agenda.js';
 import { Bell } from '../lib/bell.js';
 import { millisecondsOf, timestampOf } from '../lib/clock.js';
 import { ServiceError } from '../lib/errors.js';
-import { labelRule, labelsRule, type Rule } from '../lib/fields.js';
+import { imageRule, labelRule, labelsRule, type Rule } from '../lib/fields.js';
 import type { ServiceContext } from '../lib/resource-service.js';
 import type { Fields, ResourceTable } from '../lib/resources.js';
 import type { ReplyStream } from '../lib/service.js';
@@ -218,11 +218,6 @@ function addressNumber(ip: string): number | null {
   if (ip === '') return null;
   const [third, fourth] = ip.split('.').slice(2).map(Number) as [number, number];
   return (third % 16) * 256 + fourth;
-}
-
-function imageRule(image: string): Rule {
-  if (image === '') return ['image', false, 'is missing or empty, expected one such as nginx:1.27'];
-  return ['image', /^[!-~]{1,512}$/.test(image), 'expected 1 to 512 visible ASCII characters, such as nginx:1.27'];
 }
 
 function commandRule({ command, args }: Fields<Pod>): Rule {

@@ -31,6 +31,12 @@ export function descriptionRule(value: string, field = 'description', longest = 
   return [field, value.length <= longest, `has ${value.length} characters, expected at most ${longest}`];
 }
 
+/** The name of an image that machines or containers are made of. */
+export function imageRule(image: string): Rule {
+  if (image === '') return ['image', false, 'is missing or empty, expected one such as nginx:1.27'];
+  return ['image', /^[!-~]{1,512}$/.test(image), 'expected 1 to 512 visible ASCII characters, such as nginx:1.27'];
+}
+
 /** The value of an enum: any but the one that stands for "not given". `names` are those that make sense. */
 export function enumRule(field: string, value: unknown, names: readonly string[]): Rule {
   const given = typeof value === 'string' && !value.endsWith('_UNSPECIFIED');
