@@ -15,8 +15,8 @@ import type { Fields, Resource, ResourceTable } from './lib/resources.js';
 import type { RunningService, StartOptions } from './lib/service.js';
 
 /** So that one evaluation looks at so much and no more. */
-const mostPolicies = 200;
-const mostRules = 50;
+const mostPolicies = 100;
+const mostRules = 20;
 
 /** Starts FiberLB; resolves when it listens. */
 export function startFiberLb(options: StartOptions): Promise<RunningService> {

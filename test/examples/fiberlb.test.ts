@@ -613,19 +613,19 @@ void t.test('a mask can clear what may be empty', async (test) => {
 void t.test('so many policies and rules, and no more', async (test) => {
   const { client, ...running } = await startTestService(test, ...service);
   const ids = await furnish({ client, ...running });
-  for (let n = 1; n < 200; n++)
+  for (let n = 1; n < 100; n++)
     await client.call('CreateL7Policy', { name: `p${n}`, listener_id: ids.listener, action: 'REJECT' });
   test.match(
     await refusal(client.call('CreateL7Policy', { name: 'one more', listener_id: ids.listener, action: 'REJECT' })),
     {
       code: 'RESOURCE_EXHAUSTED',
-      message: 'a listener has at most 200 L7 policies; delete one',
+      message: 'a listener has at most 100 L7 policies; delete one',
     },
   );
   const rule = { policy_id: ids.policy, type: 'HOST', compare: 'EQUALS', value: 'a' };
-  for (let n = 0; n < 50; n++) await client.call('CreateL7Rule', rule);
+  for (let n = 0; n < 20; n++) await client.call('CreateL7Rule', rule);
   test.match(await refusal(client.call('CreateL7Rule', rule)), {
-    message: 'an L7 policy has at most 50 L7 rules; delete one',
+    message: 'an L7 policy has at most 20 L7 rules; delete one',
   });
 });
 

@@ -182,7 +182,7 @@ export class Rollouts {
       return this.#start(each, atMs);
     });
     const [updating, updated] = [countOf(machines, 'UPDATING'), countOf(machines, 'UPDATED')];
-    const state = updated === machines.length ? 'SUCCEEDED' : rollout.state;
+    const state = updated === machines.length && rollout.state !== 'CANCELLED' ? 'SUCCEEDED' : rollout.state;
     return this.table.replace({ ...rollout, machines, total: machines.length, updating, updated, state }, atMs);
   }
 

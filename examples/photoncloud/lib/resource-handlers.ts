@@ -76,9 +76,12 @@ export function resourceHandlers<T extends Resource, Create extends CreateReques
     },
 
     [`Create${noun}`](request: Create): T {
-      if (parent !== undefined) parentOf(request as unknown as Request);
       const { request_id: _, ...described } = request;
-      const verify = (next: Fields<T>): Partial<T> | void => api.verify?.(next, undefined);
+      // In the transaction, so that a repeat answers as the first did even where the parent is gone by now.
+      const verify = (next: Fields<T>): Partial<T> | void => {
+        parentOf(request as unknown as Request);
+        return api.verify?.(next, undefined);
+      };
       return context.create(table, request, api.fields(described), verify, answer);
     },
 
