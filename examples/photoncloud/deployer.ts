@@ -7,7 +7,7 @@ import { machineStates, machineTable, phoneHome, settled } from './deployer/mach
 import type * as message from './deployer/messages.js';
 import { Rollouts } from './deployer/rollouts.js';
 import { quoted, requireFields, ServiceError } from './lib/errors.js';
-import { enumFilterRule } from './lib/fields.js';
+import { enumFilterRule } from './lib/rules.js';
 import { requireId } from './lib/resource-handlers.js';
 import { startResourceService, type ServiceContext } from './lib/resource-service.js';
 import type { PageRequest, ResourceTable } from './lib/resources.js';
@@ -56,7 +56,7 @@ function machineHandlers(
     UpdateMachine({ machine, update_mask }: message.UpdateMachineRequest): message.Machine {
       const id = requireId(machine?.id ?? '', 'machine.id');
       rollouts.settle();
-      return machines.patch(id, machine!, update_mask, settled);
+      return machines.patch(id, machine!, update_mask, (next) => settled(context, next));
     },
 
     DeleteMachine({ id }: message.IdRequest) {

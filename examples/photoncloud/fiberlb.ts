@@ -8,7 +8,7 @@ import { firstMatch, readRequest } from './fiberlb/evaluate.js';
 import type * as message from './fiberlb/messages.js';
 import { fiberLbTables, type Tables } from './fiberlb/tables.js';
 import { badRequest, ServiceError } from './lib/errors.js';
-import { idFilterRule, nameFilterRule } from './lib/fields.js';
+import { idFilterRule, nameFilterRule } from './lib/rules.js';
 import { requireId, resourceHandlers, type ResourceApi } from './lib/resource-handlers.js';
 import { startResourceService, type CreateRequest } from './lib/resource-service.js';
 import type { Fields, Resource, ResourceTable } from './lib/resources.js';

@@ -7,7 +7,7 @@ import type * as message from './k8shost/messages.js';
 import { Pods } from './k8shost/pods.js';
 import { serviceTable, serviceType, freeAddress, withEndpoints } from './k8shost/services.js';
 import { quoted, requireFields, ServiceError } from './lib/errors.js';
-import { labelRule } from './lib/fields.js';
+import { labelRule } from './lib/rules.js';
 import { startResourceService, type ServiceContext } from './lib/resource-service.js';
 import type { Resource, ResourceTable } from './lib/resources.js';
 import type { ReplyStream, RunningService, ServiceImplementation, StartOptions } from './lib/service.js';

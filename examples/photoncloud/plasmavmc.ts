@@ -3,7 +3,7 @@
  * `plasmavmc/machines.ts`.
  */
 import { requireFields } from './lib/errors.js';
-import { enumFilterRule, nameFilterRule } from './lib/fields.js';
+import { enumFilterRule, nameFilterRule } from './lib/rules.js';
 import { requireId } from './lib/resource-handlers.js';
 import { startResourceService, type ServiceContext } from './lib/resource-service.js';
 import type { ReplyStream, RunningService, ServiceImplementation, StartOptions } from './lib/service.js';

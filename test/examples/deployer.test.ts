@@ -10,7 +10,7 @@ import {
   temporaryFile,
   until,
   type RunningTestService,
-} from '../support/photoncloud.js';
+} from '../support/resource-service.js';
 
 const service = ['deployer', 'DeployerService'] as const;
 const none = '01jz4q0v7m9k3c5x8w2n6t1r0a';
@@ -126,9 +126,9 @@ void t.test('machines by REST', async (test) => {
   test.match(await running.client.call('UpdateMachine', cleared), {
     role: '',
     labels: {},
-    config: { stringValue: '' },
     state: 'DISCOVERED',
   });
+  await running.table(test, [['GET /api/v1/machines/m0', undefined, 200, { role: '', config: '' }]]);
   test.same(running.log, []);
 });
 

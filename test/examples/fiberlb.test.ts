@@ -14,7 +14,7 @@ import {
   until,
   type RestCase,
   type RunningTestService,
-} from '../support/photoncloud.js';
+} from '../support/resource-service.js';
 
 const service = ['fiberlb', 'FiberLbService'] as const;
 const none = '01jz4q0v7m9k3c5x8w2n6t1r0a';

@@ -9,7 +9,7 @@ import {
   temporaryFile,
   until,
   type RunningTestService,
-} from '../support/photoncloud.js';
+} from '../support/resource-service.js';
 
 const service = ['k8shost', 'K8sHostService'] as const;
 const pod = { name: 'web', namespace: 'shop', image: 'nginx:1.27' };

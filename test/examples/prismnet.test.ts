@@ -10,7 +10,7 @@ import {
   startTestService,
   temporaryFile,
   type RestCase,
-} from '../support/photoncloud.js';
+} from '../support/resource-service.js';
 
 const service = ['prismnet', 'PrismNetService'] as const;
 const none = '01jz4q0v7m9k3c5x8w2n6t1r0a';

@@ -100,6 +100,7 @@ void t.test('each line runs against ChainFire', async (t) => {
   for (const [index, { parts }] of proxy.prepared.listeners.entries()) {
     const url = proxy.urls[index]!;
     for (const { config: mount, bindings } of parts) {
+      if (!mount.services?.includes('chainfire.v1')) continue;
       for (const binding of bindings) {
         const line = curlLine(binding, `${url}${mount.prefix}`);
         const [, ...args] = words(line);

@@ -4,17 +4,16 @@ import { isDeepStrictEqual } from 'node:util';
 import { status as Status } from '@grpc/grpc-js';
 import { millisecondsOf, timestampOf } from '../lib/clock.js';
 import { quoted, requireFields, ServiceError } from '../lib/errors.js';
-import { labelsRule, nameRule, rangeRule, type Rule } from '../lib/fields.js';
+import { labelsRule, nameRule, rangeRule, type Rule } from '../lib/rules.js';
 import type { ServiceContext } from '../lib/resource-service.js';
 import type { Fields, ResourceTable } from '../lib/resources.js';
-import type { Machine, PhoneHomeRequest } from './messages.js';
+import type { Machine, PhoneHomeRequest, Value } from './messages.js';
 
 export const machineStates = ['DISCOVERED', 'READY', 'UPDATING'];
 
 const mostMachines = 10_000;
 const mostAddresses = 64;
 const largestJson = 64 * 1024;
-const noConfig = { stringValue: '' };
 
 export function machineTable(context: ServiceContext): ResourceTable<Machine> {
   return context.table<Machine>('Machine', {
@@ -45,7 +44,14 @@ export function phoneHome(context: ServiceContext, table: ResourceTable<Machine>
     const told = { hostname, addresses, hardware: request.hardware ?? known?.hardware ?? null };
     const seen = { ...told, last_seen_at: timestampOf(now) };
     if (known === undefined) {
-      const unassigned = { role: '', config: noConfig, labels: {}, state: 'DISCOVERED', image: '', rollout_id: '' };
+      const unassigned = {
+        role: '',
+        config: noConfig(context),
+        labels: {},
+        state: 'DISCOVERED',
+        image: '',
+        rollout_id: '',
+      };
       table.check({ ...unassigned, ...seen });
       if (table.number('count(*)', 'TRUE')! < mostMachines) return table.insert({ ...unassigned, ...seen }, id);
       throw new ServiceError(Status.RESOURCE_EXHAUSTED, `there are ${mostMachines} machines; delete some`);
@@ -58,8 +64,13 @@ export function phoneHome(context: ServiceContext, table: ResourceTable<Machine>
 }
 
 /** What follows from a change: how the machine stands, and that there is some configuration, be it empty. */
-export function settled({ state, role, config }: Machine): Partial<Machine> {
-  return { state: state === 'UPDATING' ? state : restState(role), config: config ?? noConfig };
+export function settled(context: ServiceContext, { state, role, config }: Machine): Partial<Machine> {
+  return { state: state === 'UPDATING' ? state : restState(role), config: config ?? noConfig(context) };
+}
+
+/** An empty string, as a google.protobuf.Value: field 3, of length 0. */
+function noConfig(context: ServiceContext): Value {
+  return context.schema.codec<Value>('google.protobuf.Value').decode(Buffer.of(0x1a, 0));
 }
 
 /** How a machine stands that is not in a rollout just now. */

@@ -9,7 +9,7 @@ import { Agenda } from '../lib/agenda.js';
 import { Bell } from '../lib/bell.js';
 import { millisecondsOf, timestampOf } from '../lib/clock.js';
 import { badRequest, quoted, requireFields, ServiceError } from '../lib/errors.js';
-import { imageRule, labelsRule, matches, nameRule, rangeRule } from '../lib/fields.js';
+import { imageRule, labelsRule, matches, nameRule, rangeRule } from '../lib/rules.js';
 import type { ServiceContext } from '../lib/resource-service.js';
 import type { ResourceTable } from '../lib/resources.js';
 import type { ReplyStream } from '../lib/service.js';

@@ -1,7 +1,7 @@
 /** What a certificate in PEM says of itself, and whether a private key is its own. */
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { timestampOf } from '../lib/clock.js';
-import type { Rule } from '../lib/fields.js';
+import type { Rule } from '../lib/rules.js';
 import type { Fields } from '../lib/resources.js';
 import type { Certificate } from './messages.js';
 

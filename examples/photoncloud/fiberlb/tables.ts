@@ -1,7 +1,7 @@
 /** The eight kinds of resources of FiberLB: their columns and the rules that each holds by itself. */
 import { isIP } from 'node:net';
 import { quoted } from '../lib/errors.js';
-import { enumRule, nameRule, rangeRule, type Rule } from '../lib/fields.js';
+import { enumRule, nameRule, rangeRule, type Rule } from '../lib/rules.js';
 import type { ServiceContext } from '../lib/resource-service.js';
 import type { Resource, ResourceKind, ResourceTable } from '../lib/resources.js';
 import { pemRules } from './certificates.js';

@@ -7,7 +7,7 @@ import { Agenda } from '../lib/agenda.js';
 import { Bell } from '../lib/bell.js';
 import { millisecondsOf, timestampOf } from '../lib/clock.js';
 import { ServiceError } from '../lib/errors.js';
-import { imageRule, labelRule, labelsRule, type Rule } from '../lib/fields.js';
+import { imageRule, labelRule, labelsRule, type Rule } from '../lib/rules.js';
 import type { ServiceContext } from '../lib/resource-service.js';
 import type { Fields, ResourceTable } from '../lib/resources.js';
 import type { ReplyStream } from '../lib/service.js';

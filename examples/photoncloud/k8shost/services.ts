@@ -1,7 +1,7 @@
 /** Services: an address for the pods that a selector finds. Which pods those are is looked up whenever one is read. */
 import { status as Status } from '@grpc/grpc-js';
 import { quoted, ServiceError } from '../lib/errors.js';
-import { labelRule, labelsRule, matches, oneOf, rangeRule } from '../lib/fields.js';
+import { labelRule, labelsRule, matches, oneOf, rangeRule } from '../lib/rules.js';
 import type { ServiceContext } from '../lib/resource-service.js';
 import type { Fields, ResourceTable } from '../lib/resources.js';
 import type { Service } from './messages.js';

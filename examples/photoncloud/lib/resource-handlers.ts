@@ -4,7 +4,7 @@
  */
 import { status as Status } from '@grpc/grpc-js';
 import { quoted, requireFields, ServiceError } from './errors.js';
-import type { Rule } from './fields.js';
+import type { Rule } from './rules.js';
 import type { CreateRequest, ServiceContext } from './resource-service.js';
 import type { FieldMask, Fields, PageRequest, Resource, ResourceTable, UserTable } from './resources.js';
 import type { ServiceImplementation } from './service.js';

@@ -11,7 +11,7 @@ import { status as Status } from '@grpc/grpc-js';
 import { timestampOf, type Clock, type Timestamp } from './clock.js';
 import type { Database, SqlValue } from './database.js';
 import { badRequest, quoted, requireFields, ServiceError } from './errors.js';
-import type { Rule } from './fields.js';
+import type { Rule } from './rules.js';
 import { maxMessageBytes } from './grpc.js';
 import { newId } from './ids.js';
 import { readPageSize, readPageToken, writePageToken } from './paging.js';

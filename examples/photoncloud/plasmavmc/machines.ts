@@ -9,7 +9,7 @@ import { Agenda } from '../lib/agenda.js';
 import { Bell } from '../lib/bell.js';
 import { millisecondsOf, timestampOf, type Timestamp } from '../lib/clock.js';
 import { ServiceError } from '../lib/errors.js';
-import { enumRule, nameRule, rangeRule } from '../lib/fields.js';
+import { enumRule, nameRule, rangeRule } from '../lib/rules.js';
 import type { ServiceContext } from '../lib/resource-service.js';
 import type { ResourceTable } from '../lib/resources.js';
 import type { State, Vm, VmEvent } from './messages.js';
