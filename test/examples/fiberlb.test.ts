@@ -307,6 +307,12 @@ void t.test('every kind of resource: created, read, listed, changed, deleted', a
       /^the load balancer has a listener at port 443 already$/,
     ],
     [`PATCH /api/v1/listeners/${ids.tcp}`, { port: 443 }, 409, 'ALREADY_EXISTS'],
+    [
+      `PATCH /api/v1/listeners/${ids.listener}`,
+      { default_pool_id: '', certificate_id: '' },
+      200,
+      { default_pool_id: '', certificate_id: '' },
+    ],
     [`PATCH /api/v1/listeners/${ids.tcp}`, { default_pool_id: ids.foreign }, 400, /another load balancer/],
     [
       `PATCH /api/v1/certificates/${ids.certificate}`,

@@ -217,7 +217,8 @@ export async function startTestService(
         const mounted = safe && index % 2 === 1;
         const answer = await (mounted ? rest(line.replace(' ', ` /${name}`), body, proxy.urls[1]) : rest(line, body));
         const title = `${line} ${body === undefined ? '' : JSON.stringify(body).slice(0, 100)}`;
-        test.equal(answer.status, status, `${title}: ${answer.text.slice(0, 300)}`);
+        const answered = answer.status === status ? '' : `: ${answer.text.slice(0, 300)}`;
+        test.equal(answer.status, status, `${title}${answered}`);
         const { data, error, meta } = answer.json as { data?: object; error?: Record<string, string>; meta: object };
         test.ok(meta, title);
         if (typeof expected === 'string') test.equal(error?.['code'], expected, title);
