@@ -18,7 +18,9 @@ import {
 import { watch } from './chainfire/watch.js';
 import { systemClock, timestampOf } from './lib/clock.js';
 import { quoted, requireFields, ServiceError } from './lib/errors.js';
+import type { Rule } from './lib/fields.js';
 import { logToStderr, maxMessageBytes, serve } from './lib/grpc.js';
+import { keyRules, prefixRule } from './lib/keys.js';
 import { readPageSize, readPageToken, writePageToken } from './lib/paging.js';
 import { RequestIds } from './lib/request-ids.js';
 import { type Codec, Schema } from './lib/schema.js';
@@ -36,7 +38,6 @@ const serviceName = 'chainfire.v1.ChainFireService';
 
 /** Room that is left in a message beside its values: keys, numbers, a page token. */
 const overheadBytes = 8 * 1024;
-const maxKeyBytes = 2048;
 /** So that whatever holds a value fits into a message of the size that clients take by default. */
 const maxValueBytes = maxMessageBytes - overheadBytes;
 /** A hundred years: a lease beyond that is a slip of the keyboard. */
@@ -157,20 +158,6 @@ function clusterHandlers(
       return { deleted: true };
     },
   };
-}
-
-type Rule = readonly [field: string, holds: boolean, description: string];
-
-function keyRules(key: string): Rule[] {
-  const tooLong = `is longer than ${maxKeyBytes} bytes`;
-  return [
-    ['key', key !== '', 'is empty, expected at least one character'],
-    ['key', Buffer.byteLength(key) <= maxKeyBytes, tooLong],
-  ];
-}
-
-function prefixRule(prefix: string): Rule {
-  return ['prefix', Buffer.byteLength(prefix) <= maxKeyBytes, `is longer than ${maxKeyBytes} bytes, which no key is`];
 }
 
 function putRules({ value, lease_ttl_seconds: ttl = 1n, expected_version: expected = 0n }: message.PutRequest): Rule[] {

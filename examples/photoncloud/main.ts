@@ -1,25 +1,24 @@
 /**
  * `npm start`: PhotonCloud's reference services, each a gRPC server of its own, and photongate in front of them.
  *
- *   npm start -- [--host ADDRESS] [--data-dir FOLDER]
+ *   npm start -- [--host ADDRESS] [--data-dir FOLDER] [--seed]
  */
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { ConfigError, curlLine, loadConfig, type RunningProxy, startProxy } from '../../lib/index.js';
-import { Database } from './lib/database.js';
-import type { RunningService } from './lib/service.js';
-import { services } from './services.js';
+import { ConfigError } from '../../lib/index.js';
+import { type PhotonCloud, startCloud } from './cloud.js';
+import { seed } from './seed.js';
 
-const usage = `usage: npm start -- [--host ADDRESS] [--data-dir FOLDER]
+const usage = `usage: npm start -- [--host ADDRESS] [--data-dir FOLDER] [--seed]
 
-  --host ADDRESS     where the REST API listens; 0.0.0.0 for other machines  [default: 127.0.0.1]
+  --host ADDRESS     where the REST APIs listen; 0.0.0.0 for other machines  [default: 127.0.0.1]
   --data-dir FOLDER  where the services keep their data  [default: data]
+  --seed             put sample data into each service, where it is not there yet
 `;
 
 interface Settings {
   readonly host: string;
   readonly dataDir: string;
+  readonly seed: boolean;
 }
 
 /** Undefined where only the usage was asked for. */
@@ -29,40 +28,34 @@ function settingsOf(args: string[]): Settings | undefined {
     options: {
       host: { type: 'string', default: '127.0.0.1' },
       'data-dir': { type: 'string', default: 'data' },
+      seed: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return undefined;
-  return { host: values.host, dataDir: values['data-dir'] };
+  return { host: values.host, dataDir: values['data-dir'], seed: values.seed };
 }
 
-async function startServices(database: Database): Promise<RunningService[]> {
-  const running: RunningService[] = [];
-  for (const { grpcPort, start } of services) {
-    running.push(await start({ host: '127.0.0.1', port: grpcPort, database }));
-  }
-  return running;
-}
+/** A table of the services, then where to look. */
+function announcement({ services, url }: PhotonCloud, dataDir: string): string {
+  const rows = [
+    ['SERVICE', 'REST', 'gRPC', `BELOW ${url}`],
+    ...services.map(({ name, url, grpcPort }) => [name, url, `127.0.0.1:${grpcPort}`, `/${name}`]),
+  ];
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const table = rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ')}`.trimEnd());
+  const chainfire = services[0]!.url;
+  return `PhotonCloud is up, its data in ${dataDir}.
 
-/** The configuration of the file, on another address if asked for. */
-function startGate(host: string): Promise<RunningProxy> {
-  const file = fileURLToPath(new URL('photongate.yaml', import.meta.url));
-  const config = loadConfig({ file });
-  return startProxy({ ...config, listeners: config.listeners.map((listener) => ({ ...listener, host })) });
-}
+${table.join('\n')}
 
-function announce(proxy: RunningProxy): void {
-  proxy.prepared.listeners.forEach(({ parts }, index) => {
-    const url = proxy.urls[index]!;
-    console.log(`photongate: listening on ${url}\n`);
-    for (const { config, bindings } of parts) {
-      for (const binding of bindings) {
-        if (binding.index === 0) console.log(`  ${curlLine(binding, `${url}${config.prefix}`)}`);
-      }
-    }
-    console.log(`  curl ${url}/health\n`);
-  });
-  console.log('Ctrl-C stops everything.');
+Each URL has /docs (to try calls in a browser), /openapi.json, /health, and a list of its routes at /. Try:
+
+  curl ${url}/
+  curl -X PUT ${chainfire}/api/v1/kv/greeting -d '{"value":"hello"}'
+  curl ${chainfire}/api/v1/kv/greeting
+
+Ctrl-C stops everything.`;
 }
 
 function stopSignal(): Promise<void> {
@@ -83,16 +76,13 @@ async function main(): Promise<void> {
     return;
   }
   const stopped = stopSignal();
-  const database = Database.open(join(settings.dataDir, 'photoncloud.db'));
-  const running = await startServices(database);
+  const cloud = await startCloud(settings);
   try {
-    const proxy = await startGate(settings.host);
-    announce(proxy);
+    if (settings.seed) console.log(`Sample data: ${await seed(cloud.services)}\n`);
+    console.log(announcement(cloud, settings.dataDir));
     await stopped;
-    await proxy.drain();
   } finally {
-    await Promise.all(running.map((service) => service.close()));
-    database.close();
+    await cloud.close();
   }
 }
 
@@ -102,7 +92,8 @@ main().catch((error: unknown) => {
       console.error(`photongate: ${message}${hint === undefined ? '' : `\n  ${hint}`}`);
     }
   } else {
-    console.error(error instanceof Error ? `npm start: ${error.message}\n\n${usage}` : error);
+    const aboutUsage = (error as { code?: unknown }).code?.toString().startsWith('ERR_PARSE_ARGS') === true;
+    console.error(error instanceof Error ? `npm start: ${error.message}${aboutUsage ? `\n\n${usage}` : ''}` : error);
   }
   process.exitCode = 1;
 });

@@ -100,6 +100,7 @@ void t.test('each line runs against ChainFire', async (t) => {
   for (const [index, { parts }] of proxy.prepared.listeners.entries()) {
     const url = proxy.urls[index]!;
     for (const { config: mount, bindings } of parts) {
+      if (!mount.services?.includes('chainfire.v1')) continue;
       for (const binding of bindings) {
         const line = curlLine(binding, `${url}${mount.prefix}`);
         const [, ...args] = words(line);
@@ -107,10 +108,17 @@ void t.test('each line runs against ChainFire', async (t) => {
         const body = args[args.indexOf('-d') + 1]!;
         const hasBody = args.includes('-d');
         const method = args.includes('-X') ? args[args.indexOf('-X') + 1]! : hasBody ? 'POST' : 'GET';
+        if (binding.method.serverStreaming) {
+          // A watch has no end: its head will do.
+          const hangUp = new AbortController();
+          const { status } = await fetch(url + target, { method, signal: hangUp.signal });
+          hangUp.abort();
+          t.equal(status, 200, line);
+          continue;
+        }
         const response = await send(url, `${method} ${target}`, hasBody ? { body } : {});
         // It reaches its method, which finds nothing to object to but that there is no such key or member, or one already.
-        const fine = binding.method.serverStreaming ? [501] : [200, 201, 404, 409];
-        t.ok(fine.includes(response.status), `${line}: ${response.status} ${response.text}`);
+        t.ok([200, 201, 404, 409].includes(response.status), `${line}: ${response.status} ${response.text}`);
       }
     }
   }

@@ -11,6 +11,7 @@ import { status as Status } from '@grpc/grpc-js';
 import type { Clock } from '../lib/clock.js';
 import type { Database } from '../lib/database.js';
 import { quoted, ServiceError } from '../lib/errors.js';
+import { countFitting, prefixRange } from '../lib/keys.js';
 import type { Log } from '../lib/service.js';
 
 const migrations = [
@@ -386,23 +387,6 @@ function compacted(from: bigint, counters: Counters): ServiceError {
     `changes from revision ${from} on are no longer kept, the oldest is ${counters.compacted + 1n}; ` +
       `list the keys and watch from revision ${counters.revision + 1n}`,
   );
-}
-
-/** The keys that start with `prefix` are those from `from` to, but not including, `to`. */
-function prefixRange(prefix: string): { from: Buffer; to: Buffer } {
-  const from = Buffer.from(prefix);
-  // No UTF-8 text has the byte 0xff, so it is above every key, and the last byte of a prefix can always be raised.
-  if (from.length === 0) return { from, to: Buffer.of(0xff) };
-  const to = Buffer.from(from);
-  to[to.length - 1]! += 1;
-  return { from, to };
-}
-
-/** How many of the first entries fit into `limit` together; the first always does. */
-function countFitting(entries: readonly { readonly bytes: bigint }[], limit: number): number {
-  let total = 0;
-  const over = entries.findIndex(({ bytes }) => (total += Number(bytes)) > limit);
-  return over < 0 ? entries.length : Math.max(over, 1);
 }
 
 function later(a: bigint, b: bigint): bigint {

@@ -18,6 +18,7 @@ const codecs = once(() => {
   return {
     status: schema.codec<StatusMessage>('google.rpc.Status'),
     badRequest: schema.codec<{ field_violations: readonly FieldViolation[] }>('google.rpc.BadRequest'),
+    precondition: schema.codec<{ violations: readonly PreconditionViolation[] }>('google.rpc.PreconditionFailure'),
   };
 });
 
@@ -29,6 +30,13 @@ function once<T>(make: () => T): () => T {
 /** One field of a request and what is wrong with it. */
 export interface FieldViolation {
   readonly field: string;
+  readonly description: string;
+}
+
+/** What has to hold for a call and does not: a kind for programs, whose state it is, and what that is. */
+export interface PreconditionViolation {
+  readonly type: string;
+  readonly subject: string;
   readonly description: string;
 }
 
@@ -44,6 +52,8 @@ export class ServiceError extends Error {
     readonly code: Status,
     message: string,
     readonly details: readonly ErrorDetail[] = [],
+    /** Metadata that goes with it; not kept by `toBytes`. */
+    readonly headers: Readonly<Record<string, string>> = {},
   ) {
     super(message);
     this.name = 'ServiceError';
@@ -63,6 +73,7 @@ export class ServiceError extends Error {
   /** Trailers of a call that ends so. */
   trailers(): Metadata {
     const metadata = new Metadata();
+    for (const [name, value] of Object.entries(this.headers)) metadata.set(name, value);
     if (this.details.length > 0) metadata.set('grpc-status-details-bin', this.toBytes());
     return metadata;
   }
@@ -75,6 +86,16 @@ export function badRequest(violations: readonly FieldViolation[]): ServiceError 
     {
       type_url: 'type.googleapis.com/google.rpc.BadRequest',
       value: codecs().badRequest.encode({ field_violations: violations }),
+    },
+  ]);
+}
+
+/** FAILED_PRECONDITION with google.rpc.PreconditionFailure as its detail. */
+export function preconditionFailure(message: string, violations: readonly PreconditionViolation[]): ServiceError {
+  return new ServiceError(Status.FAILED_PRECONDITION, message, [
+    {
+      type_url: 'type.googleapis.com/google.rpc.PreconditionFailure',
+      value: codecs().precondition.encode({ violations }),
     },
   ]);
 }

@@ -1,7 +1,7 @@
 /**
  * The gRPC server of a reference service, on grpc-js: decodes a request, calls the handler, encodes what it answers, and
  * turns what it throws into a status. A `ServiceError` reaches the caller as it is; anything else is logged and reaches
- * the caller as "internal error". Health is served beside the service. There is no TLS: the proxy stands in front.
+ * the caller as "internal error". Health and reflection are served beside the service. There is no TLS: the proxy stands in front.
  */
 import { setImmediate } from 'node:timers/promises';
 import {
@@ -9,22 +9,31 @@ import {
   Server,
   ServerCredentials,
   status as Status,
+  type handleBidiStreamingCall,
+  type handleClientStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
   type MethodDefinition,
+  type ServerDuplexStream,
+  type ServerReadableStream,
   type ServerWritableStream,
   type UntypedHandleCall,
 } from '@grpc/grpc-js';
 import { ServiceError } from './errors.js';
 import { Health } from './health.js';
+import { reflectionServices } from './reflection.js';
 import type { MethodSchema } from './schema.js';
 import type {
+  BidiHandler,
+  Call,
+  Handler,
   Log,
   ReplyStream,
   RunningService,
   ServiceImplementation,
   StreamHandler,
   UnaryHandler,
+  UploadHandler,
 } from './service.js';
 
 /** How to serve; see `StartOptions` for the members of the same name. */
@@ -54,7 +63,8 @@ export async function serve(options: ServeOptions): Promise<RunningService> {
   const health = new Health(options.services.map((service) => service.name));
   const streams = new Set<AbortController>();
   const log = options.log ?? logToStderr;
-  for (const service of [...options.services, health.implementation]) addService(server, service, streams, log);
+  const served = [...options.services, health.implementation];
+  for (const service of [...served, ...reflectionServices(served)]) addService(server, service, streams, log);
   const port = await bind(server, options.host, options.port);
   let closed: Promise<void> | undefined;
   return { port, close: () => (closed ??= close(server, health, streams)) };
@@ -74,13 +84,24 @@ function addService(server: Server, service: ServiceImplementation, streams: Set
   for (const method of methods) {
     const handler = service.handlers[method.name];
     if (handler === undefined) throw new Error(`${service.name} has no handler for its RPC ${method.name}`);
-    if (method.clientStream) throw new Error(`${method.path} streams requests, which is not served yet`);
     definition[method.name] = passThrough(method);
-    implementation[method.name] = method.serverStream
-      ? streaming(method, handler as StreamHandler<unknown, unknown>, streams, log)
-      : unary(method, handler as UnaryHandler<unknown, unknown>, log);
+    implementation[method.name] = callHandler(method, handler, streams, log);
   }
   server.addService(definition, implementation);
+}
+
+function callHandler(
+  method: MethodSchema,
+  handler: Handler,
+  streams: Set<AbortController>,
+  log: Log,
+): UntypedHandleCall {
+  if (method.clientStream && method.serverStream) {
+    return bidi(method, handler as BidiHandler<unknown, unknown>, streams, log);
+  }
+  if (method.clientStream) return upload(method, handler as UploadHandler<unknown, unknown>, streams, log);
+  if (method.serverStream) return streaming(method, handler as StreamHandler<unknown, unknown>, streams, log);
+  return unary(method, handler as UnaryHandler<unknown, unknown>, log);
 }
 
 /**
@@ -91,7 +112,7 @@ function passThrough(method: MethodSchema): MethodDefinition<Buffer, Buffer> {
   const same = (bytes: Buffer): Buffer => bytes;
   return {
     path: method.path,
-    requestStream: false,
+    requestStream: method.clientStream,
     responseStream: method.serverStream,
     requestSerialize: same,
     requestDeserialize: same,
@@ -105,10 +126,12 @@ function unary(
   handler: UnaryHandler<unknown, unknown>,
   log: Log,
 ): handleUnaryCall<Buffer, Buffer> {
-  const answer = async (request: Buffer): Promise<Buffer> =>
-    method.reply.encode(await handler(decode(method, request)));
   return (call, callback) => {
-    answer(call.request).then(
+    const gone = new AbortController();
+    call.on('cancelled', () => gone.abort());
+    const answer = async (): Promise<Buffer> =>
+      method.reply.encode(await handler(decode(method, call.request), callOf(call, gone.signal)));
+    answer().then(
       (reply) => callback(null, reply),
       (error: unknown) => callback(statusOf(error, method, log)),
     );
@@ -122,34 +145,131 @@ function streaming(
   log: Log,
 ): handleServerStreamingCall<Buffer, Buffer> {
   return (call) => {
+    runStream(method, call, streams, log, (replies) => handler(decode(method, call.request), replies));
+  };
+}
+
+function bidi(
+  method: MethodSchema,
+  handler: BidiHandler<unknown, unknown>,
+  streams: Set<AbortController>,
+  log: Log,
+): handleBidiStreamingCall<Buffer, Buffer> {
+  return (call) => {
+    runStream(method, call, streams, log, (replies) => handler(requestsOf(method, call, replies.signal), replies));
+  };
+}
+
+function runStream(
+  method: MethodSchema,
+  call: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
+  streams: Set<AbortController>,
+  log: Log,
+  handle: (replies: ReplyStream<unknown>) => Promise<void>,
+): void {
+  const stream = new AbortController();
+  streams.add(stream);
+  call.on('cancelled', () => stream.abort());
+  const run = async (): Promise<void> => handle(replyStream(method, call, stream.signal));
+  run()
+    .then(() => {
+      if (stream.signal.aborted) throw brokenOff();
+      call.end();
+    })
+    // Where the caller has gone, this reaches nobody.
+    .catch((error: unknown) => call.emit('error', statusOf(error, method, log)))
+    .finally(() => streams.delete(stream));
+}
+
+function upload(
+  method: MethodSchema,
+  handler: UploadHandler<unknown, unknown>,
+  streams: Set<AbortController>,
+  log: Log,
+): handleClientStreamingCall<Buffer, Buffer> {
+  return (call, callback) => {
     const stream = new AbortController();
     streams.add(stream);
     call.on('cancelled', () => stream.abort());
-    const replies = replyStream(method, call, stream.signal);
-    const run = async (): Promise<void> => handler(decode(method, call.request), replies);
-    run()
-      .then(() => {
-        if (stream.signal.aborted) throw new ServiceError(Status.UNAVAILABLE, 'the server is closing; call again');
-        call.end();
-      })
-      // Where the caller has gone, this reaches nobody.
-      .catch((error: unknown) => call.emit('error', statusOf(error, method, log)))
+    const answer = async (): Promise<Buffer> => {
+      const { signal } = stream;
+      return method.reply.encode(await handler(requestsOf(method, call, signal), callOf(call, signal)));
+    };
+    answer()
+      .then(
+        (reply) => callback(null, reply),
+        (error: unknown) => callback(statusOf(error, method, log)),
+      )
       .finally(() => streams.delete(stream));
+  };
+}
+
+/** Whoever has gone does not hear it; so what is said is for those whom a closing server turns away. */
+function brokenOff(): ServiceError {
+  return new ServiceError(Status.UNAVAILABLE, 'the server is closing; call again');
+}
+
+/** The requests of a stream, each read when it is asked for; throws where the stream broke off. */
+async function* requestsOf(
+  method: MethodSchema,
+  call: ServerReadableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
+  signal: AbortSignal,
+): AsyncGenerator {
+  let wake: () => void = () => undefined;
+  let ended = false;
+  const onEnd = (): void => {
+    ended = true;
+    wake();
+  };
+  const onChange = (): void => wake();
+  call.on('end', onEnd).on('readable', onChange);
+  signal.addEventListener('abort', onChange);
+  try {
+    for (;;) {
+      if (signal.aborted) throw brokenOff();
+      const bytes = call.read() as Buffer | null;
+      if (bytes !== null) yield decode(method, bytes);
+      else if (ended) break;
+      else await new Promise<void>((resolve) => (wake = resolve));
+    }
+  } finally {
+    signal.removeEventListener('abort', onChange);
+    call.off('end', onEnd).off('readable', onChange);
+  }
+  // grpc-js tells of a stream that was reset as if it had ended, and of the reset right after.
+  await setImmediate();
+  if (signal.aborted) throw brokenOff();
+}
+
+interface ServerCall {
+  readonly metadata: Metadata;
+  sendMetadata(metadata: Metadata): void;
+}
+
+function callOf(call: ServerCall, signal: AbortSignal): Call {
+  let sent = false;
+  return {
+    signal,
+    header: (name) => call.metadata.get(name)[0]?.toString(),
+    sendHeaders: (headers) => {
+      if (sent || signal.aborted) return;
+      sent = true;
+      const metadata = new Metadata();
+      for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+      call.sendMetadata(metadata);
+    },
   };
 }
 
 function replyStream(
   method: MethodSchema,
-  call: ServerWritableStream<Buffer, Buffer>,
+  call: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
   signal: AbortSignal,
 ): ReplyStream<unknown> {
-  let accepted = false;
+  const base = callOf(call, signal);
   return {
-    signal,
-    accept: () => {
-      if (!accepted && !signal.aborted) call.sendMetadata(new Metadata());
-      accepted = true;
-    },
+    ...base,
+    accept: () => base.sendHeaders({}),
     write: (reply) =>
       new Promise((resolve) => {
         if (signal.aborted) return resolve();

@@ -7,7 +7,8 @@ import { quoted, ServiceError } from './errors.js';
 import { Schema } from './schema.js';
 import type { ReplyStream, ServiceImplementation } from './service.js';
 
-const schema = Schema.parse(`
+const schema = Schema.parse(
+  `
   syntax = "proto3";
   package grpc.health.v1;
   message HealthCheckRequest { string service = 1; }
@@ -22,7 +23,9 @@ const schema = Schema.parse(`
     rpc List(HealthListRequest) returns (HealthListResponse);
     rpc Watch(HealthCheckRequest) returns (stream HealthCheckResponse);
   }
-`);
+`,
+  'grpc/health/v1/health.proto',
+);
 
 /** What `Watch` may say; the other calls know no SERVICE_UNKNOWN. */
 export type ServingStatus = 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';

@@ -17,6 +17,29 @@ export function readPageSize(pageSize: number): number {
   return pageSize === 0 ? defaultPageSize : Math.min(pageSize, largestPageSize);
 }
 
+/** One page: what to show of it, and the token of the next, empty where there is none. */
+export interface Page<Entry> {
+  readonly entries: Entry[];
+  readonly next_page_token: string;
+}
+
+/**
+ * Reads one page: `read` gives the entries behind a place (undefined: from the start), at most so many, and `placeOf`
+ * the place of an entry, text by which the list is ordered and which no other entry has.
+ */
+export function readPage<Entry>(
+  query: readonly string[],
+  request: { readonly page_size: number; readonly page_token: string },
+  read: (after: string | undefined, count: number) => Entry[],
+  placeOf: (entry: Entry) => string,
+): Page<Entry> {
+  const count = readPageSize(request.page_size);
+  const found = read(readPageToken(query, request.page_token)?.toString(), count + 1);
+  const entries = found.slice(0, count);
+  const more = found.length > count;
+  return { entries, next_page_token: more ? writePageToken(query, Buffer.from(placeOf(entries.at(-1)!))) : '' };
+}
+
 const checkBytes = 8;
 
 /**

@@ -8,10 +8,11 @@
  * protobufjs is used directly and not through the proto-loader of grpc-js, which brings an older protobufjs that cannot
  * read every form of an HTTP rule. The rules themselves are not looked at: reading them is the proxy's work.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
+import { describeFiles, type DescribedFile, type ProtoFile } from './descriptors.js';
 
 /** Turns messages of one type into bytes and back. */
 export interface Codec<T> {
@@ -40,29 +41,39 @@ const projectRoots = ['../../../protos', '../../../annotations'].map((path) =>
 /** The messages and services of a set of .proto files. */
 export class Schema {
   readonly #root: protobuf.Root;
+  readonly #files: readonly ProtoFile[];
 
-  private constructor(root: protobuf.Root) {
+  private constructor(root: protobuf.Root, files: readonly ProtoFile[]) {
     root.resolveAll();
     this.#root = root;
+    this.#files = files;
   }
 
   /** Reads files by the names that an `import` would use (`chainfire/v1/chainfire.proto`), and what they import. */
   static load(files: readonly string[], roots: readonly string[] = projectRoots): Schema {
     const root = new protobuf.Root();
-    root.resolvePath = (_origin, target) => {
-      const found = roots.map((folder) => join(folder, target)).find((path) => existsSync(path));
-      if (found !== undefined) return found;
-      if (target in protobuf.common) return target; // protobufjs carries google/protobuf/*.proto itself
-      throw new Error(`${target} is in none of ${roots.join(', ')}`);
-    };
-    return new Schema(root.loadSync([...files], { keepCase: true }));
+    const read = new Map<string, ProtoFile>();
+    const wanted = [...files];
+    for (let name = wanted.pop(); name !== undefined; name = wanted.pop()) {
+      if (read.has(name)) continue;
+      const file = parseFile(root, name, readText(name, roots));
+      read.set(name, file);
+      wanted.push(...file.imports);
+    }
+    return new Schema(root, [...read.values()]);
   }
 
-  /** Reads the text of one file, for small schemas that stand in the source. */
-  static parse(text: string): Schema {
+  /** Reads the text of one file without imports, for small schemas that stand in the source. */
+  static parse(text: string, name = 'inline.proto'): Schema {
     const root = new protobuf.Root();
-    protobuf.parse(text, root, { keepCase: true });
-    return new Schema(root);
+    return new Schema(root, [parseFile(root, name, text)]);
+  }
+
+  /** The files read, as reflection tells of them. */
+  files(): DescribedFile[] {
+    const hasDescriptor = this.#root.lookup('google.protobuf.FileDescriptorProto') !== null;
+    const descriptors = hasDescriptor ? this.#root : Schema.load(['google/protobuf/descriptor.proto']).#root;
+    return describeFiles(this.#root, this.#files, descriptors);
   }
 
   /** The codec of a message type, by its full name. `T` is the caller's word for what the plain objects look like. */
@@ -81,6 +92,20 @@ export class Schema {
       reply: codecOf(method.resolvedResponseType!),
     }));
   }
+}
+
+function readText(name: string, roots: readonly string[]): string {
+  const found = roots.map((folder) => join(folder, name)).find((path) => existsSync(path));
+  if (found === undefined) throw new Error(`${name} is in none of ${roots.join(', ')}`);
+  return readFileSync(found, 'utf8');
+}
+
+function parseFile(root: protobuf.Root, name: string, text: string): ProtoFile {
+  // The parser puts it into every object that it makes; its types leave it out.
+  (protobuf.parse as { filename?: string | null }).filename = name;
+  const { package: packageName = '', imports = [] } = protobuf.parse(text, root, { keepCase: true });
+  const syntax = /^\s*syntax\s*=\s*["'](proto[23])["']/m.exec(text)?.[1] ?? 'proto2';
+  return { name, package: packageName, syntax, imports };
 }
 
 const plainObjects: protobuf.IConversionOptions = { longs: BigInt, enums: String, defaults: true };
