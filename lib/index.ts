@@ -1,4 +1,13 @@
 // For users.
+export {
+  createGateway,
+  type EmbeddedGateway,
+  type FastifyPlugin,
+  type FastifyPluginOptions,
+  type FetchHandler,
+  type GatewayInput,
+  type NodeHandler,
+} from './embed/index.js';
 export { type RunningProxy, startProxy } from './proxy.js';
 export {
   type Config,

@@ -20,7 +20,7 @@ const layers: readonly (readonly string[])[] = [
   ['server'],
   ['config'],
   ['proxy'],
-  ['cli'],
+  ['embed', 'cli'],
 ];
 
 /** Edges inside layer 0 that the design allows: errors and header lists are vocabulary for the rest of it. */

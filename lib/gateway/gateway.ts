@@ -51,20 +51,29 @@ export class Gateway {
   }
 
   /**
+   * True where something here answers: a route, a page, the fallback. Else there is but 404 or 405, and an application may
+   * have better: it is asked before any policy, as these are for what is ours.
+   */
+  takes(request: RequestStart, prefixLength = 0): boolean {
+    const { matcher, pages, protocols, cors, policies, fallback } = this.parts;
+    const head = headOf(request, prefixLength);
+    const { method, path, headers } = head;
+    if (fallback !== undefined || matcher.match(method, path) !== undefined) return true;
+    if (pages.has(path) && (method === 'GET' || method === 'HEAD')) return true;
+    if (protocols.match(head)?.channel !== undefined) return true;
+    const isKnown = pages.has(path) || matcher.allowed(path).length > 0;
+    if (method === 'OPTIONS') {
+      return isKnown || (protocols.reaches(path) && cors?.isPreflight(method, headers) === true);
+    }
+    return isKnown && policies.some(({ mayChangeMethod }) => mayChangeMethod?.(head) === true);
+  }
+
+  /**
    * Answers one exchange; never throws.
    * @param prefixLength how much of the path is the mount's, and not the routes'.
    */
   handle(exchange: Exchange, prefixLength = 0): void {
-    const { path, query } = splitTarget(exchange.target);
-    const head: RequestHead & { method: string } = {
-      method: exchange.method,
-      path: prefixLength === 0 ? path : path.slice(prefixLength) || '/',
-      query,
-      headers: exchange.headers,
-      httpVersion: exchange.httpVersion,
-      hasBody: exchange.hasBody,
-      requestId: requestIdOf(exchange.headers),
-    };
+    const head = headOf(exchange, prefixLength);
     if (this.parts.cors !== undefined) addCors(exchange, this.parts.cors);
     const run = new Run(exchange, head, this.parts, () => this.active--);
     this.active++;
@@ -77,6 +86,23 @@ export class Gateway {
       run.onError(error);
     }
   }
+}
+
+/** What of an exchange is there before anybody has taken it. */
+type RequestStart = Pick<Exchange, 'method' | 'target' | 'httpVersion' | 'headers' | 'hasBody'>;
+
+function headOf(request: RequestStart, prefixLength: number): RequestHead & { method: string } {
+  const { method, target, headers, httpVersion, hasBody } = request;
+  const { path, query } = splitTarget(target);
+  return {
+    method,
+    path: prefixLength === 0 ? path : path.slice(prefixLength) || '/',
+    query,
+    headers,
+    httpVersion,
+    hasBody,
+    requestId: requestIdOf(headers),
+  };
 }
 
 /** What browsers send to `/package.Service/Method`: gRPC-Web and Connect, the latter by GET too. */

@@ -11,6 +11,8 @@ import type { Policy } from './policy.js';
 export function methodOverridePolicy(): Policy {
   return {
     name: 'method-override',
+    mayChangeMethod: ({ method, headers }) =>
+      method === 'POST' && header(headers, 'x-http-method-override') !== undefined,
     onRequest(request) {
       if (request.method !== 'POST') return;
       const wanted = header(request.headers, 'x-http-method-override')?.trim();

@@ -15,4 +15,6 @@ export interface Policy {
   readonly name: string;
   /** @throws StatusError to refuse the request. */
   onRequest(request: PolicyRequest): void;
+  /** True where `onRequest` may give the request another method. Default: never. */
+  mayChangeMethod?(request: PolicyRequest): boolean;
 }

@@ -171,7 +171,8 @@ export class Http1Exchange implements ServedExchange {
   }
 
   private isOpen(): boolean {
-    return !this.done && this.connection.socket.writable;
+    // A socket that is made up, for tests of an application, may not say.
+    return !this.done && (this.connection.socket.writable as boolean | undefined) !== false;
   }
 
   private sendHead(): void {
@@ -252,7 +253,8 @@ function flushHead(exchange: Http1Exchange): void {
   exchange.flushHead();
 }
 
-function bodyAnnounced(headers: HeaderFields): boolean {
+/** True where the head says that a body follows. */
+export function bodyAnnounced(headers: HeaderFields): boolean {
   if (header(headers, 'transfer-encoding') !== undefined) return true;
   const length = header(headers, 'content-length');
   return length !== undefined && Number(length) > 0;

@@ -82,13 +82,11 @@ export class Http1Server {
   private take(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     const connection = this.connections.get(request.socket);
     if (connection === undefined) return;
-    const head = readHead(request);
+    const head = readHttp1Head(request);
     const { idleTimeoutMs } = this.options;
     const exchange = new Http1Exchange(connection, request, response, head.headers, idleTimeoutMs, expectsContinue);
     connection.add(exchange, response);
-    const needsHost = exchange.httpVersion === '1.1';
-    const problem = versionProblem(request, head) ?? framingProblem(head);
-    dispatch(exchange, this.handler, problem ?? headProblem(head, this.options, needsHost));
+    dispatch(exchange, this.handler, http1Problem(request, head, this.options));
   }
 
   private refuseConnect(request: IncomingMessage, socket: Socket): void {
@@ -194,7 +192,7 @@ class Connection implements Http1Connection {
   }
 }
 
-interface RequestLines {
+export interface RequestLines {
   readonly headers: string[];
   readonly target: string;
   readonly headerBytes: number;
@@ -203,7 +201,7 @@ interface RequestLines {
 }
 
 /** The header list with names in lower case, and what its limits and rules need, in one pass. */
-function readHead(request: IncomingMessage): RequestLines {
+export function readHttp1Head(request: IncomingMessage): RequestLines {
   const raw = request.rawHeaders;
   const headers = new Array<string>(raw.length);
   let headerBytes = 0;
@@ -219,6 +217,16 @@ function readHead(request: IncomingMessage): RequestLines {
     else if (name === 'expect') expect = value;
   }
   return { headers, target: request.url!, headerBytes, hosts, expect };
+}
+
+/** What the head says against taking the request. */
+export function http1Problem(
+  request: IncomingMessage,
+  head: RequestLines,
+  limits: Pick<ListenerOptions, 'maxUrlBytes' | 'maxHeaderBytes'>,
+): StatusError | undefined {
+  const needsHost = request.httpVersionMinor !== 0;
+  return versionProblem(request, head) ?? framingProblem(head) ?? headProblem(head, limits, needsHost);
 }
 
 function versionProblem(request: IncomingMessage, { headers }: RequestLines): StatusError | undefined {

@@ -109,9 +109,9 @@ export class Http2Listener {
     }
     state.streams.add(stream);
     stream.on('close', () => state.streams.delete(stream));
-    const head = readHead(fields, raw);
+    const head = readHttp2Head(fields, raw);
     const exchange = new Http2Exchange(stream, head, state, this.options.idleTimeoutMs);
-    dispatch(exchange, this.handler, streamProblem(head) ?? headProblem(head, this.options, true));
+    dispatch(exchange, this.handler, http2Problem(head, this.options));
   }
 }
 
@@ -124,7 +124,7 @@ class Session {
   }
 }
 
-interface StreamHead {
+export interface StreamHead {
   readonly method: string;
   readonly target: string;
   readonly headers: string[];
@@ -138,7 +138,7 @@ interface StreamHead {
  * The header list in order, `:authority` as `host`, the pieces of a cookie joined again (RFC 9113, section 8.2.3), and what
  * the limits need.
  */
-function readHead(fields: IncomingHttpHeaders, raw: readonly string[]): StreamHead {
+export function readHttp2Head(fields: IncomingHttpHeaders, raw: readonly string[]): StreamHead {
   const authority = fields[':authority'];
   const headers: string[] = [];
   if (authority !== undefined) headers.push('host', authority);
@@ -172,6 +172,14 @@ function readHead(fields: IncomingHttpHeaders, raw: readonly string[]): StreamHe
     expect,
     expectsContinue: expect !== undefined,
   };
+}
+
+/** What the head says against taking the request. */
+export function http2Problem(
+  head: StreamHead,
+  limits: Pick<ListenerOptions, 'maxUrlBytes' | 'maxHeaderBytes'>,
+): StatusError | undefined {
+  return streamProblem(head) ?? headProblem(head, limits, true);
 }
 
 /** What HTTP/1's parser refuses and HTTP/2's lets through. */

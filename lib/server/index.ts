@@ -1,3 +1,12 @@
+export { BodyReader } from './body.js';
+export {
+  bodyWasRead,
+  type EmbeddedExchange,
+  embeddedRequest,
+  type NodeRequest,
+  type NodeResponse,
+  type RequestStart,
+} from './embedded.js';
 export { parseListener, type ListenAddress, urlOf } from './address.js';
 export { listen, type Listener } from './listener.js';
 export {
@@ -6,4 +15,5 @@ export {
   type ExchangeHandler,
   type ListenerOptions,
 } from './options.js';
+export { dispatch, type ServedExchange } from './refusal.js';
 export { checkListenerTls } from './tls.js';

@@ -1,0 +1,93 @@
+/**
+ * Options → a gateway without a listener, and its adapters. What comes in is an `Exchange` like any other from here on; the
+ * application keeps its server, and with it the limits of connections and heads.
+ */
+import { libraryName, loadConfig, optionSpecs } from '../config/index.js';
+import { prepareProxy } from '../proxy.js';
+import { ConfigError, type Problem } from '../status.js';
+import { fastifyPlugin } from './fastify.js';
+import { fetchHandler } from './fetch.js';
+import { Host } from './host.js';
+import { nodeHandler } from './node.js';
+import type { EmbeddedGateway, GatewayInput } from './types.js';
+
+/**
+ * Makes a gateway to be called from a server of yours. Upstreams may be down.
+ *
+ *     const gateway = createGateway({ proto: 'greeter.proto', upstreams: '127.0.0.1:50051' });
+ *     createServer(gateway.node).listen(8080);
+ *
+ * @throws ConfigError with everything that is wrong in the options and the files that they name.
+ */
+export function createGateway(input: GatewayInput): EmbeddedGateway {
+  const { proto, protoPath, descriptorSet, services, rules, upstreams, workingDirectory, ...options } = input;
+  refuseForeignOptions(options);
+  const flags = {
+    ...withList('proto', proto),
+    ...withList('protoPath', protoPath),
+    ...withList('descriptorSet', descriptorSet),
+    ...withList('services', services),
+    ...withList('rules', rules),
+    ...withList('upstreams', upstreams),
+    options,
+  };
+  const config = loadConfig({ flags, ...(workingDirectory === undefined ? {} : { workingDirectory }) });
+  // No address: whether it is one of loopback, and so in danger of DNS rebinding, is not known here.
+  const listeners = config.listeners.map((listener) => ({ ...listener, listen: '', host: '' }));
+  const prepared = prepareProxy({ ...config, listeners });
+  const [part] = prepared.listeners[0]!.parts;
+  const host = new Host(part!.gateway, part!.config.options, () => {
+    prepared.pool.close();
+    prepared.fallbacks.close();
+  });
+  const node = nodeHandler(host);
+  return {
+    warnings: prepared.warnings,
+    node,
+    express: node,
+    fastify: fastifyPlugin(host),
+    fetch: fetchHandler(host),
+    close: () => host.close(),
+  };
+}
+
+function withList<K extends string>(key: K, given: string | readonly string[] | undefined): { [P in K]?: string[] } {
+  if (given === undefined) return {};
+  return { [key]: typeof given === 'string' ? [given] : [...given] } as { [P in K]?: string[] };
+}
+
+/** Those of a listener that hold for requests, too. */
+const heldHere = new Set(['idle_timeout', 'drain_timeout']);
+
+const listenerOnly = new Set(
+  optionSpecs
+    .filter(
+      ({ name, listenerOnly: isListenerOnly }) => (isListenerOnly && !heldHere.has(name)) || name === 'allowed_hosts',
+    )
+    .map(({ name }) => libraryName(name)),
+);
+
+const otherNames: Readonly<Record<string, string>> = {
+  upstream: 'write upstreams: "127.0.0.1:50051", or a list',
+  service: 'write services: "package.Service", or a list',
+  listen: 'leave it out: the server of the application listens',
+};
+
+/** An option without an effect would look as if it had one. */
+function refuseForeignOptions(options: object): void {
+  const problems: Problem[] = [];
+  for (const [name, value] of Object.entries(options)) {
+    const hint = otherNames[name];
+    if (value === undefined || !(listenerOnly.has(name) || hint !== undefined)) continue;
+    problems.push(
+      hint === undefined
+        ? {
+            code: 'bad-option',
+            message: `${name}: this is an option of listeners, and an embedded gateway has none`,
+            hint: 'leave it out, and set the like of it on the server of the application',
+          }
+        : { code: 'unknown-option', message: `there is no option "${name}" in createGateway`, hint },
+    );
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+}

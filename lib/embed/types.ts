@@ -1,0 +1,88 @@
+/** What a program that embeds a gateway gives and gets. Types alone; of no framework, but made to fit its own. */
+import type { LibraryOptions } from '../config/index.js';
+import type { NodeRequest, NodeResponse } from '../server/index.js';
+import type { Problem } from '../status.js';
+
+/** Options of a port that is listened on; the application's server has its own. */
+export type ListenerOnly =
+  | 'allowedHosts'
+  | 'headerTimeout'
+  | 'keepAliveTimeout'
+  | 'maxHeaderBytes'
+  | 'maxUrlBytes'
+  | 'tlsCert'
+  | 'tlsClientCa'
+  | 'tlsClientCert'
+  | 'tlsKey';
+
+/**
+ * What to serve, and every option of docs/options.md under its library name:
+ * `{ proto: 'greeter.proto', upstreams: '127.0.0.1:50051', errorFormat: 'problem', defaultDeadline: '5s' }`.
+ */
+export interface GatewayInput extends Omit<LibraryOptions, ListenerOnly> {
+  /** `.proto` files or folders whose services are served. */
+  readonly proto?: string | readonly string[];
+  /** Where imports are looked for. */
+  readonly protoPath?: string | readonly string[];
+  /** Files of `protoc --descriptor_set_out`. */
+  readonly descriptorSet?: string | readonly string[];
+  /** Names, packages and wildcards of the services to serve. Default: all. */
+  readonly services?: string | readonly string[];
+  /** Service configs (YAML) whose rules replace annotations. */
+  readonly rules?: string | readonly string[];
+  /** gRPC servers: `127.0.0.1:50051`, or with what it serves `chainfire.v1=dns:///host:port`. */
+  readonly upstreams?: string | readonly string[];
+  /** Where relative paths start. Default: the process's. */
+  readonly workingDirectory?: string;
+}
+
+/**
+ * Answers a request of `node:http`, `node:https`, or of the compatibility API of `node:http2`. What no route takes goes to
+ * `next`; without one it is answered 404 or 405.
+ */
+export type NodeHandler = (request: NodeRequest, response: NodeResponse, next?: (error?: unknown) => void) => void;
+
+/**
+ * Answers a request of the Fetch API; bodies stream both ways. What no route takes goes to `next`; without one it is
+ * answered 404 or 405. Rejects only where an answer was broken off before its head, or `next` does.
+ */
+export type FetchHandler = (
+  request: Request,
+  next?: (request: Request) => Response | Promise<Response>,
+) => Promise<Response>;
+
+export interface FastifyPluginOptions {
+  /** Requests below this path are looked at, and their paths read without it. Default: all. */
+  readonly prefix?: string;
+}
+
+/** What the plugin needs of Fastify. */
+export interface FastifyInstanceLike {
+  addHook(name: 'onRequest', hook: (request: never, reply: never, done: () => void) => void): unknown;
+}
+
+/** A plugin for `app.register`. */
+export type FastifyPlugin = (
+  instance: FastifyInstanceLike,
+  options: FastifyPluginOptions,
+  done: (error?: Error) => void,
+) => void;
+
+/** A gateway inside an application. Its functions need no `this`. */
+export interface EmbeddedGateway {
+  /** What is odd about the configuration, but no reason to refuse it. */
+  readonly warnings: readonly Problem[];
+  /** For `createServer(gateway.node)` of `node:http`, `node:https` and `node:http2`. */
+  readonly node: NodeHandler;
+  /** For `app.use(gateway.express)`, with Express and Connect; in front of body parsers. */
+  readonly express: NodeHandler;
+  /** For `app.register(gateway.fastify)`. Goes before Fastify's own routes. */
+  readonly fastify: FastifyPlugin;
+  /** For servers and routers of `Request → Response`. */
+  readonly fetch: FetchHandler;
+  /**
+   * Answers 503 from now on, waits for the answers under way (for `drainTimeout`, then they are broken off) and closes
+   * the connections to the gRPC servers. Never rejects; the application's server is for the application to close.
+   */
+  close(): Promise<void>;
+}

@@ -1,0 +1,399 @@
+/**
+ * The gateway inside applications: node:http and node:http2, Express, Fastify and the Fetch API, each as its example in
+ * examples/embed has it, in front of a real gRPC server.
+ */
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer as createHttp2Server } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import express from 'express';
+import fastify from 'fastify';
+import t, { type Test } from 'tap';
+import { expressApp } from '../../examples/embed/express.js';
+import { fastifyApp } from '../../examples/embed/fastify.js';
+import { fetchApp } from '../../examples/embed/fetch.js';
+import { nodeServer } from '../../examples/embed/node-http.js';
+import { libraryName, optionSpecs } from '../../lib/config/index.js';
+import { createGateway, type EmbeddedGateway, type GatewayInput } from '../../lib/index.js';
+import { type EchoService, startEchoService } from '../support/echo-service.js';
+import { send } from '../support/proxy.js';
+import { schemaFromText } from '../support/schema.js';
+import { streamRequest, waitFor } from '../support/stream-client.js';
+
+const proto = fileURLToPath(new URL('../../examples/embed/greeter.proto', import.meta.url));
+
+async function service(t: Test): Promise<EchoService> {
+  const echo = await startEchoService(schemaFromText(readFileSync(proto, 'utf8')));
+  t.teardown(() => echo.close());
+  return echo;
+}
+
+/** Listens on a free port; closed with the test. */
+async function open(t: Test, server: Server, gateway: EmbeddedGateway): Promise<string> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(async () => {
+    server.closeAllConnections();
+    server.close();
+    await gateway.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+function gatewayFor(t: Test, echo: EchoService, input: GatewayInput = {}): EmbeddedGateway {
+  const gateway = createGateway({ proto, upstreams: echo.target, ...input });
+  t.teardown(() => gateway.close());
+  return gateway;
+}
+
+const portOf = (url: string): number => Number(new URL(url).port);
+const json = { 'content-type': 'application/json' };
+
+/** What every server does with every kind of request. */
+async function exercise(t: Test, url: string, base = ''): Promise<void> {
+  const hello = await send(url, `GET ${base}/v1/hello/Ada%2Fx`);
+  t.match(hello, { status: 200, json: { message: 'Ada/x' } });
+  const posted = await send(url, `POST ${base}/v1/hello`, { headers: json, body: '{"name":"Bo"}' });
+  t.match(posted, { status: 200, json: { message: 'Bo' } }, 'a body');
+  const wrong = await send(url, `POST ${base}/v1/hello`, { headers: json, body: '{"nam":"Bo"}' });
+  t.match(wrong, { status: 400 });
+  t.match(wrong.text, /did you mean \\?"name/);
+  const large = await send(url, `POST ${base}/v1/hello`, { headers: json, body: Buffer.alloc(5 * 1024 ** 2) });
+  t.equal(large.status, 413, 'the limit of bodies holds');
+  const chat = streamRequest(portOf(url), `POST ${base}/v1/chat`, {
+    headers: { 'content-type': 'application/x-ndjson', accept: 'application/x-ndjson' },
+    open: true,
+  });
+  chat.write('{"name":"one"}\n');
+  await chat.until('"one"');
+  chat.write('{"name":"two"}\n');
+  await chat.until('"two"');
+  chat.end();
+  t.match(await chat.done(), { ended: 'whole', text: '{"message":"one"}\n{"message":"two"}\n' }, 'both ways');
+}
+
+void t.test('node:http', async (t) => {
+  const echo = await service(t);
+  const { server, gateway } = nodeServer(echo.target);
+  const url = await open(t, server, gateway);
+  await exercise(t, url);
+  t.match(await send(url, 'GET /other'), { status: 200, text: 'GET /other is not in greeter.proto\n' });
+  t.match(await send(url, 'DELETE /v1/hello/Ada'), { text: 'DELETE /v1/hello/Ada is not in greeter.proto\n' });
+  t.match(await send(url, 'OPTIONS /v1/hello/Ada'), { status: 204, headers: { allow: 'GET, HEAD, OPTIONS' } });
+  const foreign = { headers: { origin: 'http://evil.example', ...json }, body: '{}' };
+  t.match(await send(url, 'POST /v1/hello', foreign), { status: 403 }, 'the origin is checked where a route is');
+  t.match(await send(url, 'POST /other', foreign), { status: 200 }, 'and not for the application');
+  t.match(await send(url, 'GET /v1/hello/A', { headers: { host: 'any.example' } }), { status: 200 }, 'any host');
+});
+
+void t.test('node:http alone answers 404 and 405', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo);
+  const url = await open(t, createServer(gateway.node), gateway);
+  t.match(await send(url, 'GET /other'), { status: 404, json: { code: 5 } });
+  t.match(await send(url, 'DELETE /v1/hello/Ada'), { status: 405, headers: { allow: 'GET, HEAD, OPTIONS' } });
+});
+
+void t.test('a client that goes away cancels its call; a broken answer is seen to be broken', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo);
+  const url = await open(t, createServer(gateway.node), gateway);
+  const lines = { headers: { accept: 'application/x-ndjson' } };
+  echo.answer = () => ({ drive: (call) => void call.write(Buffer.from('0a0161', 'hex')) });
+  const left = streamRequest(portOf(url), 'GET /v1/count/3', lines);
+  await left.until('a');
+  left.destroy();
+  await waitFor(
+    () => echo.cancelled === 1,
+    () => 'the cancellation',
+  );
+  const upload = streamRequest(portOf(url), 'POST /v1/chat', { headers: json, open: true });
+  echo.answer = () => ({});
+  upload.write('{"name":"one"}');
+  await upload.until('one');
+  upload.destroy();
+  await waitFor(
+    () => echo.cancelled === 2,
+    () => 'half an upload to be cancelled, not ended',
+  );
+  echo.answer = () => ({ messages: [Buffer.from('0a0161', 'hex')], code: 13, details: 'late' });
+  const broken = await streamRequest(portOf(url), 'GET /v1/count/3').done();
+  t.match(broken, { status: 200, ended: 'broken', text: /^\[\{"message":"a"\},\{"error":/ });
+});
+
+void t.test('node:http2 by its compatibility API', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo);
+  const server = createHttp2Server((request, response) => {
+    gateway.node(request, response, () => {
+      response.addTrailers({ 'x-own': 'yes' });
+      response.end('own');
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const ask = async (line: string, request: object = {}) => {
+    const client = streamRequest(port, line, { version: '2', ...request });
+    const answer = await client.done();
+    client.destroy();
+    return answer;
+  };
+  echo.answer = () => ({ trailers: { 'x-cost': '3' } });
+  t.match(await ask('POST /v1/hello', { headers: { te: 'trailers', ...json }, body: '{"name":"Ada"}' }), {
+    status: 200,
+    text: '{"message":"Ada"}',
+    trailers: { 'x-cost': '3' },
+  });
+  t.match(await ask('GET /other'), { status: 200, text: 'own', trailers: { 'x-own': 'yes' } });
+  echo.answer = () => ({});
+  const chat = streamRequest(port, 'POST /v1/chat', { version: '2', headers: json, open: true });
+  chat.write('{"name":"one"}');
+  await chat.until('one');
+  chat.destroy();
+  await waitFor(
+    () => echo.cancelled === 1,
+    () => 'the cancellation',
+  );
+});
+
+void t.test('Express', async (t) => {
+  const echo = await service(t);
+  const { app, gateway } = expressApp(echo.target);
+  const url = await open(t, createServer(app), gateway);
+  await exercise(t, url, '/api');
+  const parsed = { headers: json, body: '{"a":1}' };
+  t.match(await send(url, 'POST /api/echo', parsed), { status: 200, json: { echo: { a: 1 } } });
+  t.equal((await send(url, 'GET /v1/hello/Ada')).status, 404, 'below its path alone');
+  t.match((await send(url, 'GET /api/v1/hello/%zz')).headers, { 'content-type': 'application/problem+json' });
+});
+
+void t.test('a body that was parsed before is an error that says so', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo);
+  const app = express().use(express.json(), gateway.express);
+  const url = await open(t, createServer(app), gateway);
+  const answer = await send(url, 'POST /v1/hello', { headers: json, body: '{"name":"Bo"}' });
+  t.match(answer, { status: 500, json: { message: /in front of body parsers/ } });
+});
+
+void t.test('Fastify', async (t) => {
+  const echo = await service(t);
+  const { app } = fastifyApp(echo.target);
+  t.teardown(() => app.close());
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  await exercise(t, url, '/api');
+  const parsed = { headers: json, body: '{"a":1}' };
+  t.match(await send(url, 'POST /api/echo', parsed), { status: 200, json: { echo: { a: 1 } } });
+  t.equal((await send(url, 'GET /v1/hello/Ada')).status, 404, 'below its prefix alone');
+  t.equal((await send(url, 'GET /apix/v1/hello/Ada')).status, 404);
+  const injected = await app.inject({ method: 'POST', url: '/api/v1/hello', payload: { name: 'Ada' } });
+  t.strictSame([injected.statusCode, injected.json()], [200, { message: 'Ada' }], 'without a socket');
+});
+
+void t.test('Fastify over HTTP/2, without a prefix', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo);
+  const app = fastify({ http2: true });
+  app.register(gateway.fastify);
+  t.teardown(() => app.close());
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  const client = streamRequest(portOf(url), 'GET /v1/hello/Ada', { version: '2' });
+  t.match(await client.done(), { status: 200, text: '{"message":"Ada"}' });
+  client.destroy();
+});
+
+const at = (path: string): string => `http://greeter.example${path}`;
+
+void t.test('Fetch API', async (t) => {
+  const echo = await service(t);
+  const { fetch, gateway } = fetchApp(echo.target);
+  t.teardown(() => gateway.close());
+  const hello = await fetch(new Request(at('/v1/hello/Ada%2Fx?')));
+  t.strictSame([hello.status, await hello.json()], [200, { message: 'Ada/x' }]);
+  const posted = await fetch(new Request(at('/v1/hello'), { method: 'POST', headers: json, body: '{"name":"Bo"}' }));
+  t.strictSame([posted.status, await posted.json()], [200, { message: 'Bo' }]);
+  const head = await fetch(new Request(at('/v1/hello/Ada'), { method: 'HEAD' }));
+  t.strictSame([head.status, head.headers.get('content-length'), await head.text()], [200, '17', '']);
+  const options = await fetch(new Request(at('/v1/hello/Ada'), { method: 'OPTIONS' }));
+  t.strictSame([options.status, options.headers.get('allow'), options.body], [204, 'GET, HEAD, OPTIONS', null]);
+  t.equal(await (await fetch(new Request(at('/other')))).text(), 'not in greeter.proto\n');
+  t.equal((await gateway.fetch(new Request(at('/other')))).status, 404);
+  echo.answer = () => ({ code: 5, details: 'no Ada', trailers: { 'x-cost': '3' } });
+  const missing = await fetch(new Request(at('/v1/hello/Ada'), { headers: { te: 'trailers' } }));
+  t.match(await missing.json(), { code: 5, message: 'no Ada' });
+  t.equal(missing.status, 404);
+});
+
+void t.test('Fetch API: bodies stream both ways', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo);
+  const upload = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = upload.writable.getWriter();
+  const say = (name: string): Promise<void> => writer.write(new TextEncoder().encode(`{"name":"${name}"}\n`));
+  const headers = { 'content-type': 'application/x-ndjson', accept: 'application/x-ndjson' };
+  const init = { method: 'POST', headers, body: upload.readable, duplex: 'half' } as const;
+  const pending = gateway.fetch(new Request(at('/v1/chat'), init));
+  await say('one');
+  const reader = (await pending).body!.pipeThrough(new TextDecoderStream()).getReader();
+  t.match(await reader.read(), { value: '{"message":"one"}\n' });
+  await say('two');
+  t.match(await reader.read(), { value: '{"message":"two"}\n' });
+  await writer.close();
+  t.match(await reader.read(), { done: true });
+});
+
+void t.test('Fetch API: breaks, both ways', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo);
+  const isCancelled = (count: number) =>
+    waitFor(
+      () => echo.cancelled === count,
+      () => `cancellation ${count}`,
+    );
+  echo.answer = () => ({ drive: (call) => void call.write(Buffer.from('0a0161', 'hex')) });
+  const left = await gateway.fetch(new Request(at('/v1/count/3')));
+  const reader = left.body!.getReader();
+  await reader.read();
+  await reader.cancel();
+  await isCancelled(1);
+  const controller = new AbortController();
+  const aborted = await gateway.fetch(new Request(at('/v1/count/3'), { signal: controller.signal }));
+  controller.abort();
+  await t.rejects(aborted.text(), /broken off/);
+  await isCancelled(2);
+
+  echo.answer = () => ({});
+  const upload = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = upload.writable.getWriter();
+  const init = { method: 'POST', headers: json, body: upload.readable, duplex: 'half' } as const;
+  const answer = gateway.fetch(new Request(at('/v1/chat'), init));
+  await writer.write(Buffer.from('{"name":"one"}'));
+  await answer;
+  await writer.abort(new Error('gone'));
+  await isCancelled(3);
+
+  echo.answer = () => ({ messages: [Buffer.from('0a0161', 'hex')], code: 13, details: 'late' });
+  const broken = (await gateway.fetch(new Request(at('/v1/count/3')))).body!.getReader();
+  let text = '';
+  await t.rejects(async () => {
+    for (;;) {
+      const { value, done } = await broken.read();
+      if (done) return;
+      text += Buffer.from(value).toString();
+    }
+  }, /not whole/);
+  t.match(text, /^\[\{"message":"a"\},\{"error":\{.*late/, 'all that was written comes before the break');
+
+  const used = new Request(at('/v1/hello'), { method: 'POST', headers: json, body: '{}' });
+  await used.text();
+  t.equal((await gateway.fetch(used)).status, 500, 'a body that was read before');
+});
+
+void t.test('Fetch API: an answer that nobody reads is held back', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo);
+  const message = Buffer.concat([Buffer.from('0a8008', 'hex'), Buffer.alloc(1024, 97)]);
+  let written = 0;
+  const total = 20_000;
+  echo.answer = () => ({
+    drive: (call) => {
+      const more = (): void => {
+        while (written < total) {
+          written++;
+          if (!call.write(message)) return void call.once('drain', more);
+        }
+        call.end();
+      };
+      more();
+    },
+  });
+  const response = await gateway.fetch(new Request(at('/v1/count/1'), { headers: { accept: 'application/x-ndjson' } }));
+  let before = -1;
+  while (before !== written) {
+    before = written;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  t.ok(written < total, `${written} of ${total} messages went out`);
+  const { length } = await response.text();
+  t.equal(length, total * (1024 + '{"message":""}\n'.length), 'and all of them come');
+});
+
+void t.test('close', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo, { drainTimeout: 50 });
+  const url = await open(t, createServer(gateway.node), gateway);
+  echo.answer = () => ({ drive: (call) => void call.write(Buffer.from('0a0161', 'hex')) });
+  const silent = streamRequest(portOf(url), 'GET /v1/count/3');
+  await silent.until('a');
+  const fetched = await gateway.fetch(new Request(at('/v1/count/3')));
+  await gateway.close();
+  t.match(await silent.done(), { ended: 'broken' }, 'what is left is broken off');
+  await t.rejects(fetched.text());
+  await waitFor(
+    () => echo.cancelled === 2,
+    () => 'the cancellations',
+  );
+  t.match(await send(url, 'GET /v1/hello/Ada'), { status: 503 });
+  t.equal((await gateway.fetch(new Request(at('/v1/hello/Ada')))).status, 503);
+});
+
+void t.test('close waits for what is under way', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo);
+  const url = await open(t, createServer(gateway.node), gateway);
+  echo.answer = () => ({ delayMs: 200 });
+  const slow = send(url, 'GET /v1/hello/Ada');
+  await waitFor(
+    () => echo.calls.length === 1,
+    () => 'the call',
+  );
+  const closed = gateway.close();
+  t.match(await slow, { status: 200, json: { message: 'Ada' } });
+  await closed;
+});
+
+void t.test('next gets what only a policy could say something of', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo, { methodOverride: true, autoMapping: true });
+  const server = createServer((request: IncomingMessage, response) =>
+    gateway.node(request, response, () => response.writeHead(299).end()),
+  );
+  const url = await open(t, server, gateway);
+  const rows: readonly [string, Record<string, string>, number][] = [
+    ['POST /v1/hello/Ada', {}, 299],
+    ['POST /v1/hello/Ada', { 'x-http-method-override': 'GET' }, 200],
+    ['POST /v1/hello/Ada', { 'x-http-method-override': 'DELETE' }, 405],
+    ['POST /other', { 'x-http-method-override': 'GET' }, 299],
+    ['POST /greeter.v1.Greeter/SayHello', { 'content-type': 'application/proto' }, 200],
+    ['POST /greeter.v1.Greeter/None', { 'content-type': 'application/grpc' }, 299],
+    ['GET /health', {}, 200],
+    ['POST /health', {}, 299],
+    ['OPTIONS /health', {}, 204],
+    ['OPTIONS *', {}, 299],
+  ];
+  for (const [line, headers, status] of rows) {
+    t.equal((await send(url, line, { headers })).status, status, `${line} ${JSON.stringify(headers)}`);
+  }
+});
+
+void t.test('options', (t) => {
+  const fails = (input: object, message: RegExp): void => {
+    t.throws(() => createGateway({ proto, upstreams: '127.0.0.1:1', ...input }), { message }, JSON.stringify(input));
+  };
+  fails({ upstream: '127.0.0.1:2' }, /^there is no option "upstream" in createGateway/);
+  fails({ errorFormt: 'problem' }, /^there is no option "errorFormt"/);
+  fails({ errorFormat: 'xml' }, /^errorFormat: found "xml"/);
+  fails({ proto: [] }, /^there is nothing to serve/);
+  fails({ proto: 'none.proto' }, /none\.proto/);
+  fails({ services: 'none.v1.None' }, /none\.v1\.None/);
+  const ofListeners = optionSpecs.filter(
+    ({ name, listenerOnly }) => listenerOnly && name !== 'idle_timeout' && name !== 'drain_timeout',
+  );
+  for (const { name } of ofListeners) fails({ [libraryName(name)]: '1' }, /: this is an option of listeners/);
+  fails({ allowedHosts: ['a'] }, /: this is an option of listeners/);
+  t.end();
+});
