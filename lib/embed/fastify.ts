@@ -24,10 +24,11 @@ export function fastifyPlugin(host: Host): FastifyPlugin {
     ): void => {
       const embedded = embeddedRequest(raw, host.idleTimeoutMs);
       if (!isBelow(embedded.start.target, base) || !host.takes(embedded.start, base.length)) return goOn();
+      if (embedded.isGone(reply.raw)) return;
       reply.hijack();
       host.serve(embedded.open(reply.raw), base.length);
     };
-    instance.addHook('onRequest', hook as (request: never, reply: never, done: () => void) => void);
+    instance.addHook('onRequest', hook);
     done();
   };
   // Not an island of its own: the hook is one of the instance that registers the plugin.

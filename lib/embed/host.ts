@@ -47,7 +47,7 @@ export class Host {
     if (this.open.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
-        for (const { cut } of this.open) cut();
+        for (const embedded of this.open) embedded.cut();
       }, this.options.drainTimeoutMs);
       this.onEmpty = () => {
         clearTimeout(timer);

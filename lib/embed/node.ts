@@ -7,6 +7,6 @@ export function nodeHandler(host: Host): NodeHandler {
   return (request, response, next) => {
     const embedded = embeddedRequest(request, host.idleTimeoutMs);
     if (next !== undefined && !host.takes(embedded.start)) next();
-    else host.serve(embedded.open(response));
+    else if (!embedded.isGone(response)) host.serve(embedded.open(response));
   };
 }

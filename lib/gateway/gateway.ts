@@ -65,7 +65,7 @@ export class Gateway {
     if (method === 'OPTIONS') {
       return isKnown || (protocols.reaches(path) && cors?.isPreflight(method, headers) === true);
     }
-    return isKnown && policies.some(({ mayChangeMethod }) => mayChangeMethod?.(head) === true);
+    return isKnown && policies.some((policy) => policy.mayChangeMethod?.(head) === true);
   }
 
   /**

@@ -25,6 +25,8 @@ export type RequestStart = Pick<Exchange, 'method' | 'target' | 'httpVersion' | 
 /** A request on loan: untouched until it is opened, as its server may have another use for it. */
 export interface EmbeddedRequest {
   readonly start: RequestStart;
+  /** True where nobody waits for an answer: the client went away, or somebody else has answered. */
+  isGone(response: NodeResponse): boolean;
   /** Takes it over; once. */
   open(response: NodeResponse): EmbeddedExchange;
 }
@@ -58,26 +60,48 @@ function http1Request(request: IncomingMessage, idleTimeoutMs: number): Embedded
   const httpVersion = request.httpVersionMinor === 0 ? '1.0' : '1.1';
   return {
     start: { method: request.method!, target: head.target, httpVersion, headers, hasBody },
+    isGone: (response) => response.headersSent || request.socket.destroyed,
     open(anyResponse) {
       const response = anyResponse as ServerResponse;
       const { socket } = request;
       const connection = { socket, peer: peerOf(socket), closing: false, reset: () => reset(socket) };
       const exchange = new Http1Exchange(connection, request, response, headers, idleTimeoutMs, false);
-      const lost = (): void => exchange.connectionLost();
-      // A response that waits for an earlier one (pipelining) does not hear of the socket's end by itself.
-      socket.once('close', lost);
+      let settled = (): void => undefined;
+      const lost = (): void => {
+        exchange.connectionLost();
+        settled();
+      };
+      const others = waitersOf(socket);
+      others.add(lost);
       response.once('close', () => {
-        socket.off('close', lost);
+        others.delete(lost);
         lost();
       });
       return {
         exchange,
         problem: http1Problem(request, head, noLimits) ?? bodyProblem(hasBody, request.readableDidRead),
         cut: () => void socket.destroy(),
-        onSettled: (listener) => void response.once('close', listener),
+        onSettled: (listener) => void (settled = listener),
       };
     },
   };
+}
+
+/**
+ * By connection, who wants to hear of its end: a response that waits for an earlier one (pipelining) does not by itself.
+ * One listener for them all, or Node would warn of a leak.
+ */
+const waiters = new WeakMap<Socket, Set<() => void>>();
+
+function waitersOf(socket: Socket): Set<() => void> {
+  const known = waiters.get(socket);
+  if (known !== undefined) return known;
+  const listeners = new Set<() => void>();
+  waiters.set(socket, listeners);
+  socket.once('close', () => {
+    for (const listener of listeners) listener();
+  });
+  return listeners;
 }
 
 function http2Request(request: Http2ServerRequest, idleTimeoutMs: number): EmbeddedRequest {
@@ -89,6 +113,7 @@ function http2Request(request: Http2ServerRequest, idleTimeoutMs: number): Embed
   const hasBody = !stream.endAfterHeaders;
   return {
     start: { method, target, httpVersion: '2', headers, hasBody },
+    isGone: (response) => response.headersSent || stream.destroyed || stream.closed,
     open() {
       // The response object, which nobody uses any more, would send its trailers before ours.
       stream.removeAllListeners('wantTrailers');

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import express from 'express';
 import fastify from 'fastify';
@@ -180,6 +180,56 @@ void t.test('a body that was parsed before is an error that says so', async (t) 
   t.match(answer, { status: 500, json: { message: /in front of body parsers/ } });
 });
 
+void t.test('a request whose client is gone, or that is answered already, is left alone', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo);
+  let handed = 0;
+  const server = createServer((request, response) => {
+    if (request.url === '/v1/hello/answered') response.writeHead(299).flushHeaders();
+    else response.once('close', () => setImmediate(hand));
+    const hand = (): void => {
+      gateway.node(request, response);
+      handed++;
+      response.end();
+    };
+    if (response.headersSent) hand();
+  });
+  const url = await open(t, server, gateway);
+  t.equal((await send(url, 'GET /v1/hello/answered')).status, 299);
+  const client = streamRequest(portOf(url), 'GET /v1/hello/gone');
+  await once(server, 'request');
+  client.destroy();
+  await waitFor(
+    () => handed === 2,
+    () => 'the late middleware',
+  );
+  await gateway.close();
+  t.equal(echo.calls.length, 0);
+});
+
+void t.test('pipelined requests do not pile up listeners', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo);
+  const url = await open(t, createServer(gateway.node), gateway);
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error): void => void warnings.push(warning);
+  process.on('warning', onWarning);
+  t.teardown(() => process.off('warning', onWarning));
+  echo.answer = () => ({ delayMs: 2000 });
+  const socket = connect(portOf(url), '127.0.0.1');
+  socket.write('GET /v1/hello/a HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(20));
+  await waitFor(
+    () => echo.calls.length === 20,
+    () => 'the calls',
+  );
+  socket.destroy();
+  await waitFor(
+    () => echo.cancelled === 20,
+    () => 'all of them to be cancelled',
+  );
+  t.strictSame(warnings, []);
+});
+
 void t.test('Fastify', async (t) => {
   const echo = await service(t);
   const { app } = fastifyApp(echo.target);
@@ -281,9 +331,9 @@ void t.test('Fetch API: breaks, both ways', async (t) => {
   let text = '';
   await t.rejects(async () => {
     for (;;) {
-      const { value, done } = await broken.read();
-      if (done) return;
-      text += Buffer.from(value).toString();
+      const piece = await broken.read();
+      if (piece.done) return;
+      text += Buffer.from(piece.value as Uint8Array).toString();
     }
   }, /not whole/);
   t.match(text, /^\[\{"message":"a"\},\{"error":\{.*late/, 'all that was written comes before the break');
