@@ -1,5 +1,5 @@
 // For users.
-export { type RunningProxy, startProxy } from './proxy.js';
+export { type RunningProxy, startProxy } from './live/index.js';
 export {
   type Config,
   type ConfigInput,

@@ -42,12 +42,24 @@ export interface GatewayParts {
 
 export class Gateway {
   private active = 0;
+  private readonly idleListeners: (() => void)[] = [];
 
   constructor(private readonly parts: GatewayParts) {}
 
   /** The answer for an error that has no route: also for what the HTTP parser refuses. */
   get writeError(): ErrorWriter {
     return this.parts.writeError;
+  }
+
+  /** Calls `listener` once no exchange is under way: at once, or when the last one has ended. */
+  onIdle(listener: () => void): void {
+    if (this.active === 0) listener();
+    else this.idleListeners.push(listener);
+  }
+
+  private release(): void {
+    this.active--;
+    if (this.active === 0) for (const listener of this.idleListeners.splice(0)) listener();
   }
 
   /**
@@ -66,7 +78,7 @@ export class Gateway {
       requestId: requestIdOf(exchange.headers),
     };
     if (this.parts.cors !== undefined) addCors(exchange, this.parts.cors);
-    const run = new Run(exchange, head, this.parts, () => this.active--);
+    const run = new Run(exchange, head, this.parts, () => this.release());
     this.active++;
     try {
       run.detect();
