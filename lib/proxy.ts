@@ -109,7 +109,8 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
         thorough: options.thorough ?? false,
         mounted: [...below.flatMap(({ services }) => services), ...pending.map(notServing)],
         mountedParts: documentedParts(below),
-        fallback: pending.length > 0 ? waitFor(pending) : fallbackOf(mount, fallbacks),
+        fallback: fallbackOf(mount, fallbacks),
+        refusal: refusalFor(pending),
       };
       return { config: mount, ...buildGateway(context, gatewayOptions(mount), problems) };
     };
@@ -166,10 +167,9 @@ function notServing({ target }: PendingUpstream): ServedService {
   return { name: target, channel: offlineChannel };
 }
 
-/** Answers everything with 503. */
-function waitFor(pending: readonly PendingUpstream[]): Fallback {
-  const error = StatusError.http(503, pending[0]!.message, { headers: [['retry-after', '1']] });
-  return { forward: (_exchange, _requestId, outcome) => outcome.onError(error) };
+/** Undefined where nothing is waited for. */
+function refusalFor([first]: readonly PendingUpstream[]): StatusError | undefined {
+  return first && StatusError.http(503, first.message, { headers: [['retry-after', '1']] });
 }
 
 /** What documents tell of the parts of a listener. */

@@ -2,11 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { fileURLToPath } from 'node:url';
+import { Client, credentials } from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
-import { ConfigError, loadConfig, type Problem, type RunningProxy, startProxy } from '../../lib/index.js';
+import { Code, ConfigError, loadConfig, type Problem, type RunningProxy, startProxy } from '../../lib/index.js';
 import type { LibrarySettings } from '../../lib/config/index.js';
 import type { ReloadEvent } from '../../lib/live/index.js';
 import { annotationsRoot } from '../support/schema.js';
+import { runMain } from '../support/cli.js';
 import { send } from '../support/proxy.js';
 import {
   errorAnswer,
@@ -164,6 +166,13 @@ void t.test('an upstream that is down at the start', async (t) => {
     t.match(answer.text, `the schema of 127.0.0.1:${port} is not loaded yet`);
     t.match(answer.json, { error: { code: 'UNAVAILABLE' } }, "in the listener's own shape");
   }
+  const call = new Client(new URL(url).host, credentials.createInsecure());
+  t.teardown(() => call.close());
+  const bytes = (message: Buffer): Buffer => message;
+  const code = await new Promise((resolve) => {
+    call.makeUnaryRequest('/greeter.v1.Greeter/Hello', bytes, bytes, Buffer.alloc(0), (error) => resolve(error?.code));
+  });
+  t.equal(code, Code.UNAVAILABLE, 'to gRPC too: UNIMPLEMENTED would be for good');
   const health = await send(url, 'GET /health');
   t.strictSame([health.status, (health.json as { status?: string }).status], [503, 'NOT_SERVING']);
   t.match(events[0], {
@@ -246,6 +255,36 @@ void t.test(
     t.match(events[0], { outcome: 'waiting', problems: [{ code: 'reflection-unavailable' }] });
   },
 );
+
+void t.test('commands and flags', async (t) => {
+  const { target } = await server(t, { files: [greeter] });
+  const folder = t.testdir();
+  const route = /GET +\/v1\/hello\/\{name\} +- +greeter\.v1\.Greeter\.Hello/;
+  const rows: readonly [args: readonly string[], code: number, words: RegExp, environment?: Record<string, string>][] =
+    [
+      [['routes', '--reflection', '--upstream', target], 0, route],
+      [['routes', '--upstream', target, '--reflection'], 0, route],
+      [['routes', '--upstream', target], 0, route, { PHOTONGATE_REFLECTION: 'true' }],
+      [['check', '--reflection=default', '--upstream', target], 0, /ok: 1 routes, 0 warnings/],
+      [['check', '--reflection=nope', '--upstream', target], 1, /reflection-upstream.*"nope"/],
+      [['check', '--reflection', '--upstream', '127.0.0.1:1'], 1, /reflection-unavailable.*127\.0\.0\.1:1/],
+      [['routes', '--no-reflection', '--upstream', target], 2, /no-schema/, { PHOTONGATE_REFLECTION: 'true' }],
+      [['openapi', '--reflection', '--upstream', target], 0, /\/v1\/hello\/\{name\}:/],
+      [['print-config', '--reflection', '--watch', '--upstream', target], 0, /reflection: true\nwatch: true\n/],
+      [['check', '--reflection', '--watch=maybe', '--upstream', target], 2, /--watch: found "maybe"/],
+      [
+        ['check', '--reflection', '--upstream', target],
+        2,
+        /PHOTONGATE_WATCH: found "maybe"/,
+        { PHOTONGATE_WATCH: 'maybe' },
+      ],
+    ];
+  for (const [args, code, words, environment] of rows) {
+    const result = await runMain(args, folder, environment);
+    t.equal(result.code, code, args.join(' '));
+    t.match(result.stdout + result.stderr, words);
+  }
+});
 
 void t.test('names of upstreams that there are not', async (t) => {
   for (const [flags, hint] of [
