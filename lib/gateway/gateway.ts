@@ -36,6 +36,8 @@ export interface GatewayParts {
   /** Encodes answers; undefined: none is. */
   readonly encode: ReplyEncoder | undefined;
   readonly cors?: Cors | undefined;
+  /** Why no request is served now; our own pages are. */
+  readonly refusal?: StatusError | undefined;
   /** Takes what no route does. */
   readonly fallback?: Fallback | undefined;
 }
@@ -84,6 +86,8 @@ export class Gateway {
       run.detect();
       if (this.active > this.parts.maxConcurrentRequests) throw tooMany(this.parts.maxConcurrentRequests);
       for (const policy of this.parts.policies) policy.onRequest(head);
+      const { refusal, pages } = this.parts;
+      if (refusal !== undefined && !pages.has(head.path)) throw refusal;
       run.route();
     } catch (error) {
       run.onError(error);

@@ -36,7 +36,7 @@ interface World {
   readonly url: string;
   readonly proxy: RunningProxy;
   /** Writes the proto and reads everything again. */
-  reload(path: string, upstream?: string, yaml?: string): ReturnType<RunningProxy['reload']>;
+  readonly reload: (path: string, upstream?: string, yaml?: string) => ReturnType<RunningProxy['reload']>;
 }
 
 async function world(t: Test, upstream: string): Promise<World> {

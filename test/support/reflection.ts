@@ -34,7 +34,7 @@ export interface ReflectionServer {
   /** What methods wait for before they answer. */
   hold: Promise<void> | undefined;
   calls: number;
-  close(): void;
+  readonly close: () => void;
 }
 
 export interface ReflectionServerOptions {
@@ -120,16 +120,19 @@ export async function startReflectionServer(
   for (const version of versions) {
     const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
     const definition = { path, requestStream: true, responseStream: true, ...serialization };
-    server.addService({ ServerReflectionInfo: definition } as never, {
-      ServerReflectionInfo: (call: ServerDuplexStream<Buffer, Buffer>) => {
-        call.on('data', (request: Buffer) => {
-          const answer = answerTo(request, running);
-          if (answer !== undefined) call.write(answer);
-        });
-        call.on('end', () => call.end());
-        call.on('error', () => undefined);
+    server.addService(
+      { ServerReflectionInfo: definition },
+      {
+        ServerReflectionInfo: (call: ServerDuplexStream<Buffer, Buffer>) => {
+          call.on('data', (request: Buffer) => {
+            const answer = answerTo(request, running);
+            if (answer !== undefined) call.write(answer);
+          });
+          call.on('end', () => call.end());
+          call.on('error', () => undefined);
+        },
       },
-    });
+    );
   }
   for (const file of told.files) {
     for (const { name, method } of file.service.filter((service) => service.method.length > 0)) {
@@ -140,7 +143,7 @@ export async function startReflectionServer(
             rpc.name,
             { path: path(rpc.name), requestStream: false, responseStream: false, ...serialization },
           ]),
-        ) as never,
+        ),
         Object.fromEntries(
           method.map((rpc) => [
             rpc.name,
@@ -149,7 +152,7 @@ export async function startReflectionServer(
               void (running.hold ?? Promise.resolve()).then(() => callback(null, call.request));
             },
           ]),
-        ) as never,
+        ),
       );
     }
   }
