@@ -8,7 +8,7 @@ export {
   type GatewayInput,
   type NodeHandler,
 } from './embed/index.js';
-export { type RunningProxy, startProxy } from './proxy.js';
+export { type RunningProxy, startProxy } from './live/index.js';
 export {
   type Config,
   type ConfigInput,

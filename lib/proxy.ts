@@ -1,26 +1,39 @@
 /**
- * A configuration → listeners that answer. Loads the schema once, builds a gateway for each listener, opens the ports.
- * What a program that embeds the whole proxy calls; `cli` adds signals and words.
+ * A configuration → what its listeners answer with. Loads the schema once and builds a gateway for each listener and mount.
+ * Calls nobody and opens no port: `live` does, and `cli` lists the routes without.
  */
-import { type Config, type ListenerConfig, type MountConfig, upstreamTlsOf } from './config/index.js';
+import { type Config, type ListenerConfig, type MountConfig, upstreamSpecsOf } from './config/index.js';
 import type { Channel } from './exchange.js';
-import { buildGateway, type BuiltGateway, type GatewayContext, type GatewayOptions, Site } from './gateway/index.js';
+import {
+  buildGateway,
+  type BuiltGateway,
+  type GatewayContext,
+  type GatewayOptions,
+  type ServedService,
+  Site,
+} from './gateway/index.js';
 import { type Fallback, Fallbacks } from './fallback/index.js';
-import { loadSchema, type Schema, type SchemaSources } from './schema/index.js';
+import {
+  diskFiles,
+  type FileReader,
+  loadSchema,
+  type ReflectedSet,
+  type Schema,
+  type SchemaSources,
+} from './schema/index.js';
 import { type Binding, checkMethodRules, RuleFiles } from './rule/index.js';
 import type { DocumentedPart } from './openapi/index.js';
-import { checkListenerTls, type ExchangeHandler, listen, type Listener } from './server/index.js';
-import { Code, ConfigError, type Problem, ProblemList } from './status.js';
+import { checkListenerTls, type ExchangeHandler } from './server/index.js';
+import { Code, ConfigError, type Problem, ProblemList, StatusError } from './status.js';
 import { ChannelPool, unusedUpstreams, UpstreamTable } from './upstream/index.js';
-import { packageVersion } from './version.js';
 
 /** A configuration that was found good, not yet listening. */
 export interface PreparedProxy {
   readonly listeners: readonly PreparedListener[];
   /** What is odd but no reason to refuse the start. */
   readonly warnings: readonly Problem[];
-  readonly pool: ChannelPool;
-  readonly fallbacks: Fallbacks;
+  /** Those that its routes may call. */
+  readonly channels: ReadonlySet<Channel>;
 }
 
 export interface PreparedListener {
@@ -35,17 +48,29 @@ export interface PreparedPart extends BuiltGateway {
   readonly config: MountConfig;
 }
 
-/** A proxy that listens. */
-export interface RunningProxy {
-  /** The base URL of each listener, in order: `http://127.0.0.1:8080`, or https. */
-  readonly urls: readonly string[];
-  readonly prepared: PreparedProxy;
-  /** Takes no more requests and lets those in flight end within their listener's `drain_timeout`; never rejects. */
-  drain(): Promise<void>;
+/** What is shared with preparations before and after this one. */
+export interface SharedConnections {
+  readonly pool: ChannelPool;
+  readonly fallbacks: Fallbacks;
 }
 
-/** How strict a preparation is. */
+/** An upstream whose schema is not there yet. */
+export interface PendingUpstream {
+  readonly target: string;
+  /** Why. */
+  readonly message: string;
+}
+
+/** How strict a preparation is, and what is known besides the configuration. */
 export interface PrepareOptions {
+  /** Default: connections of its own, for a look at the routes alone. */
+  readonly shared?: SharedConnections;
+  /** What upstreams said of their schema. Default: nothing. */
+  readonly reflected?: readonly ReflectedSet[];
+  /** Upstreams that have yet to say it: with any, every request is answered 503, and nothing is read. Default: none. */
+  readonly pending?: readonly PendingUpstream[];
+  /** Default: the disk. */
+  readonly files?: FileReader;
   /** Services need no upstream: for listing and checking alone. Default false. */
   readonly offline?: boolean;
   /** Also look for routes that no request can reach: slow with thousands of them. Default false. */
@@ -58,11 +83,13 @@ export interface PrepareOptions {
  */
 export function prepareProxy(config: Config, options: PrepareOptions = {}): PreparedProxy {
   const problems = new ProblemList();
-  const pool = new ChannelPool();
-  const fallbacks = new Fallbacks();
-  const schema = loadSchema(config.sources, problems);
+  const { pool, fallbacks } = options.shared ?? { pool: new ChannelPool(), fallbacks: new Fallbacks() };
+  const { pending = [], files = diskFiles, reflected = [] } = options;
+  if (pending.length > 0) config = withoutServices(config);
+  const channels = new Set<Channel>();
+  const schema = loadSchema({ ...config.sources, reflected }, problems, files);
   const types = withErrorDetails(schema, config.sources);
-  const ruleFiles = new RuleFiles(schema, config.sources.workingDirectory, problems);
+  const ruleFiles = new RuleFiles(schema, config.sources.workingDirectory, problems, files);
   const parts = config.listeners.flatMap(({ root, mounts }) => [root, ...mounts]);
   checkMethodRules(
     parts.flatMap(({ methods }) => methods),
@@ -76,13 +103,14 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
         rules: ruleFiles.ruleSet(mount.rules),
         methods: mount.methods,
         types,
-        channelFor: options.offline === true ? () => offlineChannel : channelsOf(mount, pool, problems),
+        channelFor: options.offline === true ? () => offlineChannel : channelsOf(mount, pool, channels, problems),
         listenHost: listener.host,
         prefix: mount.prefix,
         thorough: options.thorough ?? false,
-        mounted: below.flatMap(({ services }) => services),
+        mounted: [...below.flatMap(({ services }) => services), ...pending.map(notServing)],
         mountedParts: documentedParts(below),
         fallback: fallbackOf(mount, fallbacks),
+        refusal: refusalFor(pending),
       };
       return { config: mount, ...buildGateway(context, gatewayOptions(mount), problems) };
     };
@@ -94,10 +122,12 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
     }
     return { config: listener, parts: [root, ...mounts], handler: handlerOf(root, mounts) };
   });
-  warnOfUnusedUpstreams(
-    listeners.flatMap(({ parts }) => parts),
-    problems,
-  );
+  if (pending.length === 0) {
+    warnOfUnusedUpstreams(
+      listeners.flatMap(({ parts }) => parts),
+      problems,
+    );
+  }
   ruleFiles.reportUnserved(
     listeners.flatMap(({ parts }) =>
       parts.map((part) => ({ paths: part.config.rules, services: part.services.map(({ name }) => name) })),
@@ -106,10 +136,40 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
   // Listeners share schema, rules and upstreams, and so their problems.
   const warnings = withoutRepeats([...problems.warnings, ...pool.warnings]);
   if (problems.errors.length > 0) {
-    pool.close();
+    if (options.shared === undefined) pool.close();
     throw new ConfigError(withoutRepeats(problems.errors), { warnings });
   }
-  return { listeners, warnings, pool, fallbacks };
+  return { listeners, warnings, channels };
+}
+
+/** Listeners and upstreams alone, and no page but `/health`. */
+function withoutServices(config: Config): Config {
+  const bare = (mount: MountConfig): MountConfig => ({
+    ...mount,
+    services: [],
+    rules: [],
+    methods: [],
+    options: { ...mount.options, index: false, docs: false, openapi: false },
+  });
+  return {
+    ...config,
+    sources: { ...config.sources, protos: [], protoPaths: [], descriptorSets: [] },
+    listeners: config.listeners.map((listener) => ({
+      ...listener,
+      root: bare(listener.root),
+      mounts: listener.mounts.map(bare),
+    })),
+  };
+}
+
+/** `/health` is to say that the upstream does not serve, though it may be up. */
+function notServing({ target }: PendingUpstream): ServedService {
+  return { name: target, channel: offlineChannel };
+}
+
+/** Undefined where nothing is waited for. */
+function refusalFor([first]: readonly PendingUpstream[]): StatusError | undefined {
+  return first && StatusError.http(503, first.message, { headers: [['retry-after', '1']] });
 }
 
 /** What documents tell of the parts of a listener. */
@@ -152,19 +212,19 @@ function handlerOf(root: PreparedPart, mounts: readonly PreparedPart[]): Exchang
   );
 }
 
+/** @param opened takes the channels. */
 function channelsOf(
-  { upstreams, options }: MountConfig,
+  mount: MountConfig,
   pool: ChannelPool,
+  opened: Set<Channel>,
   problems: ProblemList,
 ): (service: string) => Channel {
-  const { maxReceiveBytes, connectTimeoutMs, upstreamClient: client } = options;
-  const userAgent = `photongate/${packageVersion()}`;
-  const tls = problems.attempt(() => upstreamTlsOf(options));
-  const specs = upstreams.map((spec) => ({
-    ...spec,
-    options: { maxReceiveBytes, connectTimeoutMs, client, userAgent, tls },
-  }));
-  const table = problems.attempt(() => new UpstreamTable(specs, pool));
+  const open: ChannelPool['open'] = (target, options) => {
+    const channel = pool.open(target, options);
+    opened.add(channel);
+    return channel;
+  };
+  const table = problems.attempt(() => new UpstreamTable(upstreamSpecsOf(mount), { open }));
   return (service) => table?.channelFor(service) ?? offlineChannel;
 }
 
@@ -189,35 +249,3 @@ const offlineChannel: Channel = {
   connect: () => Promise.resolve(false),
   close() {},
 };
-
-/**
- * Starts a proxy: returns when every listener takes connections. Upstreams may be down.
- * @throws ConfigError where the configuration is bad or a port cannot be opened; nothing listens then.
- */
-export async function startProxy(config: Config): Promise<RunningProxy> {
-  const prepared = prepareProxy(config);
-  const listeners: Listener[] = [];
-  try {
-    for (const {
-      config: { host, port, root },
-      handler,
-    } of prepared.listeners) {
-      listeners.push(await listen({ ...root.options, host, port }, handler));
-    }
-  } catch (error) {
-    await Promise.all(listeners.map((listener) => listener.drain(0)));
-    prepared.pool.close();
-    prepared.fallbacks.close();
-    throw error;
-  }
-  return {
-    urls: listeners.map(({ url }) => url),
-    prepared,
-    async drain() {
-      const timeouts = prepared.listeners.map(({ config: { root } }) => root.options.drainTimeoutMs);
-      await Promise.all(listeners.map((listener, index) => listener.drain(timeouts[index]!)));
-      prepared.pool.close();
-      prepared.fallbacks.close();
-    },
-  };
-}

@@ -20,6 +20,7 @@ const layers: readonly (readonly string[])[] = [
   ['server'],
   ['config'],
   ['proxy'],
+  ['live'],
   ['embed', 'cli'],
 ];
 

@@ -1,6 +1,6 @@
 /** `photongate completion SHELL`: a script that completes commands and flags, for bash, zsh and fish. */
 import { optionSpecs, flagName } from '../config/index.js';
-import { flagTexts } from './flags.js';
+import { flagTexts, isSwitch } from './flags.js';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof shells)[number];
@@ -21,7 +21,7 @@ function flags(): Flag[] {
   const structural = flagTexts().map(({ name, text }): Flag => ({
     name,
     text,
-    value: { kind: fileFlags.has(name) ? 'file' : 'text' },
+    value: { kind: fileFlags.has(name) ? 'file' : isSwitch(name) || name === 'reflection' ? 'none' : 'text' },
   }));
   const options = optionSpecs.map(({ name, kind, text }): Flag => {
     const words = (kind.jsonSchema as { enum?: readonly string[] }).enum;

@@ -3,7 +3,14 @@
  * stand here. Numbers, sizes and times are read by the table's kinds, not by yargs.
  */
 import type { Options as YargsOptions } from 'yargs';
-import { flagName, OptionError, type OptionSpec, optionSpecs, type Settings } from '../config/index.js';
+import {
+  flagName,
+  OptionError,
+  type OptionSpec,
+  optionSpecs,
+  type Reflection,
+  type Settings,
+} from '../config/index.js';
 import { parseListener } from '../server/index.js';
 import { ConfigError, type Problem } from '../status.js';
 import { parseUpstream } from '../upstream/index.js';
@@ -30,6 +37,10 @@ const structuralFlags: Readonly<Record<string, YargsOptions>> = {
     group: schemaGroup,
     describe: 'binary FileDescriptorSet or Buf image, also gzipped (protoc --include_imports -o); repeatable',
   },
+  reflection: {
+    group: schemaGroup,
+    describe: 'ask upstreams for their schema (grpc.reflection): all, or =NAME,… (default: the one without a name)',
+  },
   rules: {
     group: schemaGroup,
     describe: 'service config (YAML, JSON) whose http.rules replace annotations; the last rule wins; repeatable',
@@ -52,12 +63,18 @@ const structuralFlags: Readonly<Record<string, YargsOptions>> = {
   },
 };
 
+/** Those of them that take no value. */
+const structuralSwitches: Readonly<Record<string, YargsOptions>> = {
+  watch: { group: networkGroup, describe: 'take what changes in protos, rules and configuration while running' },
+};
+
 /** Every flag, for yargs. Values stay text. */
 export function yargsOptions(): Record<string, YargsOptions> {
   const options: Record<string, YargsOptions> = {};
   for (const [name, option] of Object.entries(structuralFlags)) {
     options[name] = { ...option, type: 'string', requiresArg: true };
   }
+  for (const [name, option] of Object.entries(structuralSwitches)) options[name] = { ...option, type: 'boolean' };
   for (const spec of optionSpecs) options[flagName(spec.name)] = optionFlag(spec);
   return options;
 }
@@ -77,7 +94,10 @@ function optionFlag(spec: OptionSpec): YargsOptions {
 
 /** The flags that are no options of the table. */
 export function flagTexts(): { readonly name: string; readonly text: string }[] {
-  return Object.entries(structuralFlags).map(([name, { describe }]) => ({ name, text: describe as string }));
+  return Object.entries({ ...structuralFlags, ...structuralSwitches }).map(([name, { describe }]) => ({
+    name,
+    text: describe as string,
+  }));
 }
 
 /** Names of all flags, for suggestions. */
@@ -85,6 +105,7 @@ export function flagNames(): string[] {
   const options = optionSpecs.map((spec) => flagName(spec.name));
   return [
     ...Object.keys(structuralFlags),
+    ...Object.keys(structuralSwitches),
     ...options,
     'help',
     'version',
@@ -103,7 +124,8 @@ export function flagNames(): string[] {
  */
 export function environmentValues(environment: Readonly<Record<string, string | undefined>>): FlagValues {
   const values: Record<string, FlagValue> = {};
-  for (const name of [...Object.keys(structuralFlags), ...optionSpecs.map((spec) => flagName(spec.name))]) {
+  const structural = [...Object.keys(structuralFlags), ...Object.keys(structuralSwitches)];
+  for (const name of [...structural, ...optionSpecs.map((spec) => flagName(spec.name))]) {
     const text = environment[environmentName(name)];
     if (text === undefined || text === '') continue;
     values[name] = name in structuralFlags && name !== 'config' ? text.split(',').map((part) => part.trim()) : text;
@@ -118,7 +140,10 @@ export function environmentName(flag: string): string {
 
 /** True for a flag that takes no value. */
 export function isSwitch(flag: string): boolean {
-  return optionSpecs.some((spec) => flagName(spec.name) === flag && spec.kind.placeholder === undefined);
+  return (
+    flag in structuralSwitches ||
+    optionSpecs.some((spec) => flagName(spec.name) === flag && spec.kind.placeholder === undefined)
+  );
 }
 
 /**
@@ -145,6 +170,8 @@ export function settingsOf(values: FlagValues, title = (flag: string): string =>
     ...given('proto', texts('proto')),
     ...given('protoPath', texts('proto-path')),
     ...given('descriptorSet', texts('descriptor-set')),
+    ...given('reflection', reflectionOf(values['reflection'])),
+    ...given('watch', attempt(() => switchOf(values['watch'], title('watch')))[0]),
     ...given('rules', texts('rules')),
     ...given(
       'services',
@@ -165,6 +192,21 @@ export function settingsOf(values: FlagValues, title = (flag: string): string =>
 
 function given<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
   return (value === undefined ? {} : { [key]: value }) as Partial<Record<K, V>>;
+}
+
+/** `true`, `false`, or names; a flag without a value is `true`. */
+function reflectionOf(value: FlagValue): Reflection | false | undefined {
+  if (typeof value === 'boolean') return value;
+  const names = textsOf(value)?.flatMap((text) => text.split(',').map((name) => name.trim()));
+  if (names === undefined) return undefined;
+  if (names.includes('false')) return false;
+  return names.some((name) => name === 'true' || name === '') ? true : names;
+}
+
+function switchOf(value: FlagValue, flag: string): boolean | undefined {
+  if (value === undefined || typeof value === 'boolean') return value;
+  if (value === 'true' || value === 'false') return value === 'true';
+  throw badFlag(flag, `found ${JSON.stringify(value)}, expected true or false`);
 }
 
 function textsOf(value: FlagValue): string[] | undefined {

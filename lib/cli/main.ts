@@ -69,12 +69,12 @@ async function run(command: string, values: FlagValues, terminal: Terminal): Pro
         terminal,
       );
     case 'check':
-      return check(config, terminal);
+      return await check(config, terminal);
     case 'print-config':
       terminal.output(printConfig(config()));
       return ExitCode.OK;
     default:
-      return serve(config(), terminal);
+      return serve(config, terminal);
   }
 }
 
@@ -155,10 +155,14 @@ async function parseArguments(args: readonly string[], terminal: Terminal): Prom
         'Exit codes: 0 fine, 1 the configuration or start-up failed, 2 wrong usage.',
     )
     .exitProcess(false);
-  const values = (await parser.parseAsync([...args], {}, (error, _argv, output) => {
-    if (error !== undefined && error !== null) throw new UsageError(usageMessage(error.message));
-    printed = withoutTypes(output);
-  })) as Record<string, FlagValues[string]> & { _: string[] };
+  const values = (await parser.parseAsync(
+    args.map((arg) => (arg === '--reflection' ? '--reflection=true' : arg)),
+    {},
+    (error, _argv, output) => {
+      if (error !== undefined && error !== null) throw new UsageError(usageMessage(error.message));
+      printed = withoutTypes(output);
+    },
+  )) as Record<string, FlagValues[string]> & { _: string[] };
   if (printed !== '') {
     terminal.output(`${printed}\n`);
     return undefined;

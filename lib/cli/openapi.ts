@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Config } from '../config/index.js';
+import { loadReflected } from '../live/index.js';
 import { openApiDocument, printDocument, titleOf } from '../openapi/index.js';
 import { documentedParts, type PreparedListener, prepareProxy } from '../proxy.js';
 import { ConfigError } from '../status.js';
@@ -21,8 +22,9 @@ export interface OpenApiRequest {
 }
 
 /** @throws ConfigError where the configuration is bad, or has several listeners and none is chosen. */
-export function openapi(config: Config, request: OpenApiRequest, terminal: Terminal): number {
-  const listener = chosen(prepareProxy(config, { offline: true }).listeners, request.listener);
+export async function openapi(config: Config, request: OpenApiRequest, terminal: Terminal): Promise<number> {
+  const { listeners } = prepareProxy(config, { offline: true, reflected: await loadReflected(config) });
+  const listener = chosen(listeners, request.listener);
   const { options } = listener.config.root;
   const bindings = listener.parts.flatMap((part) => part.bindings);
   const document = openApiDocument(documentedParts(listener.parts), {

@@ -1,6 +1,7 @@
 /** `photongate routes`: what is served, as a table for people, JSON for programs, or curl lines to paste. */
 import type { Config } from '../config/index.js';
 import { curlLine } from '../openapi/index.js';
+import { loadReflected } from '../live/index.js';
 import { type PreparedListener, type PreparedPart, prepareProxy } from '../proxy.js';
 import type { Binding } from '../rule/index.js';
 import { urlOf } from '../server/index.js';
@@ -10,8 +11,8 @@ import type { Terminal } from './terminal.js';
 export type RoutesFormat = 'table' | 'json' | 'curl';
 
 /** Lists the routes in the order of the services and their methods. */
-export function routes(config: Config, format: RoutesFormat, terminal: Terminal): number {
-  const { listeners } = prepareProxy(config, { offline: true });
+export async function routes(config: Config, format: RoutesFormat, terminal: Terminal): Promise<number> {
+  const { listeners } = prepareProxy(config, { offline: true, reflected: await loadReflected(config) });
   terminal.output(writers[format](listeners));
   return ExitCode.OK;
 }

@@ -1,7 +1,8 @@
 /** `photongate serve`: runs a proxy until a signal ends it. */
 import { errorChannel, ignoredStatusChannel, type IgnoredStatus, type InternalError } from '../gateway/index.js';
 import type { Config } from '../config/index.js';
-import { startProxy } from '../proxy.js';
+import { reloadChannel, type ReloadEvent, type RunningProxy, startProxy, watchFiles } from '../live/index.js';
+import { ConfigError, type Problem } from '../status.js';
 import { renderProblem } from './render.js';
 import type { Terminal } from './terminal.js';
 
@@ -11,17 +12,75 @@ const signalNumbers: Readonly<Partial<Record<NodeJS.Signals, number>>> = { SIGIN
  * Starts, says where it listens, and waits for SIGINT or SIGTERM: then what is in flight may end, and a second signal
  * ends at once.
  */
-export async function serve(config: Config, terminal: Terminal): Promise<number> {
+export async function serve(load: () => Config, terminal: Terminal): Promise<number> {
+  const stopLogging = logErrors(terminal);
+  try {
+    return await run(load, terminal);
+  } finally {
+    stopLogging();
+  }
+}
+
+async function run(load: () => Config, terminal: Terminal): Promise<number> {
+  const config = load();
   const proxy = await startProxy(config);
   for (const warning of proxy.prepared.warnings) {
     terminal.error(renderProblem(warning, 'warning', terminal));
   }
-  const stopLogging = logErrors(terminal);
+  const stopWatching = config.watch === true ? await reloadOnChange(load, config, proxy, terminal) : () => undefined;
   for (const url of proxy.urls) terminal.output(`photongate: listening on ${url}\n`);
   await firstSignal(terminal);
+  stopWatching();
   await proxy.drain();
-  stopLogging();
   return 0;
+}
+
+/** Reads everything again when a file changes. Returns how to stop. */
+function reloadOnChange(
+  load: () => Config,
+  { file }: Config,
+  proxy: RunningProxy,
+  terminal: Terminal,
+): Promise<() => void> {
+  let warned = texts(proxy.prepared.warnings);
+  const reload = async (): Promise<void> => {
+    try {
+      const warnings = await proxy.reload(load());
+      logReload(
+        { outcome: 'loaded', problems: warnings.filter((warning) => !warned.has(JSON.stringify(warning))) },
+        terminal,
+      );
+      warned = texts(warnings);
+    } catch (error) {
+      const problems =
+        error instanceof ConfigError ? error.problems : [{ code: 'reload-failed', message: String(error) }];
+      logReload({ outcome: 'kept', problems }, terminal);
+    }
+  };
+  return watchFiles(() => new Set([...proxy.files, ...(file === undefined ? [] : [file])]), reload);
+}
+
+function texts(problems: readonly Problem[]): ReadonlySet<string> {
+  return new Set(problems.map((problem) => JSON.stringify(problem)));
+}
+
+const outcomes: Readonly<Record<ReloadEvent['outcome'], string>> = {
+  waiting: 'waiting for a schema, requests are answered 503',
+  unreachable: 'an upstream does not tell its schema any more, its last one serves on',
+  kept: 'not reloaded, the old routes serve on',
+  loaded: 'reloaded',
+};
+
+/** A line for what happened, and the problems behind it as a start would show them; piped, one JSON line. */
+function logReload({ outcome, problems }: ReloadEvent, terminal: Terminal): void {
+  const severity = outcome === 'kept' ? 'error' : 'warning';
+  if (terminal.interactive) {
+    terminal.error(`photongate: ${outcomes[outcome]}\n`);
+    for (const problem of problems) terminal.error(renderProblem(problem, severity, terminal));
+    return;
+  }
+  const level = outcome === 'kept' ? 'error' : outcome === 'loaded' ? 'info' : 'warn';
+  terminal.error(`${JSON.stringify({ level, time: new Date().toISOString(), msg: outcomes[outcome], problems })}\n`);
 }
 
 function firstSignal(terminal: Terminal): Promise<void> {
@@ -59,9 +118,12 @@ function logErrors(terminal: Terminal): () => void {
         : `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), msg: text, request_id: requestId })}\n`,
     );
   };
+  const logReloaded = (message: unknown): void => logReload(message as ReloadEvent, terminal);
+  reloadChannel.subscribe(logReloaded);
   errorChannel.subscribe(log);
   ignoredStatusChannel.subscribe(logIgnored);
   return () => {
+    reloadChannel.unsubscribe(logReloaded);
     errorChannel.unsubscribe(log);
     ignoredStatusChannel.unsubscribe(logIgnored);
   };

@@ -13,7 +13,16 @@ export interface MethodSetting extends MethodRule {
 export interface Config {
   readonly sources: SchemaSources;
   readonly listeners: readonly ListenerConfig[];
+  /** Upstreams that are asked for their schema: all, or those of these names (`default` is the one without). Default none. */
+  readonly reflection?: Reflection | undefined;
+  /** True: the files are watched, and what changed in them is taken while running. Default false. */
+  readonly watch?: boolean | undefined;
+  /** The file that it was read from, whole path. */
+  readonly file?: string | undefined;
 }
+
+/** True: all upstreams. */
+export type Reflection = true | readonly string[];
 
 export interface ListenerConfig {
   /** As it was written, for messages: `127.0.0.1:8080`. */
@@ -49,6 +58,9 @@ export interface Settings extends ServingSettings {
   readonly proto?: readonly string[];
   readonly protoPath?: readonly string[];
   readonly descriptorSet?: readonly string[];
+  /** False takes back what the file says. */
+  readonly reflection?: Reflection | false;
+  readonly watch?: boolean;
   /** Addresses that all serve the same. */
   readonly listen?: readonly string[];
   /** Listeners with settings of their own; only a file has them. */

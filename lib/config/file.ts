@@ -21,7 +21,14 @@ import { ConfigError, nearestName, type ProblemList, type SourcePlace } from '..
 import { quote } from '../uri.js';
 import { parseUpstream, type UpstreamSpec, type UpstreamTls } from '../upstream/index.js';
 import type { OptionMessage, OptionValue } from '../schema/index.js';
-import type { ListenerSettings, MethodSetting, MountSettings, ServingSettings, Settings } from './config.js';
+import type {
+  ListenerSettings,
+  MethodSetting,
+  MountSettings,
+  Reflection,
+  ServingSettings,
+  Settings,
+} from './config.js';
 import { absolutePaths, optionSpec, type OptionSpec, optionSpecs, type Options, upstreamTlsSpecs } from './options.js';
 import { booleanValue, OptionError, type RawValue, timeValue, type ValueKind } from './values.js';
 
@@ -34,7 +41,17 @@ const MAX_OPTION_DEPTH = 10;
 /** Keys of a place besides the options. */
 type Keys = readonly string[];
 const servingKeys = ['services', 'rules', 'upstreams', 'methods', 'policies'];
-const topKeys: Keys = ['proto', 'proto_path', 'descriptor_set', 'listen', 'listeners', 'tls', ...servingKeys];
+const topKeys: Keys = [
+  'proto',
+  'proto_path',
+  'descriptor_set',
+  'reflection',
+  'watch',
+  'listen',
+  'listeners',
+  'tls',
+  ...servingKeys,
+];
 const listenerKeys: Keys = ['listen', 'mounts', 'tls', ...servingKeys];
 const mountKeys: Keys = ['path', 'host', ...servingKeys];
 
@@ -109,6 +126,8 @@ class FileReader {
       if (name === 'proto') settings.proto = this.paths(value);
       else if (name === 'proto_path') settings.protoPath = this.paths(value);
       else if (name === 'descriptor_set') settings.descriptorSet = this.paths(value);
+      else if (name === 'reflection') settings.reflection = this.reflection(value);
+      else if (name === 'watch') settings.watch = this.valueOf(booleanValue, name, pair.key, value) ?? false;
       else if (name === 'listen') settings.listen = this.addresses(value);
       else if (name === 'listeners') settings.listeners = this.listeners(value);
       else this.serving(pair, settings, topKeys);
@@ -118,6 +137,12 @@ class FileReader {
       this.error(root, 'config-conflict', message);
     }
     return settings;
+  }
+
+  /** true, false or names of upstreams. */
+  private reflection(value: Node | null): Reflection | false {
+    const raw = this.plain(value);
+    return typeof raw === 'boolean' ? raw : this.texts(value);
   }
 
   /** What stands at the top, on a listener or on a mount alike. */

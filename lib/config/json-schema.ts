@@ -28,6 +28,12 @@ export function configJsonSchema(): object {
       proto: { ...texts, description: '.proto files, folders or globs whose services are served' },
       proto_path: { ...texts, description: 'folders in which imports are sought' },
       descriptor_set: { ...texts, description: 'binary FileDescriptorSets or Buf images, also gzipped' },
+      reflection: {
+        anyOf: [{ type: 'boolean' }, texts],
+        description:
+          'upstreams that are asked for their schema: true for all, or their names (default: the one without)',
+      },
+      watch: { type: 'boolean', description: 'take what changes in the files while running' },
       listen: listener.listen,
       listeners: {
         type: 'array',

@@ -16,6 +16,7 @@ import type {
   MethodSetting,
   MountConfig,
   MountSettings,
+  Reflection,
   ServingSettings,
   Settings,
 } from './config.js';
@@ -56,7 +57,7 @@ export function loadConfig({ flags = {}, file, workingDirectory = process.cwd() 
   const given = problems.attempt(() => settingsOf(flags)) ?? {};
   const config = completeConfig(given, settings, workingDirectory, problems);
   problems.throwIfAny();
-  return config;
+  return { ...config, file: file === undefined ? undefined : resolve(workingDirectory, file) };
 }
 
 function settingsOf({ upstreams, options = {}, ...rest }: LibrarySettings): Settings {
@@ -86,6 +87,8 @@ function readConfigFile(file: string, workingDirectory: string): string {
 
 /** Joins what flags and file say. Problems are collected; the result is only good where there are none. */
 function completeConfig(flags: Settings, file: Settings, workingDirectory: string, problems: ProblemList): Config {
+  const given = flags.reflection ?? file.reflection ?? false;
+  const reflection = given === false || (given !== true && given.length === 0) ? undefined : given;
   const sources = {
     protos: flags.proto ?? file.proto ?? [],
     protoPaths: flags.protoPath ?? file.protoPath ?? [],
@@ -94,19 +97,19 @@ function completeConfig(flags: Settings, file: Settings, workingDirectory: strin
     annotationsRoot,
   };
   // A file that could not be read would have named some.
-  if (sources.protos.length === 0 && sources.descriptorSets.length === 0 && problems.errors.length === 0) {
+  const nothing = sources.protos.length === 0 && sources.descriptorSets.length === 0 && reflection === undefined;
+  if (nothing && problems.errors.length === 0) {
     problems.error({
       code: 'no-schema',
-      message: 'there is nothing to serve: no .proto file and no descriptor set is given',
-      hint: 'write --proto FILE, --proto FOLDER or --descriptor-set FILE',
+      message: 'there is nothing to serve: no .proto file, no descriptor set and no reflection is given',
+      hint: 'write --proto FILE, --proto FOLDER, --descriptor-set FILE or --reflection',
     });
   }
   const listeners: readonly ListenerSettings[] = file.listeners ?? [{ listen: file.listen ?? [DEFAULT_LISTEN] }];
   checkConflicts(flags, listeners, problems);
-  return {
-    sources,
-    listeners: listeners.flatMap((listener) => listenersAt(flags, file, listener, workingDirectory, problems)),
-  };
+  const complete = listeners.flatMap((listener) => listenersAt(flags, file, listener, workingDirectory, problems));
+  checkReflection(reflection, complete, problems);
+  return { sources, listeners: complete, reflection, watch: flags.watch ?? file.watch ?? false };
 }
 
 /** Flags that cannot say which of several listeners or mounts they mean. */
@@ -124,6 +127,32 @@ function checkConflicts(flags: Settings, listeners: readonly ListenerSettings[],
       message: '--service cannot tell which of the mounts in the file it means',
       hint: 'leave --service out, or change "services" in the file',
     });
+  }
+}
+
+/** There must be somebody to ask. */
+function checkReflection(
+  reflection: Reflection | undefined,
+  listeners: readonly ListenerConfig[],
+  problems: ProblemList,
+): void {
+  if (reflection === undefined || problems.errors.length > 0) return;
+  const upstreams = listeners.flatMap(({ root, mounts }) => [root, ...mounts].flatMap((mount) => mount.upstreams));
+  const known = new Set(upstreams.map(({ name }) => name ?? 'default'));
+  if (known.size === 0) {
+    problems.error({
+      code: 'reflection-upstream',
+      message: 'reflection asks upstreams for their schema, and there is no upstream',
+      hint: 'write --upstream host:port',
+    });
+  } else if (reflection !== true) {
+    for (const name of reflection.filter((candidate) => !known.has(candidate))) {
+      problems.error({
+        code: 'reflection-upstream',
+        message: `reflection names ${JSON.stringify(name)}, and no upstream has that name`,
+        hint: `upstreams are: ${[...known].join(', ')}; without names all are asked`,
+      });
+    }
   }
 }
 

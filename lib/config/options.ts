@@ -5,6 +5,7 @@
 import { resolve } from 'node:path';
 import { defaultGatewayOptions, type GatewayOptions } from '../gateway/index.js';
 import { codeByName, ConfigError } from '../status.js';
+import { defaultReflectionOptions, type ReflectionOptions } from '../schema/index.js';
 import { defaultListenerOptions, type ListenerOptions } from '../server/index.js';
 import { defaultUpstreamOptions, type UpstreamClient, type UpstreamTls } from '../upstream/index.js';
 import { type PresetName, presets } from './presets.js';
@@ -27,7 +28,8 @@ import {
 } from './values.js';
 
 /** All that can be set for one listener. */
-export interface Options extends Omit<GatewayOptions, 'services'>, Omit<ListenerOptions, 'host' | 'port'> {
+export interface Options
+  extends Omit<GatewayOptions, 'services'>, Omit<ListenerOptions, 'host' | 'port'>, ReflectionOptions {
   /** Largest message from a service, in bytes. Default 64 MiB. */
   readonly maxReceiveBytes: number;
   /** How long a call waits for a connection to its service, in milliseconds. Default 10 s. */
@@ -79,6 +81,7 @@ const { host: _host, port: _port, ...listenerLimits } = defaultListenerOptions;
 export const defaultOptions: Options = Object.freeze({
   ...defaultGatewayOptions,
   ...listenerLimits,
+  ...defaultReflectionOptions,
   maxReceiveBytes: defaultUpstreamOptions.maxReceiveBytes,
   connectTimeoutMs: defaultUpstreamOptions.connectTimeoutMs,
   upstreamClient: defaultUpstreamOptions.client,
@@ -531,6 +534,31 @@ export const optionSpecs: readonly OptionSpec[] = [
     timeValue,
     '60s',
     'time for the fallback server to begin its answer',
+  ),
+  option(
+    limits,
+    'reflection_interval',
+    'reflectionIntervalMs',
+    optionalTimeValue,
+    '10s',
+    'time between two looks whether a reflecting upstream has another schema; none: at the start alone',
+  ),
+  option(limits, 'reflection_timeout', 'reflectionTimeoutMs', timeValue, '5s', 'time for one such look'),
+  option(
+    limits,
+    'max_reflection_bytes',
+    'maxReflectionBytes',
+    size,
+    '64MiB',
+    'files of one reflecting upstream together',
+  ),
+  option(
+    limits,
+    'max_reflection_files',
+    'maxReflectionFiles',
+    integerValue(1, 1_000_000),
+    '10000',
+    'files, and services, of one reflecting upstream',
   ),
   option(limits, 'drain_timeout', 'drainTimeoutMs', timeValue, '10s', 'time for requests in flight at a shutdown'),
 ];

@@ -8,12 +8,14 @@ import { type Options, optionSpecs } from './options.js';
 import { type RawValue, timeValue } from './values.js';
 
 /** YAML with every option at its effective value; paths are absolute, so that it works from anywhere. */
-export function printConfig({ sources, listeners }: Config): string {
+export function printConfig({ sources, reflection, watch, listeners }: Config): string {
   return stringify(
     {
       proto: absolute(sources.protos, sources.workingDirectory),
       proto_path: absolute(sources.protoPaths, sources.workingDirectory),
       descriptor_set: absolute(sources.descriptorSets, sources.workingDirectory),
+      reflection: reflection ?? false,
+      watch: watch ?? false,
       listeners: listeners.map((listener) => printListener(listener, sources.workingDirectory)),
     },
     { lineWidth: 0, aliasDuplicateObjects: false },

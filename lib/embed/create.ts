@@ -2,9 +2,11 @@
  * Options → a gateway without a listener, and its adapters. What comes in is an `Exchange` like any other from here on; the
  * application keeps its server, and with it the limits of connections and heads.
  */
-import { libraryName, loadConfig, optionSpecs } from '../config/index.js';
-import { prepareProxy } from '../proxy.js';
+import { type Config, libraryName, loadConfig, optionSpecs } from '../config/index.js';
+import { Fallbacks } from '../fallback/index.js';
+import { type PreparedProxy, prepareProxy, type SharedConnections } from '../proxy.js';
 import { ConfigError, type Problem } from '../status.js';
+import { ChannelPool } from '../upstream/index.js';
 import { fastifyPlugin } from './fastify.js';
 import { fetchHandler } from './fetch.js';
 import { Host } from './host.js';
@@ -34,11 +36,11 @@ export function createGateway(input: GatewayInput): EmbeddedGateway {
   const config = loadConfig({ flags, ...(workingDirectory === undefined ? {} : { workingDirectory }) });
   // No address: whether it is one of loopback, and so in danger of DNS rebinding, is not known here.
   const listeners = config.listeners.map((listener) => ({ ...listener, listen: '', host: '' }));
-  const prepared = prepareProxy({ ...config, listeners });
+  const shared = { pool: new ChannelPool(), fallbacks: new Fallbacks() };
+  const prepared = prepareEmbedded({ ...config, listeners }, shared);
   const [part] = prepared.listeners[0]!.parts;
   const host = new Host(part!.gateway, part!.config.options, () => {
-    prepared.pool.close();
-    prepared.fallbacks.close();
+    closeAll(shared);
   });
   const node = nodeHandler(host);
   return {
@@ -49,6 +51,21 @@ export function createGateway(input: GatewayInput): EmbeddedGateway {
     fetch: fetchHandler(host),
     close: () => host.close(),
   };
+}
+
+/** @throws ConfigError after what was opened is closed again. */
+function prepareEmbedded(config: Config, shared: SharedConnections): PreparedProxy {
+  try {
+    return prepareProxy(config, { shared });
+  } catch (error) {
+    closeAll(shared);
+    throw error;
+  }
+}
+
+function closeAll({ pool, fallbacks }: SharedConnections): void {
+  pool.close();
+  fallbacks.close();
 }
 
 function withList<K extends string>(key: K, given: string | readonly string[] | undefined): { [P in K]?: string[] } {

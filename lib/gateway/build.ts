@@ -9,7 +9,7 @@ import { ProtocolTable, type ProtocolTarget } from '../protocol/index.js';
 import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
 import { bindingsOf, selectServices, type Binding, type MethodRule, type RuleSet } from '../rule/index.js';
 import type { Schema, ServiceDescriptor } from '../schema/index.js';
-import type { ProblemList } from '../status.js';
+import type { ProblemList, StatusError } from '../status.js';
 import { checkPlan, compilePlan, createContext, type TranscodeContext } from '../transcode/index.js';
 import { Gateway, type Page, type Route } from './gateway.js';
 import type { ServiceChannel } from './health.js';
@@ -54,6 +54,8 @@ export interface GatewayContext {
   readonly mountedParts?: readonly DocumentedPart<Binding>[];
   /** Takes the requests that no route does. Default: nothing, they are 404 and 405. */
   readonly fallback?: Fallback | undefined;
+  /** Why no request is served now; our own pages are. Default: all are served. */
+  readonly refusal?: StatusError | undefined;
 }
 
 /** Builds a gateway. Problems are collected in `problems`; it is only good where there are none. */
@@ -70,6 +72,7 @@ export function buildGateway(
     mounted = [],
     mountedParts = [],
     fallback,
+    refusal,
   }: GatewayContext,
   options: GatewayOptions,
   problems: ProblemList,
@@ -94,6 +97,7 @@ export function buildGateway(
   const gateway = new Gateway({
     matcher,
     policies: compilePolicies(options, listenHost),
+    refusal,
     pages,
     writeError: context.writeError,
     protocols: new ProtocolTable(protocolTargets(services, bindings, channels, options), context.codec, options),

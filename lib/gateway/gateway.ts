@@ -36,18 +36,32 @@ export interface GatewayParts {
   /** Encodes answers; undefined: none is. */
   readonly encode: ReplyEncoder | undefined;
   readonly cors?: Cors | undefined;
+  /** Why no request is served now; our own pages are. */
+  readonly refusal?: StatusError | undefined;
   /** Takes what no route does. */
   readonly fallback?: Fallback | undefined;
 }
 
 export class Gateway {
   private active = 0;
+  private readonly idleListeners: (() => void)[] = [];
 
   constructor(private readonly parts: GatewayParts) {}
 
   /** The answer for an error that has no route: also for what the HTTP parser refuses. */
   get writeError(): ErrorWriter {
     return this.parts.writeError;
+  }
+
+  /** Calls `listener` once no exchange is under way: at once, or when the last one has ended. */
+  onIdle(listener: () => void): void {
+    if (this.active === 0) listener();
+    else this.idleListeners.push(listener);
+  }
+
+  private release(): void {
+    this.active--;
+    if (this.active === 0) for (const listener of this.idleListeners.splice(0)) listener();
   }
 
   /**
@@ -75,12 +89,14 @@ export class Gateway {
   handle(exchange: Exchange, prefixLength = 0): void {
     const head = headOf(exchange, prefixLength);
     if (this.parts.cors !== undefined) addCors(exchange, this.parts.cors);
-    const run = new Run(exchange, head, this.parts, () => this.active--);
+    const run = new Run(exchange, head, this.parts, () => this.release());
     this.active++;
     try {
       run.detect();
       if (this.active > this.parts.maxConcurrentRequests) throw tooMany(this.parts.maxConcurrentRequests);
       for (const policy of this.parts.policies) policy.onRequest(head);
+      const { refusal, pages } = this.parts;
+      if (refusal !== undefined && !pages.has(head.path)) throw refusal;
       run.route();
     } catch (error) {
       run.onError(error);

@@ -14,6 +14,7 @@ import { diskFiles, memoryFiles, type FileReader } from './files.js';
 import { filesBelow, findByGlob, isGlob } from './glob.js';
 import { parseFile } from './parser.js';
 import { unpackSet } from './set-file.js';
+import { descriptorSetOf, type ReflectedSet } from './reflection.js';
 import { Names, SourceText } from './source.js';
 import { SourceFile, SymbolTable } from './symbols.js';
 import type { Schema } from './types.js';
@@ -26,6 +27,8 @@ export interface SchemaSources {
   readonly protoPaths: readonly string[];
   /** Files that hold a binary FileDescriptorSet or a Buf image, gzipped or not. All services are served, but those of an image's imports. */
   readonly descriptorSets: readonly string[];
+  /** What servers said of themselves. Their listed services are served. */
+  readonly reflected?: readonly ReflectedSet[];
   readonly workingDirectory: string;
   /** The package's `annotations/`: where `google/api/annotations.proto` and the like are found last. */
   readonly annotationsRoot: string;
@@ -67,6 +70,7 @@ class Loader {
   private readonly names = new Names();
   private order = 0;
   private descriptors: Schema | undefined;
+  private readonly reflectedNames = new Set<string>();
 
   constructor(
     private readonly sources: SchemaSources,
@@ -84,6 +88,7 @@ class Loader {
     this.setRoots(folders, named);
     for (const file of named) this.loadNamed(file);
     for (const set of this.sources.descriptorSets) this.loadDescriptorSet(set);
+    this.loadReflected(this.sources.reflected ?? []);
     this.followImports();
     const symbols = new SymbolTable(this.problems);
     for (const file of this.loaded) symbols.addFile(file);
@@ -295,13 +300,15 @@ class Loader {
     const root = this.rootFor(name, from);
     const near = root === undefined ? this.nearestFile(this.roots.map((folder) => join(folder, name))) : undefined;
     const inSet = from.fromSet !== undefined;
-    const hint = inSet
-      ? `write ${from.fromSet} with --include_imports (buf build does so by itself)`
-      : root !== undefined
-        ? `add --proto-path ${this.display(root)}`
-        : near !== undefined
-          ? `did you mean "${posix.join(posix.dirname(name), basename(near))}"?`
-          : 'add the folder that it is relative to with --proto-path';
+    const hint = this.reflectedNames.has(from.fromSet ?? '')
+      ? `${from.fromSet} does not give it by reflection; add the folder that it is relative to with --proto-path`
+      : inSet
+        ? `write ${from.fromSet} with --include_imports (buf build does so by itself)`
+        : root !== undefined
+          ? `add --proto-path ${this.display(root)}`
+          : near !== undefined
+            ? `did you mean "${posix.join(posix.dirname(name), basename(near))}"?`
+            : 'add the folder that it is relative to with --proto-path';
     this.problems.error({
       code: 'import-not-found',
       message: `import "${name}"${inSet ? ` is not in the descriptor set, and` : ''} is in none of the import folders: ${listed(this.roots)}`,
@@ -333,6 +340,42 @@ class Loader {
       readDescriptorSet(argument, unpackSet(argument, bytes), this.descriptors!),
     );
     for (const entry of entries ?? []) this.addFromSet(entry, argument);
+  }
+
+  // ---- reflection
+
+  /** A service of a file is served where any server lists it: two may share a file and serve a part of it each. */
+  private loadReflected(sets: readonly ReflectedSet[]): void {
+    const listed = new Set(sets.flatMap(({ services }) => services));
+    for (const set of sets) {
+      if (set.files.size === 0) continue;
+      this.reflectedNames.add(set.name);
+      this.descriptors ??= this.bootstrap();
+      const entries = this.problems.attempt(() => readDescriptorSet(set.name, descriptorSetOf(set), this.descriptors!));
+      for (const { file } of entries ?? []) {
+        const services = file.services.filter(({ name }) => listed.has(fullName(file, name)));
+        this.addFromSet({ file: { ...file, services }, isImport: services.length === 0 }, set.name);
+        this.checkShared(
+          file.name,
+          services.map(({ name }) => fullName(file, name)),
+          set,
+        );
+      }
+    }
+  }
+
+  /** Of two files of one name the first counts; it must have what the second is there for. */
+  private checkShared(name: string, services: readonly string[], set: ReflectedSet): void {
+    const { node, fromSet } = this.byName.get(name)!;
+    const known = new Set(node.services.map((service) => fullName(node, service.name)));
+    const lost = services.filter((service) => set.services.includes(service) && !known.has(service));
+    for (const service of lost) {
+      this.problems.error({
+        code: 'reflection-failed',
+        message: `${service} of ${set.name} is in "${name}", and ${fromSet ?? node.place.file} has another file of that name without it`,
+        hint: 'give one of them with --descriptor-set, or serve them from two processes',
+      });
+    }
   }
 
   /** A file that is loaded already (google/api/http.proto, as a rule) is not loaded again. */
@@ -399,6 +442,10 @@ function reread(files: FileReader, path: string): string | undefined {
     // Not to be read any more: then nobody learns its comments.
     return undefined;
   }
+}
+
+function fullName({ package: inPackage }: FileNode, name: string): string {
+  return inPackage === '' ? name : `${inPackage}.${name}`;
 }
 
 function isProto(path: string): boolean {

@@ -145,7 +145,10 @@ export function withoutTls(): StatusError {
  */
 export function requireClientCertificate(handler: ExchangeHandler): ExchangeHandler {
   return {
-    writeError: handler.writeError,
+    // Asked for anew each time: the handler may change while the port is open.
+    get writeError() {
+      return handler.writeError;
+    },
     handle(exchange) {
       if (exchange.peer.tls?.authorized === true) handler.handle(exchange);
       else refuse(exchange, handler, unproven(exchange.peer.tls));

@@ -33,6 +33,15 @@ export class ChannelPool {
     return channel;
   }
 
+  /** Closes all channels but these; calls in flight go on to their end. */
+  keepOnly(used: ReadonlySet<Channel>): void {
+    for (const [key, channel] of this.channels) {
+      if (used.has(channel)) continue;
+      this.channels.delete(key);
+      channel.close();
+    }
+  }
+
   /** Closes all channels; calls in flight go on to their end. */
   close(): void {
     for (const channel of this.channels.values()) channel.close();

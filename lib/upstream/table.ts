@@ -51,7 +51,7 @@ export class UpstreamTable {
    * Opens a channel for each spec (from `pool`, which owns them).
    * @throws ConfigError `duplicate-upstream`, `bad-target`; all that are found.
    */
-  constructor(specs: Iterable<UpstreamSpec>, pool: ChannelPool) {
+  constructor(specs: Iterable<UpstreamSpec>, pool: Pick<ChannelPool, 'open'>) {
     const problems = new ProblemList();
     for (const { name, target, tls, options } of specs) {
       const known = this.channels.get(name);
@@ -66,14 +66,23 @@ export class UpstreamTable {
    * @throws ConfigError `no-upstream` where nothing names it and there is no default.
    */
   channelFor(service: string): Channel {
-    const key = this.keyFor(service);
-    const channel = this.channels.get(key);
+    const channel = this.find(service);
     if (channel !== undefined) return channel;
     throw new ConfigError({
       code: 'no-upstream',
       message: `service ${service} has no upstream`,
       hint: `write --upstream host:port for all services, or --upstream ${service}=host:port`,
     });
+  }
+
+  /** The same; undefined where there is none. */
+  find(service: string): Channel | undefined {
+    return this.channels.get(this.keyFor(service));
+  }
+
+  /** The channel of an upstream by its own name; undefined: of the one without. */
+  named(name: string | undefined): Channel | undefined {
+    return this.channels.get(name);
   }
 
   private keyFor(service: string): string | undefined {

@@ -376,6 +376,10 @@ const elsewhere: Readonly<Record<string, string>> = {
   upstream_client: 'test/e2e/upstream.test.ts',
   connect_timeout: 'test/e2e/upstream.test.ts',
   health_timeout: 'test/e2e/upstream.test.ts',
+  reflection_interval: 'test/live/reflection.test.ts',
+  reflection_timeout: 'test/live/reflection.test.ts',
+  max_reflection_bytes: 'test/live/reflection.test.ts',
+  max_reflection_files: 'test/live/reflection.test.ts',
 };
 for (const { name } of optionSpecs)
   if (/tls|^upstream_/.test(name)) Object.assign(elsewhere, { [name]: 'test/e2e/tls.test.ts' });

