@@ -2,7 +2,17 @@
  * Runs exchanges: policies, route, plan, call, answer. Everything that fails on the way ends in one `catch`, and every
  * error becomes an answer in the route's (or the listener's) shape. Its tables are built by `build` and never change.
  */
-import type { Captures, Channel, ErrorWriter, Exchange, MethodPlan, Reply, RequestHead } from '../exchange.js';
+import type {
+  Captures,
+  Channel,
+  ErrorWriter,
+  Exchange,
+  MethodPlan,
+  Reply,
+  RequestHead,
+  SocketPlan,
+  SocketUpgrade,
+} from '../exchange.js';
 import type { Fallback } from '../fallback/index.js';
 import type { Cors, Policy, ReplyEncoder } from '../policy/index.js';
 import type { ProtocolMatch, ProtocolTable } from '../protocol/index.js';
@@ -12,6 +22,7 @@ import { StatusError } from '../status.js';
 import { quote, splitTarget } from '../uri.js';
 import { errorChannel, type InternalError } from './diagnostics.js';
 import { requestIdOf } from './request-id.js';
+import { SocketRun } from './socket.js';
 import { type StreamOutcome, streamRun } from './stream.js';
 import { UnaryRun } from './unary.js';
 
@@ -21,11 +32,20 @@ export interface Route {
   readonly channel: Channel;
 }
 
+/** What a WebSocket leads to. */
+export interface SocketRoute extends Route {
+  readonly plan: MethodPlan & { readonly socket: SocketPlan };
+}
+
 /** A page of the proxy's own. */
 export type Page = (head: RequestHead) => Promise<Reply>;
 
 export interface GatewayParts {
   readonly matcher: PathMatcher<Route>;
+  /** Of the streaming rules, all of which answer to GET; undefined where there are none. */
+  readonly sockets: PathMatcher<SocketRoute> | undefined;
+  /** The largest message that a WebSocket takes. */
+  readonly maxBodyBytes: number;
   readonly policies: readonly Policy[];
   /** By path; `GET` and `HEAD` alone. */
   readonly pages: ReadonlyMap<string, Page>;
@@ -72,7 +92,8 @@ export class Gateway {
       run.detect();
       if (this.active > this.parts.maxConcurrentRequests) throw tooMany(this.parts.maxConcurrentRequests);
       for (const policy of this.parts.policies) policy.onRequest(head);
-      run.route();
+      if (exchange.webSocket === undefined) run.route();
+      else run.routeSocket(exchange.webSocket);
     } catch (error) {
       run.onError(error);
     }
@@ -144,6 +165,33 @@ class Run implements StreamOutcome {
         ? new UnaryRun(exchange, unary!, channel, path, this)
         : streamRun({ exchange, method: head.method, stream, channel, path, outcome: this });
     this.call = run;
+    run.start();
+  }
+
+  /** @throws StatusError where no streaming route takes the request. */
+  routeSocket(upgrade: SocketUpgrade): void {
+    const { head } = this;
+    const { sockets, maxBodyBytes } = this.parts;
+    const match = sockets?.match('GET', head.path);
+    if (match === undefined) {
+      throw StatusError.http(
+        404,
+        `no streaming route for a WebSocket at ${quote(head.path)}; "photongate routes" lists what is served`,
+      );
+    }
+    const { plan, channel } = match.value;
+    this.plan = plan;
+    const { captures } = match;
+    const run = new SocketRun({
+      upgrade,
+      plan,
+      channel,
+      head,
+      captures,
+      maxMessageBytes: maxBodyBytes,
+      outcome: this,
+    });
+    this.call = { clientGone: () => run.onGone() };
     run.start();
   }
 
