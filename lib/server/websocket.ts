@@ -297,5 +297,8 @@ class OpenSocket implements MessageSocket {
 /** At most so many bytes of UTF-8, and no half character. */
 function cut(reason: string): string {
   if (Buffer.byteLength(reason) <= MAX_REASON_BYTES) return reason;
-  return Buffer.from(reason).subarray(0, MAX_REASON_BYTES).toString('utf8').replace(/\ufffd+$/, '');
+  return Buffer.from(reason)
+    .subarray(0, MAX_REASON_BYTES)
+    .toString('utf8')
+    .replace(/\ufffd+$/, '');
 }

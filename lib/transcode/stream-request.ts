@@ -110,7 +110,12 @@ function asJson(contentType: string): string {
 }
 
 /** Opens the request, and tries whether its values can be written: what is wrong with them shall not cost a call. */
-export function openChecked({ request, context }: Shared, head: RequestHead, captures: Captures, onOpen: OnOpen): OpenRequest {
+export function openChecked(
+  { request, context }: Shared,
+  head: RequestHead,
+  captures: Captures,
+  onOpen: OnOpen,
+): OpenRequest {
   const open = request.open(head, captures);
   onOpen(open);
   write(open.node, open, context, context.buffers.message);
