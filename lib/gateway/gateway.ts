@@ -89,7 +89,7 @@ export class Gateway {
     const run = new Run(exchange, head, this.parts, () => this.active--);
     this.active++;
     try {
-      run.detect();
+      if (exchange.webSocket === undefined) run.detect();
       if (this.active > this.parts.maxConcurrentRequests) throw tooMany(this.parts.maxConcurrentRequests);
       for (const policy of this.parts.policies) policy.onRequest(head);
       if (exchange.webSocket === undefined) run.route();

@@ -5,12 +5,12 @@
 import { indentJson } from '../codec/index.js';
 import type { CallStatus, Captures, RequestHead, SocketExchange, SocketPlan } from '../exchange.js';
 import type { HeaderFields } from '../headers.js';
+import { deadlineOf, type DeadlineOptions } from '../metadata/index.js';
 import type { Binding } from '../rule/index.js';
 import { type AnswerFormat, compileFormats } from './answer-format.js';
 import { type BodyType, jsonType } from './body.js';
 import { callError } from './call-error.js';
 import type { TranscodeContext } from './context.js';
-import { deadlineOf, type DeadlineOptions } from './deadline.js';
 import { writeEnvelope } from './envelope.js';
 import { compileRequest, type OpenRequest } from './request.js';
 import { numbered, openChecked, type Shared, unbound } from './stream-request.js';
