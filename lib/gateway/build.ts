@@ -9,10 +9,9 @@ import { ProtocolTable, type ProtocolTarget } from '../protocol/index.js';
 import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
 import { bindingsOf, selectServices, type Binding, type MethodRule, type RuleSet } from '../rule/index.js';
 import type { Schema, ServiceDescriptor } from '../schema/index.js';
-import { checkPlan, compilePlan, createContext, type TranscodeContext } from '../transcode/index.js';
 import { ProblemList } from '../status.js';
-import { compilePlan, createContext, type TranscodeContext } from '../transcode/index.js';
-import { Gateway, type Page, type Route, type SocketRoute } from './gateway.js';
+import { checkPlan, compilePlan, createContext, type TranscodeContext } from '../transcode/index.js';
+import { Gateway, type Page, type Route } from './gateway.js';
 import type { ServiceChannel } from './health.js';
 import { buildPages } from './pages.js';
 import type { DocumentedPart } from '../openapi/index.js';
@@ -173,16 +172,10 @@ function addRoutes(
  * A handshake is always a GET, so the rules of all methods answer to it: those of GET first. Where two of other methods have
  * one path, the first is taken; the table of all routes has told them apart already.
  */
-function socketMatcher(
-  routes: readonly BoundRoute[],
-  { strictSlash }: GatewayOptions,
-): PathMatcher<SocketRoute> | undefined {
-  const streams = routes.flatMap(({ plan, ...rest }) => {
-    const { socket } = plan;
-    return socket === undefined ? [] : [{ ...rest, plan: { ...plan, socket } }];
-  });
+function socketMatcher(routes: readonly LazyRoute[], { strictSlash }: GatewayOptions): PathMatcher<Route> | undefined {
+  const streams = routes.filter(({ binding: { method } }) => method.clientStreaming || method.serverStreaming);
   if (streams.length === 0) return undefined;
-  const builder = new PathMatcherBuilder<SocketRoute>({ strictSlash, onDuplicate: 'first' });
+  const builder = new PathMatcherBuilder<Route>({ strictSlash, onDuplicate: 'first' });
   for (const route of streams) {
     const { httpMethod, template, origin } = route.binding;
     builder.add({ httpMethod: httpMethod === 'GET' ? httpMethod : '*', template, origin }, route);

@@ -10,7 +10,6 @@ import type {
   MethodPlan,
   Reply,
   RequestHead,
-  SocketPlan,
   SocketUpgrade,
 } from '../exchange.js';
 import type { Fallback } from '../fallback/index.js';
@@ -32,18 +31,13 @@ export interface Route {
   readonly channel: Channel;
 }
 
-/** What a WebSocket leads to. */
-export interface SocketRoute extends Route {
-  readonly plan: MethodPlan & { readonly socket: SocketPlan };
-}
-
 /** A page of the proxy's own. */
 export type Page = (head: RequestHead) => Promise<Reply>;
 
 export interface GatewayParts {
   readonly matcher: PathMatcher<Route>;
   /** Of the streaming rules, all of which answer to GET; undefined where there are none. */
-  readonly sockets: PathMatcher<SocketRoute> | undefined;
+  readonly sockets: PathMatcher<Route> | undefined;
   /** The largest message that a WebSocket takes. */
   readonly maxBodyBytes: number;
   readonly policies: readonly Policy[];
@@ -173,7 +167,8 @@ class Run implements StreamOutcome {
     const { head } = this;
     const { sockets, maxBodyBytes } = this.parts;
     const match = sockets?.match('GET', head.path);
-    if (match === undefined) {
+    const socket = match?.value.plan.socket;
+    if (match === undefined || socket === undefined) {
       throw StatusError.http(
         404,
         `no streaming route for a WebSocket at ${quote(head.path)}; "photongate routes" lists what is served`,
@@ -184,7 +179,8 @@ class Run implements StreamOutcome {
     const { captures } = match;
     const run = new SocketRun({
       upgrade,
-      plan,
+      rpc: plan.rpc,
+      plan: socket,
       channel,
       head,
       captures,

@@ -9,8 +9,8 @@ import type {
   Captures,
   Channel,
   MessageSocket,
-  MethodPlan,
   RequestHead,
+  Rpc,
   SocketExchange,
   SocketPlan,
   SocketSink,
@@ -21,7 +21,8 @@ import type { StreamOutcome } from './download.js';
 
 export interface SocketParts {
   readonly upgrade: SocketUpgrade;
-  readonly plan: MethodPlan & { readonly socket: SocketPlan };
+  readonly rpc: Rpc;
+  readonly plan: SocketPlan;
   readonly channel: Channel;
   readonly head: RequestHead;
   readonly captures: Captures;
@@ -53,12 +54,12 @@ export class SocketRun implements SocketSink {
 
   /** Shakes hands first: pages see nothing of an HTTP answer, but frames and close codes they do. */
   start(): void {
-    const { upgrade, plan, head, captures, maxMessageBytes } = this.parts;
+    const { upgrade, plan, rpc, head, captures, maxMessageBytes } = this.parts;
     this.socket = upgrade.accept(['x-request-id', head.requestId], maxMessageBytes, this);
     if (this.isDone) return;
     this.guard(() => {
-      const { clientStreaming } = plan.rpc;
-      this.stream = plan.socket.open(head, captures);
+      const { clientStreaming } = rpc;
+      this.stream = plan.open(head, captures);
       if (clientStreaming) this.open();
       else if (!this.stream.takesBody) this.send(nothing, false);
     });
@@ -71,7 +72,7 @@ export class SocketRun implements SocketSink {
       this.isBinary = isBinary;
       if (!this.isHalfClosed) return this.send(data, isBinary);
       // A call that started by itself has its message already.
-      if (!this.stream!.takesBody && !this.parts.plan.rpc.clientStreaming && isEmptyObject(data)) return;
+      if (!this.stream!.takesBody && !this.parts.rpc.clientStreaming && isEmptyObject(data)) return;
       throw new StatusError(Code.INVALID_ARGUMENT, this.unexpected());
     });
   }
@@ -117,7 +118,7 @@ export class SocketRun implements SocketSink {
     this.hasSent = true;
     const call = this.open();
     const hasRoom = call.send({ compressed: false, payload });
-    if (!this.parts.plan.rpc.clientStreaming) {
+    if (!this.parts.rpc.clientStreaming) {
       this.isHalfClosed = true;
       call.halfClose();
     } else if (!hasRoom && !this.isSocketPaused) {
@@ -129,9 +130,9 @@ export class SocketRun implements SocketSink {
   /** The call, started now at the latest. */
   private open(): Call {
     if (this.call !== undefined) return this.call;
-    const { channel, plan } = this.parts;
+    const { channel, rpc } = this.parts;
     const { metadata, timeoutMs } = this.stream!;
-    return (this.call = channel.start({ path: plan.rpc.path, metadata, timeoutMs }, this.listener));
+    return (this.call = channel.start({ path: rpc.path, metadata, timeoutMs }, this.listener));
   }
 
   private readonly listener: CallListener = {
@@ -149,7 +150,7 @@ export class SocketRun implements SocketSink {
   private answered(payload: Buffer): void {
     if (this.isDone) return;
     this.guard(() => {
-      if (this.parts.plan.rpc.serverStreaming) return this.write(payload);
+      if (this.parts.rpc.serverStreaming) return this.write(payload);
       if (this.answer !== undefined) {
         throw new StatusError(Code.INTERNAL, 'the service sent more than one message for one answer');
       }
@@ -168,7 +169,7 @@ export class SocketRun implements SocketSink {
     if (this.isDone) return;
     this.guard(() => {
       if (status.code !== Code.OK) throw this.stream!.error(status);
-      if (!this.parts.plan.rpc.serverStreaming) {
+      if (!this.parts.rpc.serverStreaming) {
         if (this.answer === undefined) {
           throw new StatusError(Code.INTERNAL, 'the service ended the call without a message');
         }
@@ -186,7 +187,7 @@ export class SocketRun implements SocketSink {
     this.call?.cancel();
     const { plan, head, outcome } = this.parts;
     const error = StatusError.from(thrown);
-    this.socket.send(plan.socket.errorFrame(error, head), false);
+    this.socket.send(plan.errorFrame(error, head), false);
     this.socket.close(closeCodeOf(error.code), error.message);
     outcome.onStreamed(thrown);
   }
@@ -200,7 +201,7 @@ export class SocketRun implements SocketSink {
   }
 
   private unexpected(): string {
-    const { clientStreaming, name } = this.parts.plan.rpc;
+    const { clientStreaming, name } = this.parts.rpc;
     return clientStreaming
       ? 'a message came after the empty frame, which ends the stream; send it before'
       : `${name} takes one message, and has it already; open another WebSocket for another call`;

@@ -1,6 +1,6 @@
 /** What a WebSocket's run does to its call, seen at the seam: no real service can tell a cancel from what follows it. */
 import t from 'tap';
-import type { CallListener, Channel, MethodPlan, SocketPlan, SocketSink } from '../../lib/exchange.js';
+import type { CallListener, Channel, SocketPlan, SocketSink } from '../../lib/exchange.js';
 import { SocketRun } from '../../lib/gateway/socket.js';
 import { StatusError } from '../../lib/status.js';
 
@@ -38,10 +38,7 @@ function runOf(clientStreaming: boolean) {
     }),
     errorFrame: (error) => Buffer.from(error.message),
   };
-  const plan = {
-    rpc: { name: 'a.B.C', service: 'a.B', path: '/a.B/C', clientStreaming, serverStreaming: true },
-    socket,
-  };
+  const rpc = { name: 'a.B.C', service: 'a.B', path: '/a.B/C', clientStreaming, serverStreaming: true };
   const run = new SocketRun({
     upgrade: {
       accept(_headers, _limit, given) {
@@ -54,7 +51,8 @@ function runOf(clientStreaming: boolean) {
         };
       },
     },
-    plan: plan as unknown as MethodPlan & { readonly socket: SocketPlan },
+    rpc,
+    plan: socket,
     channel,
     head: {
       method: 'GET',
