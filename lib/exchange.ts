@@ -75,6 +75,38 @@ export interface Exchange {
   abort(): void;
   /** The client went away before `end`; called at most once, at once where it is gone already. */
   onClose(listener: () => void): void;
+  /** Present where the request asks for a WebSocket: it is answered by `accept`, or refused by `respond` like any other. */
+  readonly webSocket?: SocketUpgrade | undefined;
+}
+
+/** A request to speak WebSocket, whose handshake was found good. */
+export interface SocketUpgrade {
+  /** Answers 101 with these headers. A message larger than the limit is never held. */
+  accept(headers: HeaderFields, maxMessageBytes: number, sink: SocketSink): MessageSocket;
+}
+
+/** Takes what the client sends. `onGone` comes last, at most once, and not after `close`. */
+export interface SocketSink {
+  onMessage(data: Buffer, isBinary: boolean): void;
+  /** A message is over the limit; nothing more can be read. */
+  onTooLarge(): void;
+  /** After `send` answered false: there is room again. */
+  onWritable(): void;
+  /** The client closed, broke the protocol or vanished. */
+  onGone(): void;
+  /** The server stops; the socket is cut soon. */
+  onShutdown(): void;
+}
+
+/** An open WebSocket. After `close` nothing is sent or told. */
+export interface MessageSocket {
+  /** Sends one message; false asks to wait for `onDrain`. */
+  send(data: Buffer, isBinary: boolean): boolean;
+  /** Stops `onMessage` soon; what was read already may still arrive. */
+  pause(): void;
+  resume(): void;
+  /** The reason is cut to what a close frame holds. */
+  close(code: number, reason: string): void;
 }
 
 // --------------------------------------------------------------------------------------------- towards a gRPC server
@@ -186,6 +218,30 @@ export interface MethodPlan {
   openStream(head: RequestHead, captures: Captures): StreamExchange;
   /** The body of an error, in the shape that this route answers with. */
   fail(error: StatusError, head: RequestHead): Reply;
+  /** The same method over WebSocket; undefined where it has no stream. */
+  readonly socket?: SocketPlan | undefined;
+}
+
+/** What a route does with a WebSocket. */
+export interface SocketPlan {
+  /** Reads the head, and throws a StatusError on what is wrong with it. */
+  open(head: RequestHead, captures: Captures): SocketExchange;
+  /** The last frame of a call that failed, as JSON text. */
+  errorFrame(error: StatusError, head: RequestHead): Buffer;
+}
+
+/** One call over WebSocket: frames in, frames out. */
+export interface SocketExchange {
+  readonly metadata: Metadata;
+  readonly timeoutMs: number | undefined;
+  /** False where the rule takes no body: no frame can carry anything. */
+  readonly takesBody: boolean;
+  /** A frame → the next request message; an empty one is the message without a body. Throws a StatusError. */
+  request(data: Buffer, isBinary: boolean): Buffer;
+  /** An answer message as a frame of the kind that is wanted, or of the one that it has. Throws a StatusError. */
+  message(payload: Buffer, wantsBinary: boolean): { readonly data: Buffer; readonly isBinary: boolean };
+  /** A failed call → the error. */
+  error(status: CallStatus): StatusError;
 }
 
 /** A content coding that request bodies are decoded from. */

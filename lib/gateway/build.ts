@@ -9,7 +9,7 @@ import { ProtocolTable, type ProtocolTarget } from '../protocol/index.js';
 import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
 import { bindingsOf, selectServices, type Binding, type MethodRule, type RuleSet } from '../rule/index.js';
 import type { Schema, ServiceDescriptor } from '../schema/index.js';
-import type { ProblemList, StatusError } from '../status.js';
+import { ProblemList, type StatusError } from '../status.js';
 import { checkPlan, compilePlan, createContext, type TranscodeContext } from '../transcode/index.js';
 import { Gateway, type Page, type Route } from './gateway.js';
 import type { ServiceChannel } from './health.js';
@@ -96,6 +96,8 @@ export function buildGateway(
   warnOfHiddenPages(pages, matcher, problems);
   const gateway = new Gateway({
     matcher,
+    sockets: socketMatcher(matcher.values, options),
+    maxBodyBytes: options.maxBodyBytes,
     policies: compilePolicies(options, listenHost),
     refusal,
     pages,
@@ -168,6 +170,21 @@ function addRoutes(
     if (channel === undefined || !problems.attempt(() => checkPlan(binding, context))) continue;
     builder.add(binding, new LazyRoute(binding, context, channel));
   }
+}
+
+/**
+ * A handshake is always a GET, so the rules of all methods answer to it: those of GET first. Where two of other methods have
+ * one path, the first is taken; the table of all routes has told them apart already.
+ */
+function socketMatcher(routes: readonly LazyRoute[], { strictSlash }: GatewayOptions): PathMatcher<Route> | undefined {
+  const streams = routes.filter(({ binding: { method } }) => method.clientStreaming || method.serverStreaming);
+  if (streams.length === 0) return undefined;
+  const builder = new PathMatcherBuilder<Route>({ strictSlash, onDuplicate: 'first' });
+  for (const route of streams) {
+    const { httpMethod, template, origin } = route.binding;
+    builder.add({ httpMethod: httpMethod === 'GET' ? httpMethod : '*', template, origin }, route);
+  }
+  return builder.build(new ProblemList());
 }
 
 /** Our own pages give way to the routes of their path. */

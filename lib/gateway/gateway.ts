@@ -2,7 +2,16 @@
  * Runs exchanges: policies, route, plan, call, answer. Everything that fails on the way ends in one `catch`, and every
  * error becomes an answer in the route's (or the listener's) shape. Its tables are built by `build` and never change.
  */
-import type { Captures, Channel, ErrorWriter, Exchange, MethodPlan, Reply, RequestHead } from '../exchange.js';
+import type {
+  Captures,
+  Channel,
+  ErrorWriter,
+  Exchange,
+  MethodPlan,
+  Reply,
+  RequestHead,
+  SocketUpgrade,
+} from '../exchange.js';
 import type { Fallback } from '../fallback/index.js';
 import type { Cors, Policy, ReplyEncoder } from '../policy/index.js';
 import type { ProtocolMatch, ProtocolTable } from '../protocol/index.js';
@@ -12,6 +21,7 @@ import { StatusError } from '../status.js';
 import { quote, splitTarget } from '../uri.js';
 import { errorChannel, type InternalError } from './diagnostics.js';
 import { requestIdOf } from './request-id.js';
+import { SocketRun } from './socket.js';
 import { type StreamOutcome, streamRun } from './stream.js';
 import { UnaryRun } from './unary.js';
 
@@ -26,6 +36,10 @@ export type Page = (head: RequestHead) => Promise<Reply>;
 
 export interface GatewayParts {
   readonly matcher: PathMatcher<Route>;
+  /** Of the streaming rules, all of which answer to GET; undefined where there are none. */
+  readonly sockets: PathMatcher<Route> | undefined;
+  /** The largest message that a WebSocket takes. */
+  readonly maxBodyBytes: number;
   readonly policies: readonly Policy[];
   /** By path; `GET` and `HEAD` alone. */
   readonly pages: ReadonlyMap<string, Page>;
@@ -92,12 +106,13 @@ export class Gateway {
     const run = new Run(exchange, head, this.parts, () => this.release());
     this.active++;
     try {
-      run.detect();
+      if (exchange.webSocket === undefined) run.detect();
       if (this.active > this.parts.maxConcurrentRequests) throw tooMany(this.parts.maxConcurrentRequests);
       for (const policy of this.parts.policies) policy.onRequest(head);
       const { refusal, pages } = this.parts;
       if (refusal !== undefined && !pages.has(head.path)) throw refusal;
-      run.route();
+      if (exchange.webSocket === undefined) run.route();
+      else run.routeSocket(exchange.webSocket);
     } catch (error) {
       run.onError(error);
     }
@@ -186,6 +201,35 @@ class Run implements StreamOutcome {
         ? new UnaryRun(exchange, unary!, channel, path, this)
         : streamRun({ exchange, method: head.method, stream, channel, path, outcome: this });
     this.call = run;
+    run.start();
+  }
+
+  /** @throws StatusError where no streaming route takes the request. */
+  routeSocket(upgrade: SocketUpgrade): void {
+    const { head } = this;
+    const { sockets, maxBodyBytes } = this.parts;
+    const match = sockets?.match('GET', head.path);
+    const socket = match?.value.plan.socket;
+    if (match === undefined || socket === undefined) {
+      throw StatusError.http(
+        404,
+        `no streaming route for a WebSocket at ${quote(head.path)}; "photongate routes" lists what is served`,
+      );
+    }
+    const { plan, channel } = match.value;
+    this.plan = plan;
+    const { captures } = match;
+    const run = new SocketRun({
+      upgrade,
+      rpc: plan.rpc,
+      plan: socket,
+      channel,
+      head,
+      captures,
+      maxMessageBytes: maxBodyBytes,
+      outcome: this,
+    });
+    this.call = { clientGone: () => run.onGone() };
     run.start();
   }
 

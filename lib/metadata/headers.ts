@@ -29,6 +29,11 @@ const notMetadata = new Set([
   'accept-encoding',
   'expect',
   'host',
+  // Of the handshake of a WebSocket.
+  'sec-websocket-key',
+  'sec-websocket-version',
+  'sec-websocket-extensions',
+  'sec-websocket-protocol',
   // Written anew below.
   'x-request-id',
   'traceparent',

@@ -2,16 +2,19 @@
  * HTTP/1 connections: Node's own parser and server object, which never listens itself but is handed sockets. Answers what
  * the parser refuses, keeps the limits, closes connections. What one request does is in `http1-exchange`.
  */
-import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Peer } from '../exchange.js';
 import { headerTokens } from '../headers.js';
 import { StatusError } from '../status.js';
 import { Http1Exchange, type Http1Connection } from './http1-exchange.js';
-import { DRAIN_MS, HEADER_SLACK_BYTES, type ExchangeHandler, type ListenerOptions } from './options.js';
+import { HEADER_SLACK_BYTES, type ExchangeHandler, type ListenerOptions } from './options.js';
 import { parserProblem, type ParserError } from './parser-problem.js';
 import { peerOf } from './peer.js';
+import { writeRawReply } from './raw-reply.js';
 import { dispatch, errorReply, headProblem, printable } from './refusal.js';
+import { SocketAcceptor, WebSocketExchange } from './websocket.js';
+import { handshakeProblem, upgradableRequest } from './websocket-handshake.js';
 
 /** Most answers are there by then, and nobody is asked whether he still listens. */
 const PROBE_DELAY_MS = 250;
@@ -19,6 +22,7 @@ const PROBE_DELAY_MS = 250;
 export class Http1Server {
   private readonly server: Server;
   private readonly connections = new Map<Socket, Connection>();
+  private readonly acceptor = new SocketAcceptor();
 
   constructor(
     private readonly options: ListenerOptions,
@@ -32,6 +36,7 @@ export class Http1Server {
       requestTimeout: 0,
       keepAliveTimeout: keepAliveTimeoutMs,
       requireHostHeader: false,
+      IncomingMessage: upgradableRequest((socket) => this.connections.get(socket)?.isIdle === true),
     });
     // Node drops the headers beyond this number in silence; 0 is all of them, bounded by their size.
     this.server.maxHeadersCount = 0;
@@ -41,6 +46,7 @@ export class Http1Server {
     this.server.on('checkContinue', (request, response) => this.take(request, response, true));
     this.server.on('checkExpectation', (request, response) => this.take(request, response, false));
     this.server.on('connect', (request, socket) => this.refuseConnect(request, socket as Socket));
+    this.server.on('upgrade', (request, socket, start) => this.upgrade(request, socket as Socket, start));
     this.server.on('clientError', (error, socket) => this.fail(error, socket as Socket));
     // The server's timers start with this event only, and nobody else emits it: the server does not listen.
     this.server.emit('listening');
@@ -75,7 +81,10 @@ export class Http1Server {
 
   /** Cuts every connection; an answer under way is seen to be cut. */
   destroy(): void {
-    for (const connection of this.connections.values()) connection.reset();
+    for (const connection of this.connections.values()) {
+      if (connection.upgraded === undefined) connection.reset();
+      else connection.upgraded.shutDown();
+    }
     this.server.close();
   }
 
@@ -87,6 +96,17 @@ export class Http1Server {
     const exchange = new Http1Exchange(connection, request, response, head.headers, idleTimeoutMs, expectsContinue);
     connection.add(exchange, response);
     dispatch(exchange, this.handler, http1Problem(request, head, this.options));
+  }
+
+  /** Node has let go of the connection: it is the WebSocket's from now on. */
+  private upgrade(request: IncomingMessage, socket: Socket, start: Buffer): void {
+    const connection = this.connections.get(socket);
+    if (connection === undefined) return;
+    const head = readHttp1Head(request);
+    const { idleTimeoutMs } = this.options;
+    const exchange = new WebSocketExchange(connection, request, head.headers, start, this.acceptor, idleTimeoutMs);
+    connection.upgraded = exchange;
+    dispatch(exchange, this.handler, headProblem(head, this.options, true) ?? handshakeProblem(head.headers));
   }
 
   private refuseConnect(request: IncomingMessage, socket: Socket): void {
@@ -117,17 +137,7 @@ export class Http1Server {
   /** Answers on the socket itself, as there is no request to answer. */
   private answerRaw(socket: Socket, error: StatusError, method: string): void {
     const reply = errorReply(this.handler, error, { method, httpVersion: '1.1' });
-    const body = reply.body ?? Buffer.alloc(0);
-    const lines = [`HTTP/1.1 ${reply.status} ${reply.reason ?? STATUS_CODES[reply.status] ?? ''}`];
-    for (let index = 0; index < reply.headers.length; index += 2) {
-      lines.push(`${reply.headers[index]}: ${reply.headers[index + 1]}`);
-    }
-    lines.push(`date: ${new Date().toUTCString()}`, 'connection: close');
-    const head = lines.map((line) => line.replace(/[^\t\x20-\x7e\x80-\xff]/g, '')).join('\r\n');
-    socket.end(Buffer.concat([Buffer.from(`${head}\r\n\r\n`, 'latin1'), body]));
-    // Unread bytes would turn the close into a reset, and that could take the answer away: wait for the client's end.
-    const timer = setTimeout(() => socket.destroy(), DRAIN_MS);
-    socket.once('close', () => clearTimeout(timer));
+    writeRawReply(socket, reply);
   }
 }
 
@@ -136,6 +146,8 @@ class Connection implements Http1Connection {
   closing = false;
   /** The parser gave up: no further request can come. */
   broken = false;
+  /** The request that took the connection over. */
+  upgraded: WebSocketExchange | undefined;
   private readonly exchanges = new Set<Http1Exchange>();
   readonly peer: Peer;
 
@@ -164,9 +176,14 @@ class Connection implements Http1Connection {
     return last;
   }
 
+  /** True where no request waits for its answer. */
+  get isIdle(): boolean {
+    return this.exchanges.size === 0;
+  }
+
   closeWhenIdle(): void {
     this.closing = true;
-    if (this.exchanges.size === 0) this.socket.destroySoon();
+    if (this.isIdle && this.upgraded === undefined) this.socket.destroySoon();
   }
 
   /**
@@ -188,6 +205,7 @@ class Connection implements Http1Connection {
 
   lost(): void {
     for (const exchange of this.exchanges) exchange.connectionLost();
+    this.upgraded?.connectionLost();
     this.exchanges.clear();
   }
 }

@@ -32,6 +32,8 @@ export interface AnswerFormats {
   choose(headers: HeaderFields, system: SystemParameters, violations: FieldViolation[]): AnswerFormat;
   /** For the messages of a stream: JSON without white space, whatever was asked for besides. */
   message(system: SystemParameters, violations: FieldViolation[]): AnswerFormat;
+  /** The same as protobuf; undefined where the answer is a field that is no message. */
+  binary(system: SystemParameters): AnswerFormat | undefined;
 }
 
 /** Compiles the formats of a route whose answer is not a google.api.HttpBody. */
@@ -101,6 +103,11 @@ class RouteFormats implements AnswerFormats {
     const kept = fields === undefined ? undefined : this.selection(fields, violations);
     const { printers } = this.context;
     return this.json(enumsAsInts ? printers.ints : printers.plain, kept, false);
+  }
+
+  binary({ fields }: SystemParameters): AnswerFormat | undefined {
+    // What is wrong with the fields is told by the JSON format, which is always made too.
+    return this.proto(fields === undefined ? undefined : this.selection(fields, []));
   }
 
   /** By `Accept` alone: what cannot be is not an error. */

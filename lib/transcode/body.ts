@@ -85,11 +85,11 @@ export interface BodyReader {
 }
 
 /** The reader of a rule that takes a body: under `*` the request message itself, else one field of it. */
-export function compileBodyReader(binding: Binding, shared: TranscodeContext): BodyReader {
+export function compileBodyReader(binding: Binding, shared: TranscodeContext, rawBodies: boolean): BodyReader {
   const { body, method } = binding;
   const field = body.kind === 'field' ? body.path[body.path.length - 1]! : undefined;
   const message = field === undefined ? method.input : field.repeated ? undefined : field.message;
-  if (message !== undefined && isHttpBody(message)) return rawReader(field, shared);
+  if (rawBodies && message !== undefined && isHttpBody(message)) return rawReader(field, shared);
   const label = body.kind === 'field' ? body.path.map(({ name }) => name).join('.') : '*';
   const readers: Record<Exclude<BodyKind, 'raw'>, BodyReader['read']> = {
     json: jsonReader(binding, field, label, shared),

@@ -13,6 +13,7 @@ import { deadlineOf } from '../metadata/index.js';
 import { PathBinder } from './path.js';
 import { compileRequest } from './request.js';
 import { compileResponse } from './response.js';
+import { compileSocket } from './socket-plan.js';
 import { compileStreams } from './stream-plan.js';
 
 /**
@@ -75,6 +76,8 @@ export function compilePlan(binding: Binding, context: TranscodeContext): Method
     },
 
     fail: (error: StatusError, head: RequestHead): Reply => writeError(error, head),
+
+    socket: method.clientStreaming || method.serverStreaming ? compileSocket(binding, context, deadlines) : undefined,
   };
 }
 

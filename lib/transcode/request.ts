@@ -39,8 +39,11 @@ export interface RequestReader {
 
 const NO_CODINGS: readonly ContentCoding[] = Object.freeze([]);
 
-/** @throws ConfigError where the binding cannot work. */
-export function compileRequest(binding: Binding, shared: TranscodeContext): RequestReader {
+/**
+ * @param rawBodies false: a google.api.HttpBody is read as the message that it is, for frames that are no HTTP bodies.
+ * @throws ConfigError where the binding cannot work.
+ */
+export function compileRequest(binding: Binding, shared: TranscodeContext, rawBodies = true): RequestReader {
   const { codec, options, buffers } = shared;
   const out = buffers.message;
   const path = new PathBinder(binding, codec, options.urlUnescape);
@@ -53,7 +56,7 @@ export function compileRequest(binding: Binding, shared: TranscodeContext): Requ
     codec,
     options,
   );
-  const bodyReader = binding.body.kind === 'none' ? undefined : compileBodyReader(binding, shared);
+  const bodyReader = binding.body.kind === 'none' ? undefined : compileBodyReader(binding, shared, rawBodies);
   const updateMask = UpdateMask.compile(binding, options);
   const spellings = options.systemParameters ? systemNames(binding.method.input) : undefined;
   const bodyParents = binding.body.kind === 'field' ? binding.body.path.slice(0, -1) : [];

@@ -72,7 +72,8 @@ function compileBody(binding: Binding, shared: Shared): BodyOpener {
   };
 }
 
-interface Shared {
+/** What the readers of one binding share. */
+export interface Shared {
   readonly request: RequestReader;
   readonly context: TranscodeContext;
 }
@@ -109,7 +110,12 @@ function asJson(contentType: string): string {
 }
 
 /** Opens the request, and tries whether its values can be written: what is wrong with them shall not cost a call. */
-function openChecked({ request, context }: Shared, head: RequestHead, captures: Captures, onOpen: OnOpen): OpenRequest {
+export function openChecked(
+  { request, context }: Shared,
+  head: RequestHead,
+  captures: Captures,
+  onOpen: OnOpen,
+): OpenRequest {
   const open = request.open(head, captures);
   onOpen(open);
   write(open.node, open, context, context.buffers.message);
@@ -130,7 +136,7 @@ function write(node: MessageNode, { violations }: OpenRequest, context: Transcod
 }
 
 /** The later messages of a stream: nothing is bound into them. */
-function unbound(open: OpenRequest): OpenRequest {
+export function unbound(open: OpenRequest): OpenRequest {
   return { ...open, node: new MessageNode(), violations: [], mask: undefined };
 }
 
@@ -175,7 +181,7 @@ class JsonMessages implements RequestStream {
 }
 
 /** Places are those of the message alone, so it is named. */
-function numbered(error: unknown, count: number): unknown {
+export function numbered(error: unknown, count: number): unknown {
   if (!(error instanceof StatusError)) return error;
   const { code, httpStatus, violations, details, headers, cause } = error;
   return new StatusError(code, `message ${count}: ${error.message}`, {
