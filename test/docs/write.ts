@@ -1,6 +1,8 @@
 /** `npm run docs`: writes the pages that are made from the source. */
 import { writeFileSync } from 'node:fs';
 import { configJsonSchema } from '../../lib/config/index.js';
+import { services } from '../../examples/photoncloud/services.js';
+import { apiPage, apiPageFile, runApiCases } from './api-pages.js';
 import { optionsPage } from './options-page.js';
 
 writeFileSync(new URL('../../docs/options.md', import.meta.url), optionsPage());
@@ -8,3 +10,6 @@ writeFileSync(
   new URL('../../docs/config.schema.json', import.meta.url),
   `${JSON.stringify(configJsonSchema(), null, 2)}\n`,
 );
+
+const answers = await runApiCases();
+for (const service of services) writeFileSync(apiPageFile(service), apiPage(service, answers.get(service.name)!));
