@@ -85,3 +85,85 @@ void t.test('a folder in use is refused; closed, it can be opened again', async 
   await cloud.close();
   await (await start(test, folder)).close();
 });
+
+/** The first messages of a stream, which is then left. */
+async function lines(url: string, count: number): Promise<Record<string, Record<string, unknown>>[]> {
+  const response = await fetch(url);
+  const found: string[] = [];
+  let rest = '';
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+    const parts = `${rest}${chunk}`.split('\n');
+    rest = parts.pop()!;
+    found.push(...parts);
+    if (found.length >= count) break;
+  }
+  return found
+    .slice(0, count)
+    .map((line) => (JSON.parse(line) as { data: Record<string, Record<string, unknown>> }).data);
+}
+
+void t.test('streams are lines, and go on as things happen', async (test) => {
+  const { services } = await start(test, temporaryFolder(test));
+  const url = (name: string): string => services.find((service) => service.name === name)!.url;
+  const create = async (name: string, target: string, body: object): Promise<string> => {
+    const { json } = await send(url(name), target, { body: JSON.stringify(body) });
+    return (json as { data: { id: string } }).data.id;
+  };
+  const put = (key: string): Promise<unknown> =>
+    send(url('chainfire'), `PUT /api/v1/kv/${key}`, { body: '{"value":"v"}' });
+  await put('w/1');
+  const watched = lines(`${url('chainfire')}/api/v1/watch?prefix=w/&start_revision=1`, 2);
+  await put('other');
+  await put('w/2');
+  test.match(await watched, [{ type: 'PUT', item: { key: 'w/1' } }, { item: { key: 'w/2' } }]);
+
+  const vm = { name: 'v', org_id: 'o', project_id: 'p', vcpus: 1, memory_mib: 64, hypervisor: 'KVM' };
+  const id = await create('plasmavmc', 'POST /api/v1/vms', vm);
+  const events = lines(`${url('plasmavmc')}/api/v1/vms/${id}/events`, 3);
+  await send(url('plasmavmc'), `POST /api/v1/vms/${id}/start`);
+  test.match(await events, [{ state: 'STOPPED' }, { state: 'STARTING' }, { state: 'RUNNING' }]);
+
+  await create('k8shost', 'POST /api/v1/pods', { name: 'p', namespace: 'n', image: 'i' });
+  const logs = lines(`${url('k8shost')}/api/v1/pods/n/p/logs?follow=true`, 4);
+  test.match(await logs, [{ number: '1' }, { number: '2' }, { number: '3' }, { number: '4' }]);
+
+  await send(url('deployer'), 'POST /api/v1/machines/m/phone_home', { body: '{"hostname":"m"}' });
+  const rollout = await create('deployer', 'POST /api/v1/rollouts', { name: 'r', machine_ids: ['m'], image: 'i' });
+  test.match(await lines(`${url('deployer')}/api/v1/rollouts/${rollout}/watch`, 2), [
+    { updated: 0 },
+    { state: 'SUCCEEDED' },
+  ]);
+});
+
+void t.test('an object of 64 MiB goes up and down in pieces; ranges, list, delete', async (test) => {
+  const { services } = await start(test, temporaryFolder(test));
+  const { url } = services.find(({ name }) => name === 'lightningstor')!;
+  const size = 64 * 1024 * 1024;
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    for (let sent = 0; sent < size; sent += 65_536) {
+      yield await Promise.resolve(new Uint8Array(65_536).fill(sent >> 16));
+    }
+  }
+  await send(url, 'PUT /api/v1/buckets/b');
+  const object = `${url}/api/v1/buckets/b/objects/a/big.bin`;
+  const put = await fetch(object, { method: 'PUT', body: pieces(), duplex: 'half' } as unknown as RequestInit);
+  test.match(await put.json(), { data: { key: 'a/big.bin', size: String(size) } });
+  const got = await fetch(object);
+  let received = 0;
+  let right = true;
+  for await (const chunk of got.body as unknown as AsyncIterable<Uint8Array>) {
+    right &&= chunk[0] === ((received >> 16) & 0xff);
+    received += chunk.length;
+  }
+  test.same([got.status, got.headers.get('content-length'), received, right], [200, String(size), size, true]);
+
+  const part = await send(url, 'GET /api/v1/buckets/b/objects/a/big.bin', { headers: { range: 'bytes=65535-65536' } });
+  test.same([part.status, [...part.bytes]], [206, [0, 1]]);
+  test.equal(part.headers['content-range'], `bytes 65535-65536/${size}`);
+  const beyond = await send(url, 'GET /api/v1/buckets/b/objects/a/big.bin', { headers: { range: `bytes=${size}-` } });
+  test.match(beyond, { status: 416, headers: { 'content-range': `bytes */${size}` } });
+  const list = await send(url, 'GET /api/v1/buckets/b/objects?prefix=a/');
+  test.match(list.json, { data: { objects: [{ key: 'a/big.bin', size: String(size) }] } });
+  const gone = await send(url, 'DELETE /api/v1/buckets/b/objects/a/big.bin');
+  test.match(gone.json, { data: { deleted: true } });
+});
