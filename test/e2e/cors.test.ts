@@ -117,7 +117,13 @@ void t.test('who is not allowed', async (t) => {
     t.equal(plain.status, 204, 'OPTIONS without the asked method is no preflight');
     t.equal(plain.headers['access-control-allow-methods'], undefined);
     const upgrade = await proxy.send('GET /v1/a', {
-      headers: { origin: 'https://evil.example', connection: 'upgrade', upgrade: 'websocket' },
+      headers: {
+        origin: 'https://evil.example',
+        connection: 'upgrade',
+        upgrade: 'websocket',
+        'sec-websocket-version': '13',
+        'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+      },
     });
     t.equal(upgrade.status, 403, 'a WebSocket of a foreign page');
   });
