@@ -514,7 +514,15 @@ class FileReader {
   }
 
   private plain(node: Node | null): RawValue {
-    return node === null ? null : (this.resolved(node).toJS(this.document) as RawValue);
+    if (node === null) return null;
+    try {
+      return this.resolved(node).toJS(this.document) as RawValue;
+    } catch (error) {
+      // yaml's word for an alias without its anchor, and for aliases that multiply beyond measure.
+      if (!(error instanceof ReferenceError)) throw error;
+      this.error(node, 'config-syntax', `not valid YAML: ${error.message}`);
+      return null;
+    }
   }
 
   private error(node: Node | null, code: string, message: string): void {

@@ -106,6 +106,13 @@ const failures: readonly Failure[] = [
     code: 1,
     words: ['unknown-service', 'did you mean greeter.v1.Greeter?'],
   },
+  {
+    name: 'an alias without its anchor',
+    args: ['--config', 'a.yaml'],
+    files: { 'a.yaml': 'proto: [greeter.proto]\nupstreams: { default: *none }\n', 'greeter.proto': greeter },
+    code: 1,
+    words: ['config-syntax', 'a.yaml:2:', 'none'],
+  },
   { name: 'no such configuration', args: ['--config', 'none.yaml'], code: 1, words: ['config-file', 'none.yaml'] },
   {
     name: 'unknown field in a path',
