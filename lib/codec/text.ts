@@ -23,13 +23,12 @@ import { NULL_VALUE_ENUM, wellKnownKind, wrappedField } from './well-known.js';
 
 /**
  * Reads one text and appends tag and value to `out`.
- * @param bare the parameter had no `=`: for a bool that means true
  * @throws ValueError where the text is no value of the field's type; `out` may hold part of it then
  */
-export type TextReader = (text: string, out: Writer, bare: boolean) => void;
+export type TextReader = (text: string, out: Writer) => void;
 
 /** Writes the value alone, without a tag; false where the text is none of the type. */
-type ValueWriter = (text: string, out: Writer, bare: boolean) => boolean;
+type ValueWriter = (text: string, out: Writer) => boolean;
 
 /** Gives the JSON reader of a message's content, for the types whose text form is JSON. */
 export type ContentOf = (message: MessageDescriptor) => ValueReader;
@@ -45,9 +44,9 @@ export function compileTextReader(
   if (write === undefined) return undefined;
   const tag = tagOf(field);
   const expected = field.type === 'string' ? '' : describeTextValue(field);
-  return (text, out, bare) => {
+  return (text, out) => {
     out.uint32(tag);
-    if (!write(text, out, bare)) throw unreadable(field, text, expected);
+    if (!write(text, out)) throw unreadable(field, text, expected);
   };
 }
 
@@ -91,10 +90,11 @@ const writeBytes: ValueWriter = (text, out) => {
   return true;
 };
 
+/** The empty text is true: `?flag`, and what clients make of it, `?flag=`. */
 function boolWriter(lenient: boolean): ValueWriter {
-  return (text, out, bare) => {
+  return (text, out) => {
     const word = lenient ? text.toLowerCase() : text;
-    const isTrue = word === 'true' || (lenient && word === '1') || (bare && word === '');
+    const isTrue = word === 'true' || word === '' || (lenient && word === '1');
     if (!isTrue && word !== 'false' && !(lenient && word === '0')) return false;
     out.byte(isTrue ? 1 : 0);
     return true;
@@ -141,7 +141,7 @@ function enumWriter(type: EnumDescriptor, options: CodecOptions): ValueWriter {
       out.int32(byName);
       return true;
     }
-    if (!type.closed) return parseNumber(text, out, false);
+    if (!type.closed) return parseNumber(text, out);
     const chars = Buffer.from(text.slice(0, 64), 'utf8');
     const isNumber = parseInteger(chars, 0, chars.length, int32Kind, false, halves);
     if (!isNumber || type.valueByNumber(halves.low | 0) === undefined) return false;
@@ -197,10 +197,10 @@ function wrapperWriter(message: MessageDescriptor, options: CodecOptions, conten
   const field = wrappedField(message)!;
   const write = valueWriter(field, options, contentOf)!;
   const tag = tagOf(field);
-  return (text, out, bare) => {
+  return (text, out) => {
     const mark = out.begin();
     out.uint32(tag);
-    if (!write(text, out, bare)) return false;
+    if (!write(text, out)) return false;
     out.finish(mark);
     return true;
   };

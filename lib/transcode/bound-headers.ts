@@ -61,7 +61,7 @@ export class HeaderBinder {
       }
       let at = node;
       for (const parent of parents) at = at.child(parent);
-      for (const text of texts) at.add({ field, read, text, bare: false, label, source: `the ${label}` });
+      for (const text of texts) at.add({ field, read, text, label, source: `the ${label}` });
     }
     return taken;
   }

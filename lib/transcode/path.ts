@@ -47,7 +47,7 @@ export class PathBinder {
       try {
         let at = node;
         for (const parent of parents) at = at.child(parent);
-        at.add({ field, read, text: unescapePath(raw, mode), bare: false, label, source: 'the path' });
+        at.add({ field, read, text: unescapePath(raw, mode), label, source: 'the path' });
       } catch (error) {
         if (!(error instanceof UnescapeError)) throw error;
         violations.push({ field: label, description: error.message });

@@ -157,7 +157,7 @@ export class QueryBinder {
     const text = part.isFile || isWhole ? '' : partText(part);
     seen.add(target, name);
     wholes.add(target, name, isWhole);
-    nodeOf(target, node).add({ field, read, text, bare: false, label: shortName(name), source: this.noun });
+    nodeOf(target, node).add({ field, read, text, label: shortName(name), source: this.noun });
   }
 
   private bindPair(
@@ -180,8 +180,7 @@ export class QueryBinder {
     seen.add(target, name);
     const at = nodeOf(target, node);
     const texts = this.options.commaLists && field.repeated && !holdsCommas(field) ? text.split(',') : [text];
-    for (const one of texts)
-      at.add({ field, read, text: one, bare: rawValue === undefined, label: shortName(name), source: this.noun });
+    for (const one of texts) at.add({ field, read, text: one, label: shortName(name), source: this.noun });
   }
 
   private isIgnored(name: string): boolean {
@@ -439,9 +438,11 @@ class NameResolver {
     const found = read === undefined ? /^\[([^]*?)\]\./.exec(rest) : /^(?:\[([^]*)\]|\.([^]*))$/.exec(rest);
     if (found === null) throw new NameError(`"${field.name}" is a map; write ${usage}`);
     const text = found[1] ?? found[2] ?? '';
+    // Of a value nothing means true; a key has to be said.
+    if (text === '' && key.type === 'bool') throw new NameError('the key "": found "", expected true or false');
     const entry = new Writer(16);
     try {
-      this.codec.textReader(key)!(text, entry, false);
+      this.codec.textReader(key)!(text, entry);
     } catch (error) {
       throw new NameError(`the key ${quote(text)}: ${(error as Error).message}`, { cause: error });
     }

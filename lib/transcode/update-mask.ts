@@ -68,7 +68,7 @@ export class UpdateMask {
       return;
     }
     const read = (_text: string, out: Writer): void => writeMask(out, mask, paths);
-    root.add({ field: mask, read, text: '', bare: false, label: mask.name, source: 'the body' });
+    root.add({ field: mask, read, text: '', label: mask.name, source: 'the body' });
   }
 
   /** The text was read before, so it is valid; unknown names and enum names in it are to be ignored. */

@@ -19,8 +19,6 @@ export interface BoundValue {
   readonly read: TextReader;
   /** Percent-decoded. */
   readonly text: string;
-  /** `?flag`: a name without `=`. */
-  readonly bare: boolean;
   /** What error messages call it: the parameter as the client wrote it, or the variable of the template. */
   readonly label: string;
   /** Where it stands, for messages: `the path`, `the header if-match`. */
@@ -159,7 +157,7 @@ export interface WeaveContext {
 function writeValue(out: Writer, value: BoundValue, context: WeaveContext): void {
   if (context.violations.length >= MAX_VIOLATIONS) return;
   try {
-    value.read(value.text, out, value.bare);
+    value.read(value.text, out);
   } catch (error) {
     if (!(error instanceof ValueError)) throw error;
     context.violations.push({ field: value.label, description: error.message });
@@ -187,7 +185,7 @@ function checkEqual(value: BoundValue, found: Buffer, context: WeaveContext): vo
   const { scratch } = context;
   scratch.reset();
   try {
-    value.read(value.text, scratch, value.bare);
+    value.read(value.text, scratch);
   } catch (error) {
     // Reported when the value itself is written.
     if (error instanceof ValueError) return;

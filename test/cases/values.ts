@@ -36,7 +36,7 @@ service Values {
   }
   rpc Headers(All) returns (All) {
     option (google.api.http) = { get: "/headers" additional_bindings { post: "/headers" body: "*" } };
-    option (photongate.http) = { headers { header: "x-first" field: "first" } headers { header: "x-text" field: "texts" } headers { cookie: "text" field: "name" } };
+    option (photongate.http) = { headers { header: "x-first" field: "first" } headers { header: "x-text" field: "texts" } headers { cookie: "text" field: "name" } headers { header: "x-flag" field: "flag" } };
   }
 }
 enum Color { COLOR_UNSPECIFIED = 0; RED = 1; BLUE = 2; }
@@ -50,6 +50,7 @@ message All {
   oneof choice { string first = 22; int32 second = 23; Inner third = 24; }
   optional string maybe = 25; float small = 26; string custom_name = 27 [json_name = "other"]; google.protobuf.Int64Value big = 28;
   repeated Color colors = 29; repeated google.protobuf.Timestamp times = 30;
+  google.protobuf.BoolValue sure = 31; map<bool, string> by_flag = 32; repeated bool flags = 33;
 }
 `;
 
@@ -169,6 +170,8 @@ export const queryCases: readonly ValueCase[] = [
   good('GET /get?labels.__proto__=v', JSON.parse('{"labels":{"__proto__":"v"}}')),
   good('GET /get?by_id[7].id=a&by_id[7].count=2&by_id[8].id=b', { byId: { 7: { id: 'a', count: 2 }, 8: { id: 'b' } } }),
   good('GET /get?flag', { flag: true }),
+  good('GET /get?flag=&sure=&flags=&flags=false&flags', { flag: true, sure: true, flags: [true, false, true] }),
+  bad('GET /get?by_flag[]=x', 'the key "": found "", expected true or false', ['by_flag[]']),
   good('GET /get?flag=true', { flag: true }),
   good('GET /get?flag=false', {}),
   good('GET /get?u64=18446744073709551615', { u64: '18446744073709551615' }),
@@ -222,7 +225,6 @@ export const queryCases: readonly ValueCase[] = [
   bad('GET /get?i32=%201', 'i32', ['i32']),
   bad('GET /get?flag=1', 'flag', ['flag']),
   bad('GET /get?flag=TRUE', 'flag', ['flag']),
-  bad('GET /get?flag=', 'flag', ['flag']),
   bad('GET /get?color=red', 'RED', ['color']),
   bad('GET /get?color=', 'color', ['color']),
   bad('GET /get?data=a', 'data', ['data']),
@@ -254,6 +256,7 @@ export const bodyCases: readonly ValueCase[] = [
   ),
   post('/post/x', '{"i32":1}', { name: 'x', i32: 1 }),
   post('/post/x', '{"name":"x"}', { name: 'x' }),
+  post('/post', 'flag=&sure=&name=', { flag: true, sure: true }, { headers: form }),
   post('/post/x', 'name=x&i32=1', { name: 'x', i32: 1 }, { headers: form }),
   post('/post/inner/7', '{"inner":{"count":2},"name":"n"}', { name: 'n', inner: { id: '7', count: 2 } }),
   post('/post/inner/7', '{"inner":{"id":"7"}}', { inner: { id: '7' } }),
@@ -328,6 +331,7 @@ export const responseCases: readonly ValueCase[] = [
     { name: 'a', texts: ['x', 'y'] },
     { headers: { 'x-text': ['x', 'y'], cookie: 'text=a; text=b' } },
   ),
+  good('GET /headers', { flag: true }, { headers: { 'x-flag': '' } }),
   bad('GET /headers?second=1', 'the header x-first gives "first"', ['second'], { headers: { 'x-first': 'a' } }),
   bad('GET /headers', 'given more than once', ['header x-first'], { headers: { 'x-first': ['a', 'b'] } }),
   badPost('/headers', '{"first":"b"}', 'another value than the header x-first ("a")', ['header x-first'], {

@@ -386,7 +386,6 @@ void t.test('weaving: the body’s fields times the bound values is not what it 
       },
       read: codec.textReader(texts)!,
       text: 'x',
-      bare: false,
       label: 'header x',
       source: 'the header x',
     });
@@ -394,7 +393,6 @@ void t.test('weaving: the body’s fields times the bound values is not what it 
       field: labels.map!.value,
       read: codec.textReader(labels.map!.value)!,
       text: 'y',
-      bare: false,
       label: 'labels',
       source: 'form field',
     });

@@ -21,6 +21,7 @@ export const texts: readonly (readonly [type: string, field: string, text: strin
   ['j.Scalars', 'db', 'NaN', '{"db":"NaN"}'],
   ['j.Scalars', 'fl', '-Infinity', '{"fl":"-Infinity"}'],
   ['j.Scalars', 'bo', 'true', '{"bo":true}'],
+  ['j.Scalars', 'bo', '', '{"bo":true}'],
   ['j.Vm', 'blank', 'false', '{"blank":false}'],
   ['j.Scalars', 'by', '+/8=', '{"by":"+/8="}'],
   ['j.Scalars', 'by', '-_8', '{"by":"+/8="}'],
@@ -43,6 +44,7 @@ export const texts: readonly (readonly [type: string, field: string, text: strin
   ['j.Known', 'value', 'null', '{"value":null}'],
   ['j.Known', 'value', '"x"', '{"value":"x"}'],
   ['j.Known', 'list', '[1]', '{"list":[1]}'],
+  ['j.Known', 'bool', '', '{"bool":true}'],
   ['j.Known', 'bool', 'false', '{"bool":false}'],
   ['j.Known', 'int64', '5', '{"int64":"5"}'],
   ['j.Known', 'string', '', '{"string":""}'],
@@ -88,7 +90,6 @@ export const badTexts: readonly (readonly [type: string, field: string, text: st
   ['j.Scalars', 'db', '.5', `found ".5", ${float}`],
   ['j.Scalars', 'db', 'inf', `found "inf", ${float}`],
   ['j.Scalars', 'fl', '1e39', `found "1e39", ${float}`],
-  ['j.Scalars', 'bo', '', 'found "", expected true or false'],
   ['j.Scalars', 'bo', 'True', 'found "True", expected true or false'],
   ['j.Scalars', 'bo', '1', 'found "1", expected true or false'],
   ['j.Scalars', 'by', 'A', `found "A", ${base64}`],
@@ -121,7 +122,7 @@ export const badTexts: readonly (readonly [type: string, field: string, text: st
     '{"a":1,}',
     'invalid JSON at line 1, column 8, in a: found "}", expected a key in double quotes',
   ],
-  ['j.Known', 'bool', '', 'found "", expected true or false'],
+  ['j.Known', 'bool', 'yes', 'found "yes", expected true or false'],
   ['j.Known', 'int32', 'x', `found "x", ${int32}`],
 ];
 
