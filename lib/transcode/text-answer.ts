@@ -27,8 +27,12 @@ interface TextStep {
   readonly key: string | undefined;
 }
 
-/** The scalar that is the whole root, or that the selection picks in it; undefined where that is no lone scalar. */
+/**
+ * The scalar that is the whole root or the only field of its type, or that the selection picks in it; undefined where that
+ * is no lone scalar.
+ */
 export function pickText(root: PrintedRoot, selection: Selection | undefined): TextPick | undefined {
+  if (selection === undefined || selection.whole) return leafOf([], root.message, root.field) ?? onlyField(root);
   const steps: TextStep[] = [];
   let { message, field } = root as { message: MessageDescriptor | undefined; field: FieldDescriptor | undefined };
   let at = selection;
@@ -62,6 +66,13 @@ function leafOf(
 ): TextPick | undefined {
   if (field === undefined) return isTextType(message!) ? { steps, leaf: undefined } : undefined;
   return !field.repeated && hasTextForm(field) ? { steps, leaf: field } : undefined;
+}
+
+/** The scalar of a type that has no other field: it needs no name to be meant. */
+function onlyField({ message, field }: PrintedRoot): TextPick | undefined {
+  const of = message ?? (field.repeated ? undefined : field.message);
+  if (of?.fields.length !== 1 || of.extensions.length > 0) return undefined;
+  return leafOf(field === undefined ? [] : [{ field, key: undefined }], undefined, of.fields[0]);
 }
 
 /** The text of the picked scalar; '' where a message or an entry on the way is absent and the scalar has no default. */

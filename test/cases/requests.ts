@@ -112,7 +112,7 @@ export const multipartCases: readonly ValueCase[] = [
       [field('count'), '7'],
       [field('numbers'), '1'],
       [field('numbers'), '2'],
-      [field('flag'), 'true'],
+      [field('flag'), ''],
       [field('nested.text'), ''],
       [field('items[0].text'), 'i'],
       [field('time'), '2026-01-31T10:00:00+09:00'],
@@ -313,7 +313,7 @@ export const multipartCases: readonly ValueCase[] = [
     'bad values, all of them',
     [
       [field('count'), 'x'],
-      [field('flag'), ''],
+      [field('flag'), 'x'],
     ],
     'count',
     ['count', 'flag'],

@@ -14,6 +14,8 @@ package answers.v1;
 import "google/api/annotations.proto";
 import "google/api/httpbody.proto";
 import "google/protobuf/any.proto";
+import "google/protobuf/duration.proto";
+import "google/protobuf/field_mask.proto";
 import "google/protobuf/struct.proto";
 import "google/protobuf/timestamp.proto";
 import "google/protobuf/wrappers.proto";
@@ -32,6 +34,21 @@ service Answers {
   rpc Wrapped(google.protobuf.StringValue) returns (google.protobuf.StringValue) {
     option (google.api.http) = { get: "/v1/wrapped" };
   }
+  rpc One(One) returns (One) {
+    option (google.api.http) = {
+      get: "/v1/one/text" response_body: "text"
+      additional_bindings { get: "/v1/one/number" response_body: "number" }
+      additional_bindings { get: "/v1/one/wait" response_body: "wait" }
+      additional_bindings { get: "/v1/one/mask" response_body: "mask" }
+      additional_bindings { get: "/v1/one/nested" response_body: "nested" }
+      additional_bindings { get: "/v1/one/list" response_body: "list" }
+      additional_bindings { get: "/v1/one/map" response_body: "map" }
+      additional_bindings { get: "/v1/one/dynamic" response_body: "dynamic" }
+      additional_bindings { get: "/v1/one/texts" response_body: "texts" }
+      additional_bindings { get: "/v1/one/any" response_body: "any" }
+    };
+  }
+  rpc Text(OneText) returns (OneText) { option (google.api.http) = { get: "/v1/only" }; }
   rpc Raw(Nothing) returns (google.api.HttpBody) { option (google.api.http) = { get: "/v1/raw" }; }
   rpc RawField(Nothing) returns (Holder) { option (google.api.http) = { get: "/v1/raw-field" response_body: "file" }; }
   rpc Nested(Holder) returns (Holder) { option (google.api.http) = { post: "/v1/holder" body: "*" }; }
@@ -39,6 +56,26 @@ service Answers {
 enum Color { NONE = 0; RED = 1; }
 message Own { string alt = 1; string fields = 2; }
 message Nothing {}
+message OneText { optional string text = 1; }
+message One {
+  OneText text = 1;
+  message Number { int64 value = 5; }
+  Number number = 2;
+  message Wait { google.protobuf.Duration wait = 1; }
+  Wait wait = 3;
+  message Mask { google.protobuf.FieldMask mask = 1; }
+  Mask mask = 4;
+  message Nested { OneText only = 1; }
+  Nested nested = 5;
+  message List { repeated string list = 1; }
+  List list = 6;
+  message Map { map<string, string> map = 1; }
+  Map map = 7;
+  message Dynamic { google.protobuf.Value dynamic = 1; }
+  Dynamic dynamic = 8;
+  repeated OneText texts = 9;
+  google.protobuf.Any any = 10;
+}
 message Holder { string name = 1; google.api.HttpBody file = 2; }
 message Message {
   string name = 1;
@@ -279,6 +316,33 @@ void t.test('text: one value, bare', async (t) => {
   t.strictSame([failed.status, failed.json], [404, { code: 5, message: 'gone' }], 'errors keep their shape');
   const enveloped = await withProxy(t, { envelope: 'photon' });
   t.equal((await enveloped.send('GET /v1/echo?name=v&fields=name&alt=text')).text, 'v', 'inside data');
+});
+
+void t.test('text: the only field of a type needs no name', async (t) => {
+  const proxy = await withProxy(t);
+  const bare: readonly [target: string, text: string][] = [
+    ['/v1/only?text=hello', 'hello'],
+    ['/v1/only', ''],
+    ['/v1/one/text?text.text=%22a%22', '"a"'],
+    ['/v1/one/number?number.value=9007199254740993', '9007199254740993'],
+    ['/v1/one/number', '0'],
+    ['/v1/one/wait?wait.wait=1.5s', '1.500s'],
+    ['/v1/one/mask?mask.mask=a_b,c', 'aB,c'],
+  ];
+  for (const [target, text] of bare) {
+    const separator = target.includes('?') ? '&' : '?';
+    const answer = await proxy.send(`GET ${target}${separator}alt=text`);
+    t.strictSame([answer.status, answer.text], [200, text], target);
+    const accepted = await proxy.send(`GET ${target}`, { headers: { accept: 'text/plain' } });
+    t.strictSame([accepted.text, accepted.headers['content-type']], [text, 'text/plain; charset=utf-8'], target);
+  }
+  t.equal((await proxy.send('GET /v1/only?text=x&fields=text&alt=text')).text, 'x');
+  t.equal((await proxy.send('GET /v1/only?text=x', { headers: { accept: '*/*' } })).text, '{"text":"x"}');
+  for (const name of ['nested', 'list', 'map', 'dynamic', 'texts', 'any']) {
+    const { status, text } = await proxy.send(`GET /v1/one/${name}?alt=text`);
+    t.equal(status, 400, `${name}: ${text}`);
+    t.equal((await proxy.send(`GET /v1/one/${name}`, { headers: { accept: 'text/plain' } })).status, 200, name);
+  }
 });
 
 void t.test('Accept is weighed, and never refused', async (t) => {
