@@ -149,7 +149,13 @@ function parameterOf(value: message.Value, index: number): SqlParameter {
   const refused = (description: string): Error => badRequest([{ field: `params[${index}]`, description }]);
   if (value.bool_value !== undefined) return value.bool_value ? 1n : 0n;
   if (value.number_value !== undefined) {
-    return Number.isSafeInteger(value.number_value) ? BigInt(value.number_value) : value.number_value;
+    const number = value.number_value;
+    if (Number.isSafeInteger(number)) return BigInt(number);
+    // On its way here such an integer may have lost digits: a Value is a double.
+    if (Number.isInteger(number) && Math.abs(number) < 2 ** 63) {
+      throw refused(`is about ${number}: beyond 2^53 a number loses digits; send it as a string, "9007199254740993"`);
+    }
+    return number;
   }
   if (value.string_value !== undefined) {
     if (value.string_value.includes('\0')) throw refused('has a NUL character');

@@ -367,6 +367,8 @@ void t.test('times', (test) => {
     [readTime, '1767225600.25', 1767225600250],
     [readTime, '2026-01-01T00:00:00Z', start * 1000],
     [readTime, '2026-01-01t01:00:00.5+01:00', start * 1000 + 500],
+    [readTime, '2026-01-01T01:00:00 01:00', start * 1000],
+    [readTime, '2026-01-01T01:00:00 01:0', undefined],
     [readTime, '2026-02-30T00:00:00Z', undefined],
     [readTime, '2026-01-01', undefined],
     [readTime, '-5', undefined],

@@ -31,6 +31,7 @@ export interface Column {
 export type Cell = string | number | bigint | Uint8Array | null;
 
 const mostOpen = 32;
+const mostHeapBytes = 256 * 1024 * 1024;
 const connections = new Map<string, Libsql.Database>();
 
 function connectionTo(file: string): Libsql.Database {
@@ -41,6 +42,8 @@ function connectionTo(file: string): Libsql.Database {
     connection.exec('PRAGMA journal_mode = WAL');
     connection.exec('PRAGMA synchronous = FULL');
     connection.exec('PRAGMA foreign_keys = ON');
+    // For the whole process: beyond it a statement fails, and takes no memory from its neighbours.
+    connection.prepare(`PRAGMA hard_heap_limit = ${mostHeapBytes}`).get([]);
   }
   // The least lately used is the first.
   connections.delete(file);

@@ -33,6 +33,9 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** The process ended by itself while it executed a statement. */
+class ExecutorEnded extends Error {}
+
 /** The databases of all namespaces. */
 export class SqlDatabases {
   readonly #folder: string;
@@ -56,7 +59,13 @@ export class SqlDatabases {
     values: readonly SqlParameter[],
     signal: AbortSignal,
   ): Promise<Result> {
-    const outcome = await this.#run(namespace, statement.text, values, signal, false);
+    const outcome = await this.#run(namespace, statement.text, values, signal, false).catch((error: unknown) => {
+      if (!(error instanceof ExecutorEnded)) throw error;
+      // SQLite lets a TEXT have any bytes; its client library ends the process over it.
+      const description =
+        "gave a text that is not UTF-8, as CAST(x'ff' AS TEXT) does; read it by hex(). Nothing was changed";
+      throw badRequest([{ field: 'query', description }]);
+    });
     if (outcome.kind === 'result') return outcome;
     if (outcome.kind === 'too large') {
       const { maxRows, maxBytes } = this.#limits;
@@ -141,7 +150,7 @@ export class SqlDatabases {
       const onExit = (): void => {
         done();
         const message = `the statement took longer than ${timeoutMs / 1000} s; nothing was changed`;
-        reject(late ? new ServiceError(Status.DEADLINE_EXCEEDED, message) : new Error('the SQL process has ended'));
+        reject(late ? new ServiceError(Status.DEADLINE_EXCEEDED, message) : new ExecutorEnded());
       };
       executor.on('message', onMessage).on('exit', onExit);
       executor.send(task, (error) => error !== null && executor.kill('SIGKILL'));
@@ -176,6 +185,9 @@ export class SqlDatabases {
       return new ServiceError(Status.ALREADY_EXISTS, message);
     }
     if (code.startsWith('SQLITE_CONSTRAINT')) return new ServiceError(Status.FAILED_PRECONDITION, message);
+    if (code === 'SQLITE_NOMEM') {
+      return new ServiceError(Status.RESOURCE_EXHAUSTED, 'the statement takes too much memory; nothing was changed');
+    }
     if (code === 'SQLITE_FULL') return new ServiceError(Status.RESOURCE_EXHAUSTED, 'the disk is full');
     if (code.startsWith('SQLITE_BUSY')) return new ServiceError(Status.ABORTED, 'the database is busy; try again');
     if (!/^SQLITE_(?:ERROR|MISMATCH|RANGE|TOOBIG|AUTH|READONLY)/.test(code)) return new Error(`${code}: ${message}`);

@@ -43,12 +43,21 @@ export function readStatement(query: string): Statement {
   if (more !== undefined) throw refused(`has a second statement at ${placeOf(query, more.offset)}; send one at a time`);
   requireKind(tokens);
   const internal = tokens.find(
-    ({ text }, index) =>
-      /^["'`[]?(?:pragma_|sqlite_dbpage|libsql_)/i.test(text) ||
-      (/^["'`[]?temp["'`\]]?$/i.test(text) && tokens[index + 1]?.text === '.'),
+    ({ text }, index) => isClosed(text) || (/^["'`[]?temp["'`\]]?$/i.test(text) && tokens[index + 1]?.text === '.'),
   );
   if (internal !== undefined) throw refused(`uses ${internal.text}, which is not open to queries`);
   return { text: query, tokens, parameters: countParameters(tokens) };
+}
+
+const closed =
+  /^["'`[]?(?:(?:pragma|libsql|sqlite3mc)_|(?:readfile|writefile|fsdir|lsmode|edit|sha3_query|load_extension|carray|fts3_tokenizer|sqlite_(?:dbpage|stmt|log|crypt))["'`\]]?$)/i;
+
+/**
+ * Whether a word names a function or table of the library that reaches beyond the namespace: the files of the machine,
+ * how the database is kept, memory, or a statement in a text (`sha3_query`). Quotes do not hide it, so neither may a column have such a name.
+ */
+export function isClosed(word: string): boolean {
+  return closed.test(word);
 }
 
 /** `line 2, column 7`, both from 1, columns in characters. */

@@ -11,7 +11,7 @@ export interface ByteRange {
  * several ranges, which a server may answer with the whole. `none` where the object has no such part.
  */
 export function readRange(header: string | undefined, size: number): ByteRange | 'none' | undefined {
-  const [, first, last] = /^bytes=\s*(\d{0,15})-(\d{0,15})\s*$/i.exec(header ?? '') ?? [];
+  const [, first, last] = /^bytes=\s*(\d*)-(\d*)\s*$/i.exec(header ?? '') ?? [];
   if (first === undefined || last === undefined || first + last === '') return undefined;
   if (first === '') {
     const length = Math.min(Number(last), size);

@@ -8,8 +8,12 @@ const rfc3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d
 /** The year 9999 ends here, and RFC 3339 with it. */
 const lastMs = 253_402_300_799_999;
 
-/** RFC 3339, or seconds since 1970 → milliseconds since 1970. */
-export function readTime(text: string): number | undefined {
+/**
+ * RFC 3339, or seconds since 1970 → milliseconds since 1970. A space before the zone is a `+`: in a query it has become
+ * one where nobody escaped it (`time=2026-01-01T00:00:00+09:00`).
+ */
+export function readTime(given: string): number | undefined {
+  const text = given.replace(/ (\d\d:\d\d)$/, '+$1');
   let ms: number;
   if (/^\d{1,12}(?:\.\d{1,9})?$/.test(text)) ms = Math.round(Number(text) * 1000);
   else if (rfc3339.test(text) && isDay(text)) ms = Date.parse(text.toUpperCase().replace(' ', 'T'));
