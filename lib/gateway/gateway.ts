@@ -56,8 +56,15 @@ export interface GatewayParts {
   readonly fallback?: Fallback | undefined;
 }
 
+/** The requests under way of a listener, whatever takes them. */
+export interface RequestCount {
+  active: number;
+}
+
 export class Gateway {
   private active = 0;
+  /** Its own and those that are counted with them. */
+  private count: RequestCount = { active: 0 };
   private readonly idleListeners: (() => void)[] = [];
 
   constructor(private readonly parts: GatewayParts) {}
@@ -73,8 +80,14 @@ export class Gateway {
     else this.idleListeners.push(listener);
   }
 
+  /** Counts requests together with others, for `max_concurrent_requests`; before the first request. */
+  countIn(count: RequestCount): void {
+    this.count = count;
+  }
+
   private release(): void {
     this.active--;
+    this.count.active--;
     if (this.active === 0) for (const listener of this.idleListeners.splice(0)) listener();
   }
 
@@ -105,9 +118,10 @@ export class Gateway {
     if (this.parts.cors !== undefined) addCors(exchange, this.parts.cors);
     const run = new Run(exchange, head, this.parts, () => this.release());
     this.active++;
+    this.count.active++;
     try {
       if (exchange.webSocket === undefined) run.detect();
-      if (this.active > this.parts.maxConcurrentRequests) throw tooMany(this.parts.maxConcurrentRequests);
+      if (this.count.active > this.parts.maxConcurrentRequests) throw tooMany(this.parts.maxConcurrentRequests);
       for (const policy of this.parts.policies) policy.onRequest(head);
       const { refusal, pages } = this.parts;
       if (refusal !== undefined && !pages.has(head.path)) throw refusal;

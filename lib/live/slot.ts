@@ -1,14 +1,23 @@
 /** An open listener whose routes can be exchanged: requests take those that stand when they come, and end on them. */
 import type { ErrorWriter, Exchange } from '../exchange.js';
+import type { RequestCount } from '../gateway/index.js';
 import type { PreparedListener } from '../proxy.js';
 import { defaultListenerOptions, type ExchangeHandler, listen, type Listener } from '../server/index.js';
 import type { Problem } from '../status.js';
 
 export class Slot implements ExchangeHandler {
   private listener: Listener | undefined;
+  /** Of all its routes, mounts and those before a reload included. */
+  private readonly count: RequestCount = { active: 0 };
 
   /** @param current what it serves. */
-  constructor(public current: PreparedListener) {}
+  constructor(public current: PreparedListener) {
+    this.countIn(current);
+  }
+
+  private countIn({ parts }: PreparedListener): void {
+    for (const { gateway } of parts) gateway.countIn(this.count);
+  }
 
   get writeError(): ErrorWriter {
     return this.current.handler.writeError;
@@ -41,6 +50,7 @@ export class Slot implements ExchangeHandler {
     const before: Readonly<Record<string, unknown>> = { ...this.current.config.root.options };
     const after: Readonly<Record<string, unknown>> = { ...next.config.root.options };
     const changed = Object.keys(defaultListenerOptions).filter((key) => before[key] !== after[key]);
+    this.countIn(next);
     this.current = next;
     if (changed.length === 0) return [];
     const names = changed.map((key) =>

@@ -126,6 +126,32 @@ void t.test('a request whose body is still on its way keeps its upstream', async
   t.strictSame([before.calls, after.calls], [1, 1]);
 });
 
+void t.test(
+  'max_concurrent_requests counts what a reload left on the old routes, and all mounts of a listener',
+  async (t) => {
+    const upstream = await service(t);
+    const { url, reload } = await world(t, upstream.target);
+    const services = 'services: [greeter.v1]';
+    const listener = `{ listen: 0, ${services}, mounts: { /m: { ${services} } } }`;
+    const mounts = `listeners: [${listener}]\nmax_concurrent_requests: 2\n`;
+    await reload('/v1/{name}', upstream.target, mounts);
+    let release = (): void => undefined;
+    upstream.hold = new Promise((resolve) => (release = resolve));
+    const flying = ['GET /v1/Ada', 'GET /m/v1/Bob'].map((line) => send(url, line));
+    await until(() => upstream.calls === 2);
+    const refused = { status: 503, json: { message: /^2 requests are under way already/ } };
+    t.match(await send(url, 'GET /m/v1/Cy'), refused, 'root and mount together');
+    await reload('/v2/{name}', upstream.target, mounts);
+    t.match(await send(url, 'GET /v2/Cy'), refused, 'after a reload');
+    release();
+    t.strictSame(
+      (await Promise.all(flying)).map(({ status }) => status),
+      [200, 200],
+    );
+    t.equal((await send(url, 'GET /v2/Cy')).status, 200, 'when they have ended');
+  },
+);
+
 void t.test('addresses and limits of the port need a restart, and are told', async (t) => {
   const { target } = await service(t);
   const { url, reload } = await world(t, target);
