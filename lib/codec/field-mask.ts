@@ -1,16 +1,25 @@
-/** google.protobuf.FieldMask: `paths` in snake_case ↔ one text of lowerCamelCase paths with commas in between. */
+/**
+ * google.protobuf.FieldMask: `paths` in snake_case ↔ one text of lowerCamelCase paths with commas in between. Some names have
+ * no such text (`address_1` would come back as `address1`): what is read can always be printed.
+ */
 
-export const fieldMaskExpected =
-  'field paths in lowerCamelCase, with commas between them and no spaces, such as "name,spec.cpuCount"';
+const example = 'with commas between them and no spaces, such as "name,spec.cpuCount"';
 
-/** `name,spec.cpuCount` → `['name', 'spec.cpu_count']`; undefined where a path is empty or has characters that no path has. */
+/** Of JSON. */
+export const fieldMaskExpected = `field paths in lowerCamelCase, ${example}`;
+
+/** Where snake_case is read too. */
+export const snakeCaseMaskExpected = `field paths in lowerCamelCase or snake_case, a small letter behind each underscore, ${example}`;
+
+/** `name,spec.cpuCount` → `['name', 'spec.cpu_count']`; undefined where that is no mask, or has no JSON form. */
 export function parseFieldMask(text: string, allowSnakeCase: boolean): string[] | undefined {
   if (text === '') return [];
   if (/^,|,,|,$|\s/.test(text) || (!allowSnakeCase && text.includes('_'))) return undefined;
-  return text.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`).split(',');
+  const paths = text.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`).split(',');
+  return printFieldPaths(paths) === undefined ? undefined : paths;
 }
 
-/** `['name', 'spec.cpu_count']` → `name,spec.cpuCount`; undefined where that could not be read back. */
+/** `['name', 'spec.cpu_count']` → `name,spec.cpuCount`; undefined where capitals or underscores would not be read back. */
 export function printFieldPaths(paths: readonly string[]): string | undefined {
   const text = paths.join(',');
   if (/[A-Z]|_(?![a-z])/.test(text)) return undefined;

@@ -4,7 +4,7 @@ import { quote } from '../uri.js';
 import { WireType, type Writer } from '../wire/index.js';
 import { base64Expected, decodeBase64 } from './base64.js';
 import { LOWER_F, LOWER_N, LOWER_T, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './chars.js';
-import { fieldMaskExpected, parseFieldMask } from './field-mask.js';
+import { fieldMaskExpected, parseFieldMask, snakeCaseMaskExpected } from './field-mask.js';
 import type { JsonInput } from './json-input.js';
 import { delimited, listReader, mapReader, readStringKey } from './read-collections.js';
 import type { ElementReader, ReadContext, ValueReader } from './read-context.js';
@@ -77,12 +77,13 @@ export function writeSeconds(out: Writer, { seconds, nanos }: Seconds): void {
 }
 
 function fieldMaskReader(allowSnakeCase: boolean): ValueReader {
+  const expected = allowSnakeCase ? snakeCaseMaskExpected : fieldMaskExpected;
   return (input) => {
     const offset = input.pos;
-    if (input.buf[offset] !== QUOTE) return input.mismatch(fieldMaskExpected);
+    if (input.buf[offset] !== QUOTE) return input.mismatch(expected);
     input.string();
     const paths = parseFieldMask(input.text.toString('utf8', input.textStart, input.textEnd), allowSnakeCase);
-    if (paths === undefined) return input.badToken(offset, fieldMaskExpected);
+    if (paths === undefined) return input.badToken(offset, expected);
     writeFieldMask(input.out, paths);
     return true;
   };

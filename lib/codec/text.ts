@@ -8,7 +8,7 @@ import { quote } from '../uri.js';
 import type { Writer } from '../wire/index.js';
 import { decodeBase64 } from './base64.js';
 import { expectedOf, suggestion } from './describe.js';
-import { parseFieldMask } from './field-mask.js';
+import { parseFieldMask, snakeCaseMaskExpected } from './field-mask.js';
 import { parseFloatText, toFloat } from './floats.js';
 import { Halves, int32Kind, integerKindOf, parseInteger } from './integers.js';
 import { JsonInput } from './json-input.js';
@@ -234,6 +234,8 @@ export function describeTextValue(field: FieldDescriptor): string {
       return 'a JSON value';
     case 'ListValue':
       return 'a JSON array';
+    case 'FieldMask':
+      return snakeCaseMaskExpected;
     case 'Any':
     case undefined:
       return `a message (${fullName})`;

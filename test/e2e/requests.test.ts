@@ -82,6 +82,8 @@ void t.test('what Google’s own clients send', async (t) => {
     ['/inner', '"x"'],
     ['/inner', '"" ""'],
     ['/post', '""'],
+    ['/post', '{"mask":"foo_"}'],
+    ['/post', '{"mask":"address_1"}'],
   ] as const) {
     t.equal((await google.send(`POST ${target}`, { body })).status, 400, `${target} ${body}`);
   }

@@ -39,6 +39,7 @@ export const texts: readonly (readonly [type: string, field: string, text: strin
   ['j.Known', 'times', '2026-01-31T10:00:00+09:00', '{"times":["2026-01-31T01:00:00Z"]}'],
   ['j.Known', 'span', '1.5s', '{"span":"1.500s"}'],
   ['j.Known', 'mask', 'a_b,cD', '{"mask":"aB,cD"}'],
+  ['j.Known', 'mask', '_a,B,*', '{"mask":"A,B,*"}'],
   ['j.Known', 'mask', '', '{"mask":""}'],
   ['j.Known', 'struct', ' {"a":[1]} ', '{"struct":{"a":[1]}}'],
   ['j.Known', 'value', 'null', '{"value":null}'],
@@ -60,6 +61,9 @@ const base64 = 'expected base64, standard or URL-safe, with right padding or non
 const float = 'expected a number, "NaN", "Infinity" or "-Infinity"';
 const time =
   'expected an RFC 3339 time such as "2026-01-31T10:00:00.5Z" or "2026-01-31T10:00:00+09:00", years 1 to 9999';
+
+const mask =
+  'expected field paths in lowerCamelCase or snake_case, a small letter behind each underscore, with commas between them and no spaces, such as "name,spec.cpuCount"';
 
 /** What is refused: [type, field, text, message]. */
 export const badTexts: readonly (readonly [type: string, field: string, text: string, message: string])[] = [
@@ -108,12 +112,10 @@ export const badTexts: readonly (readonly [type: string, field: string, text: st
   ['j.Known', 'time', '', `found "", ${time}`],
   ['j.Known', 'time', '2026-01-31', `found "2026-01-31", ${time}`],
   ['j.Known', 'time', '2026-01-31 10:00:00Z', `found "2026-01-31 10:00:00Z", ${time}`],
-  [
-    'j.Known',
-    'mask',
-    'a,,b',
-    'found "a,,b", expected field paths in lowerCamelCase, with commas between them and no spaces, such as "name,spec.cpuCount"',
-  ],
+  ['j.Known', 'mask', 'a,,b', `found "a,,b", ${mask}`],
+  ...['c_', 'a_1', 'a__b', 'foo_Bar', '_', 'a_.b', 'x,y_'].map(
+    (text) => ['j.Known', 'mask', text, `found "${text}", ${mask}`] as const,
+  ),
   ['j.Known', 'struct', '', 'invalid JSON at line 1, column 1: found the end of the text, expected a value'],
   ['j.Known', 'struct', '[]', 'found an array, expected an object (line 1, column 1)'],
   [

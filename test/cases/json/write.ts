@@ -240,6 +240,12 @@ export const unprintable: readonly (readonly [name: string, type: string, wire: 
     'the service\'s j.Known has no JSON form: the path "aB" of a google.protobuf.FieldMask has no lowerCamelCase form',
   ],
   [
+    'a FieldMask with a digit behind an underscore',
+    'j.Known',
+    '2205 0a03615f31',
+    'the service\'s j.Known has no JSON form: the path "a_1" of a google.protobuf.FieldMask has no lowerCamelCase form',
+  ],
+  [
     'an infinite Value',
     'j.Known',
     '3209 11000000000000f07f',
