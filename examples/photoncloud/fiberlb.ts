@@ -7,6 +7,7 @@ import { expiryOf } from './fiberlb/certificates.js';
 import { firstMatch, readRequest } from './fiberlb/evaluate.js';
 import type * as message from './fiberlb/messages.js';
 import { fiberLbTables, type Tables } from './fiberlb/tables.js';
+import { millisecondsOf } from './lib/clock.js';
 import { badRequest, ServiceError } from './lib/errors.js';
 import { idFilterRule, nameFilterRule } from './lib/rules.js';
 import { requireId, resourceHandlers, type ResourceApi } from './lib/resource-handlers.js';
@@ -198,8 +199,16 @@ function certificateApi({
     list: 'certificates',
     field: 'certificate',
     table: certificates,
-    fields: (request) => ({ ...request, expires_at: { seconds: 0n, nanos: 0 } }),
-    verify: ({ certificate }: Fields<message.Certificate>) => ({ expires_at: expiryOf(certificate) }),
+    fields: (request) => ({ ...request, expires_at: request.expires_at ?? { seconds: 0n, nanos: 0 } }),
+    verify: ({ certificate, expires_at: given }: Fields<message.Certificate>, id) => {
+      const expires_at = expiryOf(certificate);
+      const agrees = id !== undefined || given.seconds === 0n || given.seconds === expires_at.seconds;
+      if (agrees) return { expires_at };
+      throw invalid(
+        'expires_at',
+        `is not what the certificate says, ${new Date(millisecondsOf(expires_at)).toISOString()}; leave it out`,
+      );
+    },
     answer: (certificate) => ({ ...certificate, private_key: undefined }),
     users: () => [[listeners, 'certificate_id']],
   };

@@ -3,7 +3,7 @@
  * common is in `lib/resources.ts`; here stands what is true of VPCs and subnets: whose blocks lie where.
  */
 import { badRequest, quoted } from './lib/errors.js';
-import { descriptionRule, idFilterRule, nameFilterRule, nameRule, type Rule } from './lib/rules.js';
+import { descriptionRule, idFilterRule, nameFilterRule, nameRule, referenceRule, type Rule } from './lib/rules.js';
 import { resourceHandlers, type ResourceApi } from './lib/resource-handlers.js';
 import { startResourceService, type ServiceContext } from './lib/resource-service.js';
 import type { Fields, ResourceTable } from './lib/resources.js';
@@ -72,6 +72,7 @@ function subnetTable(context: ServiceContext): ResourceTable<message.Subnet> {
     fixed: ['vpc_id', 'cidr_block', 'gateway_ip'],
     rules: (subnet) => [
       nameRule('name', subnet.name),
+      referenceRule('vpc_id', subnet.vpc_id),
       blockRule(subnet.cidr_block),
       gatewayRule(subnet),
       descriptionRule(subnet.description),

@@ -171,6 +171,8 @@ void t.test('a rollout by REST', async (test) => {
   await running.table(test, [
     ['POST /api/v1/rollouts', rollout, 201, created],
     ['POST /api/v1/rollouts', bad({ name: 'november' }), 409, /^a rollout named "november" is there already$/],
+    ['POST /api/v1/rollouts', { ...rollout, request_id: '' }, 409, /^a rollout named "november" is there already$/],
+    ['POST /api/v1/rollouts', {}, 400, /^machine_ids: .*; name: is missing or empty; image: is missing or empty/],
     ['POST /api/v1/rollouts', bad({ machine_ids: [] }), 400, /machine_ids: expected either these or a selector/],
     [
       'POST /api/v1/rollouts',

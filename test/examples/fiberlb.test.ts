@@ -214,7 +214,12 @@ void t.test('every kind of resource: created, read, listed, changed, deleted', a
     {
       path: 'certificates',
       list: 'certificates',
-      body: { ...named, certificate, private_key },
+      body: {
+        ...named,
+        certificate,
+        private_key,
+        expires_at: new Date(new X509Certificate(certificate).validTo).toISOString(),
+      },
       more: { expires_at: new Date(new X509Certificate(certificate).validTo).toISOString().replace('.000', '') },
       patches: [
         [{ name: 'n' }, { name: 'n', certificate }],
@@ -224,6 +229,10 @@ void t.test('every kind of resource: created, read, listed, changed, deleted', a
         ],
       ],
       bad: [
+        [
+          { expires_at: '2020-01-01T00:00:00Z' },
+          /expires_at: is not what the certificate says, 2[\d-]+T[\d:.]+Z; leave it out/,
+        ],
         [{ certificate: 'x' }, /certificate: is no certificate in PEM/],
         [{ certificate: '' }, /certificate: is missing or empty/],
         [{ certificate: private_key }, /certificate: is no certificate in PEM/],
@@ -300,6 +309,16 @@ void t.test('every kind of resource: created, read, listed, changed, deleted', a
     ]);
   }
   await running.table(test, [
+    ['POST /api/v1/pools', {}, 400, /^name: .*; loadbalancer_id: is missing or empty; algorithm: is missing/],
+    ['POST /api/v1/listeners', {}, 400, /^name: .*; loadbalancer_id: is missing or empty; protocol: is missing/],
+    ['POST /api/v1/healthchecks', {}, 400, /^name: .*; pool_id: is missing or empty; type: is missing/],
+    ['POST /api/v1/l7policies', {}, 400, /^name: .*; listener_id: is missing or empty; action: is missing/],
+    [
+      'POST /api/v1/l7policies',
+      { name: 'api', listener_id: ids.listener, action: 'REJECT' },
+      409,
+      /^an L7 policy named "api" is there already$/,
+    ],
     [
       'POST /api/v1/listeners',
       { name: 'b', loadbalancer_id: ids.lb, protocol: 'TCP', port: 443 },

@@ -137,6 +137,9 @@ void t.test('subnets by REST', async (test) => {
   await running.table(test, [
     [`GET ${path}`, undefined, 200, first],
     ['POST /api/v1/subnets', { ...subnet, cidr_block: '10.0.2.0/24' }, 409, 'ALREADY_EXISTS'],
+    ['POST /api/v1/subnets', subnet, 409, /^a subnet named "a" is there already$/],
+    ['POST /api/v1/subnets', {}, 400, /^name: .*; vpc_id: is missing or empty; cidr_block: /],
+    ['POST /api/v1/subnets', { ...subnet, vpc_id: 'a\u0000' }, 400, /^vpc_id: is "a\\u0000", which is no id$/],
     [
       'POST /api/v1/subnets',
       bad({ cidr_block: '10.1.0.0/24' }),

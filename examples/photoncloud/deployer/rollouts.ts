@@ -9,7 +9,7 @@ import { Agenda } from '../lib/agenda.js';
 import { Bell } from '../lib/bell.js';
 import { millisecondsOf, timestampOf } from '../lib/clock.js';
 import { badRequest, quoted, requireFields, ServiceError } from '../lib/errors.js';
-import { imageRule, labelsRule, matches, nameRule, rangeRule } from '../lib/rules.js';
+import { imageRule, labelsRule, matches, nameRule, rangeRule, type Rule } from '../lib/rules.js';
 import type { ServiceContext } from '../lib/resource-service.js';
 import type { ResourceTable } from '../lib/resources.js';
 import type { ReplyStream } from '../lib/service.js';
@@ -49,18 +49,23 @@ export class Rollouts {
   create(request: CreateRolloutRequest): Rollout {
     const { name, image, selector, machine_ids: ids, max_unavailable = 1 } = request;
     const named = ids.length > 0;
+    const described = { name, image, selector, max_unavailable, state: 'RUNNING' as const };
     requireFields(
       ['machine_ids', named !== Object.keys(selector).length > 0, 'expected either these or a selector'],
       ['machine_ids', ids.length <= mostMachines, `are ${ids.length}, expected at most ${mostMachines}`],
       ['machine_ids', new Set(ids).size === ids.length, 'has a machine twice'],
+      ...rulesOf(described),
     );
     this.settle();
-    const described = { name, image, selector, max_unavailable, state: 'RUNNING' as const };
     const rollout = this.#context.create(
       this.table,
       request,
       { ...described, machines: [], total: 0, updating: 0, updated: 0 },
-      () => ({ machines: this.#waiting(named ? this.#named(ids) : this.#selected(selector)) }),
+      (fields) => {
+        // Before what else may be wrong, so that who creates the same twice hears that it is there.
+        this.table.requireFree(fields);
+        return { machines: this.#waiting(named ? this.#named(ids) : this.#selected(selector)) };
+      },
       (created) => this.#begin(created),
     );
     this.settle();
@@ -225,11 +230,14 @@ function rolloutTable(context: ServiceContext): ResourceTable<Rollout> {
     unique: ['name'],
     changeable: [],
     fixed: [],
-    rules: (rollout) => [
-      nameRule('name', rollout.name),
-      imageRule(rollout.image),
-      labelsRule('selector', rollout.selector),
-      rangeRule('max_unavailable', rollout.max_unavailable, 1, 2 ** 31 - 1),
-    ],
   });
+}
+
+function rulesOf(rollout: Pick<Rollout, 'name' | 'image' | 'selector' | 'max_unavailable'>): readonly Rule[] {
+  return [
+    nameRule('name', rollout.name),
+    imageRule(rollout.image),
+    labelsRule('selector', rollout.selector),
+    rangeRule('max_unavailable', rollout.max_unavailable, 1, 2 ** 31 - 1),
+  ];
 }

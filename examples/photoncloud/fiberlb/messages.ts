@@ -130,6 +130,7 @@ export interface CreateCertificateRequest extends CreateRequest {
   readonly name: string;
   readonly certificate: string;
   readonly private_key: string;
+  readonly expires_at: Timestamp | null;
 }
 
 export interface EvaluateListenerRequest {

@@ -1,7 +1,7 @@
 /** The eight kinds of resources of FiberLB: their columns and the rules that each holds by itself. */
 import { isIP } from 'node:net';
 import { quoted } from '../lib/errors.js';
-import { enumRule, nameRule, rangeRule, type Rule } from '../lib/rules.js';
+import { enumRule, nameRule, rangeRule, referenceRule, type Rule } from '../lib/rules.js';
 import type { ServiceContext } from '../lib/resource-service.js';
 import type { Resource, ResourceKind, ResourceTable } from '../lib/resources.js';
 import { pemRules } from './certificates.js';
@@ -52,8 +52,9 @@ export function fiberLbTables(context: ServiceContext): Tables {
       unique: ['loadbalancer_id', 'name'],
       changeable: ['name', 'protocol', 'port', 'default_pool_id', 'certificate_id'],
       fixed: ['loadbalancer_id'],
-      rules: ({ name, protocol, port, certificate_id }) => [
+      rules: ({ name, loadbalancer_id, protocol, port, certificate_id }) => [
         nameRule('name', name),
+        referenceRule('loadbalancer_id', loadbalancer_id),
         enumRule('protocol', protocol, ['HTTP', 'HTTPS', 'TCP']),
         rangeRule('port', port, 1, 65_535),
         ['certificate_id', certificate_id === '' || protocol === 'HTTPS', `is for HTTPS, not for ${protocol}`],
@@ -65,8 +66,9 @@ export function fiberLbTables(context: ServiceContext): Tables {
       unique: ['loadbalancer_id', 'name'],
       changeable: ['name', 'algorithm'],
       fixed: ['loadbalancer_id'],
-      rules: ({ name, algorithm }) => [
+      rules: ({ name, loadbalancer_id, algorithm }) => [
         nameRule('name', name),
+        referenceRule('loadbalancer_id', loadbalancer_id),
         enumRule('algorithm', algorithm, ['ROUND_ROBIN', 'LEAST_CONNECTIONS', 'SOURCE_IP']),
       ],
     }),
@@ -89,8 +91,9 @@ export function fiberLbTables(context: ServiceContext): Tables {
       unique: ['pool_id', 'name'],
       changeable: ['name', 'type', 'path', 'interval_seconds', 'healthy_threshold', 'unhealthy_threshold'],
       fixed: ['pool_id'],
-      rules: ({ name, type, path, interval_seconds, healthy_threshold, unhealthy_threshold }) => [
+      rules: ({ name, pool_id, type, path, interval_seconds, healthy_threshold, unhealthy_threshold }) => [
         nameRule('name', name),
+        referenceRule('pool_id', pool_id),
         enumRule('type', type, ['HTTP', 'TCP']),
         ['path', path === '' || isPath(path), `is ${quoted(path)}, expected one such as /health`],
         rangeRule('interval_seconds', interval_seconds, 1, 86_400),
@@ -109,8 +112,9 @@ export function fiberLbTables(context: ServiceContext): Tables {
       unique: ['listener_id', 'name'],
       changeable: ['name', 'action', 'pool_id', 'redirect_url', 'position'],
       fixed: ['listener_id'],
-      rules: ({ name, action, pool_id, redirect_url, position }) => [
+      rules: ({ name, listener_id, action, pool_id, redirect_url, position }) => [
         nameRule('name', name),
+        referenceRule('listener_id', listener_id),
         enumRule('action', action, ['REDIRECT', 'REJECT', 'FORWARD_POOL']),
         ['pool_id', action !== 'FORWARD_POOL' || pool_id !== '', 'is missing or empty, and FORWARD_POOL needs it'],
         ['redirect_url', action !== 'REDIRECT' || redirect_url !== '', 'is missing or empty, and REDIRECT needs it'],

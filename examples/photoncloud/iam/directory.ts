@@ -104,6 +104,7 @@ export class Directory {
   changeUser(id: string, changes: Partial<Pick<StoredUser, 'email' | 'org_id' | 'password'>>): StoredUser {
     return this.#database.transaction(() => {
       const before = this.user(id);
+      if (Object.keys(changes).length === 0) return before;
       const after = { ...before, ...changes };
       const version = Number(before.password_version) + (changes.password === undefined ? 0 : 1);
       this.#database.run(
@@ -144,6 +145,7 @@ export class Directory {
   changeProject(id: string, changes: Partial<Pick<StoredProject, 'name' | 'description'>>): StoredProject {
     return this.#database.transaction(() => {
       const before = this.project(id);
+      if (Object.keys(changes).length === 0) return before;
       const { name, org_id, description } = { ...before, ...changes };
       if (name !== before.name) this.#requireFreeName(name, org_id);
       this.#database.run(

@@ -13,10 +13,11 @@ export interface FieldMask {
 
 /** Text of one line: 1 to `longest` characters, none of them a control character. */
 export function lineRule(field: string, text: string, longest = 128): Rule {
+  const found = text === '' ? 'is missing or empty, ' : '';
   return [
     field,
     isLine(text, longest) && text !== '',
-    `expected 1 to ${longest} characters, none of them a control character`,
+    `${found}expected 1 to ${longest} characters, none of them a control character`,
   ];
 }
 
@@ -48,7 +49,7 @@ function isLine(text: string, longest: number): boolean {
 
 /**
  * The fields that a change is to write: those of the mask, or, where it is empty, those of `changeable` that are not
- * empty in the resource. INVALID_ARGUMENT for a field that cannot be changed, and where nothing is left to do.
+ * empty in the resource; where nothing was sent that is none. INVALID_ARGUMENT for a field that cannot be changed.
  */
 export function maskedFields<Field extends string>(
   resource: string,
@@ -67,11 +68,8 @@ export function maskedFields<Field extends string>(
     );
   }
   if (paths.includes('*')) return new Set(changeable);
-  const named = changeable.filter((field) => (paths.length > 0 ? paths.includes(field) : !isEmpty(message[field])));
-  if (named.length === 0) {
-    throw badRequest([{ field: resource, description: `nothing to change: send at least one of ${list}` }]);
-  }
-  return new Set(named);
+  const isNamed = (field: Field): boolean => (paths.length > 0 ? paths.includes(field) : !isEmpty(message[field]));
+  return new Set(changeable.filter(isNamed));
 }
 
 function isEmpty(value: unknown): boolean {

@@ -80,6 +80,8 @@ export function resourceHandlers<T extends Resource, Create extends CreateReques
       // In the transaction, so that a repeat answers as the first did even where the parent is gone by now.
       const verify = (next: Fields<T>): Partial<T> | void => {
         parentOf(request as unknown as Request);
+        // Before what else may be wrong, so that who creates the same twice hears that it is there.
+        table.requireFree(next);
         return api.verify?.(next, undefined);
       };
       return context.create(table, request, api.fields(described), verify, answer);

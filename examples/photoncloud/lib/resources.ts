@@ -47,7 +47,7 @@ export interface ResourceKind<T extends Resource> {
   readonly codec: Codec<T>;
   /** What stands beside the message, by column. Text must hold no NUL, so it comes from fields with a rule. */
   readonly columns: Readonly<Record<string, (resource: T) => SqlValue>>;
-  /** Columns that together are taken by one resource only; `name` among them. */
+  /** Columns that together are taken by one resource only, all of fields that its creator gives; `name` among them. */
   readonly unique?: readonly string[];
   /** Fields that a patch may change. */
   readonly changeable: readonly (keyof T & string)[];
@@ -94,12 +94,24 @@ export class ResourceTable<T extends Resource> {
     requireFields(...(this.kind.rules?.(fields) ?? []));
   }
 
+  /** ALREADY_EXISTS if another resource than that of `id` has the name. */
+  requireFree(fields: Fields<T>, id = ''): void {
+    const { unique, columns, table, noun } = this.kind;
+    if (unique === undefined) return;
+    const condition = `${unique.map((name) => `${name} = ? AND `).join('')}id <> ? LIMIT 1`;
+    const values = unique.map((name) => columns[name]!(fields as T));
+    if (this.#database.all(`SELECT id FROM ${table} WHERE ${condition}`, ...values, id).length === 0) return;
+    const name = quoted(String(values[unique.indexOf('name')]));
+    const article = /^(?:[aeiou]|L\d)/.test(noun) ? 'an' : 'a';
+    throw new ServiceError(Status.ALREADY_EXISTS, `${article} ${noun} named ${name} is there already`);
+  }
+
   /** Adds a resource; ALREADY_EXISTS if its name is taken. The id is a new one where none is given. */
   insert(fields: Fields<T>, id: string = newId(this.#clock)): T {
     const now = timestampOf(this.#clock.now());
     const resource = { ...fields, id, created_at: now, updated_at: now } as unknown as T;
     this.#database.transaction(() => {
-      this.#requireFree(resource);
+      this.requireFree(resource, id);
       const places = this.#columns.map(() => ', ?').join('');
       this.#database.run(`INSERT INTO ${this.kind.table} VALUES (NULL, ?, ?${places})`, ...this.#row(resource));
     });
@@ -187,7 +199,7 @@ export class ResourceTable<T extends Resource> {
   replace(resource: T, atMs: number = this.#clock.now()): T {
     const next = { ...resource, updated_at: timestampOf(atMs) };
     return this.#database.transaction(() => {
-      this.#requireFree(next);
+      this.requireFree(next, next.id);
       const settings = this.#columns.map((name) => `, ${name} = ?`).join('');
       const [, ...values] = this.#row(next);
       this.#database.run(`UPDATE ${this.kind.table} SET message = ?${settings} WHERE id = ?`, ...values, next.id);
@@ -238,16 +250,6 @@ export class ResourceTable<T extends Resource> {
       }
     }
     return changed;
-  }
-
-  #requireFree(resource: T): void {
-    const { unique, columns, table, noun } = this.kind;
-    if (unique === undefined) return;
-    const condition = `${unique.map((name) => `${name} = ? AND `).join('')}id <> ? LIMIT 1`;
-    const values = unique.map((name) => columns[name]!(resource));
-    if (this.#database.all(`SELECT id FROM ${table} WHERE ${condition}`, ...values, resource.id).length === 0) return;
-    const name = quoted(String(values[unique.indexOf('name')]));
-    throw new ServiceError(Status.ALREADY_EXISTS, `a ${noun} named ${name} is there already`);
   }
 
   #row(resource: T): SqlValue[] {

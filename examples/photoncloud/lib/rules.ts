@@ -49,6 +49,12 @@ export function rangeRule(field: string, value: number | bigint, least: number, 
   return [field, value >= least && value <= most, `is ${value}, expected ${least} to ${most}`];
 }
 
+/** The id of another resource, in a body; whether there is one is another matter. */
+export function referenceRule(field: string, id: string): Rule {
+  if (id === '') return [field, false, 'is missing or empty'];
+  return [field, !id.includes('\0'), `is ${quoted(id)}, which is no id`];
+}
+
 /** A filter of a list by name; an empty one filters nothing. */
 export function nameFilterRule(field: string, value: string): Rule {
   return value === '' ? [field, true, ''] : nameRule(field, value);
