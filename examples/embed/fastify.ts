@@ -3,6 +3,7 @@
  *
  *     node --import tsx examples/embed/fastify.ts 127.0.0.1:50051
  *     curl http://127.0.0.1:8080/api/v1/hello/Ada
+ *     npx wscat -c ws://127.0.0.1:8080/api/v1/chat
  */
 import { fileURLToPath } from 'node:url';
 import fastify, { type FastifyInstance } from 'fastify';

@@ -3,6 +3,7 @@
  *
  *     node --import tsx examples/embed/node-http.ts 127.0.0.1:50051
  *     curl http://127.0.0.1:8080/v1/hello/Ada
+ *     npx wscat -c ws://127.0.0.1:8080/v1/chat
  */
 import { createServer, type Server } from 'node:http';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +20,7 @@ export function nodeServer(upstream: string): { server: Server; gateway: Embedde
       response.end(`${request.method} ${request.url} is not in greeter.proto\n`);
     });
   });
+  gateway.attach(server);
   return { server, gateway };
 }
 

@@ -12,6 +12,7 @@ import { fetchHandler } from './fetch.js';
 import { Host } from './host.js';
 import { nodeHandler } from './node.js';
 import type { EmbeddedGateway, GatewayInput } from './types.js';
+import { Upgrades } from './upgrade.js';
 
 /**
  * Makes a gateway to be called from a server of yours. Upstreams may be down.
@@ -43,12 +44,15 @@ export function createGateway(input: GatewayInput): EmbeddedGateway {
     closeAll(shared);
   });
   const node = nodeHandler(host);
+  const { handler: upgrade, attach } = new Upgrades(host);
   return {
     warnings: prepared.warnings,
     node,
     express: node,
-    fastify: fastifyPlugin(host),
+    fastify: fastifyPlugin(host, attach),
     fetch: fetchHandler(host),
+    upgrade,
+    attach,
     close: () => host.close(),
   };
 }

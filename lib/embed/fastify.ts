@@ -1,28 +1,36 @@
 /**
  * The adapter for Fastify: a hook that runs before it reads bodies, for the whole instance that it is registered with, and
  * for paths that Fastify itself has no route for. A request that the gateway takes is out of Fastify's hands.
+ * WebSockets of its routes are taken from the instance's server.
  */
 import { embeddedRequest, type NodeRequest, type NodeResponse } from '../server/index.js';
-import type { Host } from './host.js';
-import type { FastifyInstanceLike, FastifyPlugin, FastifyPluginOptions } from './types.js';
+import { baseOf, type Host, isBelow } from './host.js';
+import type { EmbeddedGateway, FastifyInstanceLike, FastifyPlugin, FastifyPluginOptions } from './types.js';
 
 interface Wrapped<T> {
   readonly raw: T;
 }
 
-export function fastifyPlugin(host: Host): FastifyPlugin {
+/** @param attach takes the WebSockets of a server. */
+export function fastifyPlugin(host: Host, attach: EmbeddedGateway['attach']): FastifyPlugin {
   const plugin = (
     instance: FastifyInstanceLike,
     { prefix = '' }: FastifyPluginOptions,
     done: (error?: Error) => void,
   ): void => {
-    const base = prefix.replace(/\/+$/, '');
+    const base = baseOf(prefix);
+    attach(instance.server, { prefix });
     const hook = (
       { raw }: Wrapped<NodeRequest>,
       reply: Wrapped<NodeResponse> & { hijack(): unknown },
       goOn: () => void,
     ): void => {
       const embedded = embeddedRequest(raw, host.idleTimeoutMs);
+      // Another plugin has handed on an upgrade; ours are taken by the server's event.
+      if ('upgrade' in raw && raw.upgrade === true) {
+        if (!isBelow(embedded.start.target, base) || !host.takesSocket(embedded.start, base.length)) return goOn();
+        return void reply.hijack();
+      }
       if (!isBelow(embedded.start.target, base) || !host.takes(embedded.start, base.length)) return goOn();
       if (embedded.isGone(reply.raw)) return;
       reply.hijack();
@@ -36,8 +44,4 @@ export function fastifyPlugin(host: Host): FastifyPlugin {
     [Symbol.for('skip-override')]: true,
     [Symbol.for('fastify.display-name')]: 'photongate',
   });
-}
-
-function isBelow(target: string, base: string): boolean {
-  return base === '' || (target.startsWith(base) && /^(?:[/?]|$)/.test(target.slice(base.length)));
 }

@@ -1,6 +1,6 @@
 /** The adapter for the Fetch API: `Request` → `Response`. */
 import { StatusError } from '../status.js';
-import { bodyWasRead } from '../server/index.js';
+import { bodyWasRead, missedUpgrade } from '../server/index.js';
 import { FetchExchange } from './fetch-exchange.js';
 import type { Host } from './host.js';
 import type { FetchHandler } from './types.js';
@@ -13,7 +13,7 @@ export function fetchHandler(host: Host): FetchHandler {
     exchange.start();
     host.serve({
       exchange,
-      problem: problemOf(exchange.target, wasRead),
+      problem: missedUpgrade(exchange) ?? problemOf(exchange.target, wasRead),
       cut: () => exchange.cut(),
       onSettled: (listener) => exchange.onSettled(listener),
     });

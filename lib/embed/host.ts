@@ -24,6 +24,11 @@ export class Host {
     return this.gateway.takes(start, prefixLength);
   }
 
+  /** True where a streaming route takes a WebSocket. */
+  takesSocket(start: RequestStart, prefixLength: number): boolean {
+    return this.gateway.takesSocket(start, prefixLength);
+  }
+
   /** Answers a request. */
   serve(embedded: EmbeddedExchange, prefixLength = 0): void {
     this.open.add(embedded);
@@ -55,6 +60,16 @@ export class Host {
       };
     });
   }
+}
+
+/** The prefix that an adapter cuts off, without its last slash. */
+export function baseOf(prefix = ''): string {
+  return prefix.replace(/\/+$/, '');
+}
+
+/** True where a target is below a prefix, or is it. */
+export function isBelow(target: string, base: string): boolean {
+  return base === '' || (target.startsWith(base) && /^(?:[/?]|$)/.test(target.slice(base.length)));
 }
 
 function isClosed(): StatusError {

@@ -1,4 +1,7 @@
 /** What a program that embeds a gateway gives and gets. Types alone; of no framework, but made to fit its own. */
+import type { EventEmitter } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { LibraryOptions } from '../config/index.js';
 import type { NodeRequest, NodeResponse } from '../server/index.js';
 import type { Problem } from '../status.js';
@@ -51,6 +54,20 @@ export type FetchHandler = (
   next?: (request: Request) => Response | Promise<Response>,
 ) => Promise<Response>;
 
+/**
+ * Takes an upgrade of `node:http` or `node:https`, as their event hands it over: a WebSocket of a streaming route. Anything
+ * else goes to `next`; without one it is refused, and the connection closed.
+ */
+export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer, next?: () => void) => void;
+
+/** A server of `node:http` or `node:https`, or one of `node:http2` with `allowHTTP1`. */
+export type UpgradingServer = EventEmitter;
+
+export interface AttachOptions {
+  /** WebSockets below this path are looked at, and their paths read without it. Default: all. */
+  readonly prefix?: string;
+}
+
 export interface FastifyPluginOptions {
   /** Requests below this path are looked at, and their paths read without it. Default: all. */
   readonly prefix?: string;
@@ -58,6 +75,7 @@ export interface FastifyPluginOptions {
 
 /** What the plugin needs of Fastify. */
 export interface FastifyInstanceLike {
+  readonly server: UpgradingServer;
   addHook(name: 'onRequest', hook: (request: never, reply: never, done: () => void) => void): unknown;
 }
 
@@ -80,6 +98,14 @@ export interface EmbeddedGateway {
   readonly fastify: FastifyPlugin;
   /** For servers and routers of `Request → Response`. */
   readonly fetch: FetchHandler;
+  /** For `server.on('upgrade', gateway.upgrade)`, or from a listener of yours that tells upgrades apart. */
+  readonly upgrade: UpgradeHandler;
+  /**
+   * Serves WebSockets of a server, besides `node` or `express`; the Fastify plugin does so by itself. Upgrades that are not
+   * the gateway's are left to the server's other listeners; without any they are answered as the ordinary requests that
+   * they are, too.
+   */
+  readonly attach: (server: UpgradingServer, options?: AttachOptions) => void;
   /**
    * Answers 503 from now on, waits for the answers under way (for `drainTimeout`, then they are broken off) and closes
    * the connections to the gRPC servers. Never rejects; the application's server is for the application to close.

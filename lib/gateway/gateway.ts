@@ -109,6 +109,11 @@ export class Gateway {
     return isKnown && policies.some((policy) => policy.mayChangeMethod?.(head) === true);
   }
 
+  /** True where a streaming rule takes a WebSocket. */
+  takesSocket(request: RequestStart, prefixLength = 0): boolean {
+    return this.parts.sockets?.match('GET', headOf(request, prefixLength).path) !== undefined;
+  }
+
   /**
    * Answers one exchange; never throws.
    * @param prefixLength how much of the path is the mount's, and not the routes'.

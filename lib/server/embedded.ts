@@ -8,6 +8,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { Exchange } from '../exchange.js';
+import { header } from '../headers.js';
 import { StatusError } from '../status.js';
 import { http1Problem, readHttp1Head } from './http1.js';
 import { bodyAnnounced, Http1Exchange } from './http1-exchange.js';
@@ -42,7 +43,7 @@ export interface EmbeddedExchange {
 }
 
 /** The server of the application has limits of its own. */
-const noLimits = { maxUrlBytes: Infinity, maxHeaderBytes: Infinity };
+export const noLimits = { maxUrlBytes: Infinity, maxHeaderBytes: Infinity };
 
 /** @param idleTimeoutMs time without a byte of a body that is being read */
 export function embeddedRequest(request: NodeRequest, idleTimeoutMs: number): EmbeddedRequest {
@@ -64,7 +65,7 @@ function http1Request(request: IncomingMessage, idleTimeoutMs: number): Embedded
     open(anyResponse) {
       const response = anyResponse as ServerResponse;
       const { socket } = request;
-      const connection = { socket, peer: peerOf(socket), closing: false, reset: () => reset(socket) };
+      const connection = { socket, peer: peerOf(socket), closing: false, reset: () => resetSocket(socket) };
       const exchange = new Http1Exchange(connection, request, response, headers, idleTimeoutMs, false);
       let settled = (): void => undefined;
       const lost = (): void => {
@@ -79,7 +80,10 @@ function http1Request(request: IncomingMessage, idleTimeoutMs: number): Embedded
       });
       return {
         exchange,
-        problem: http1Problem(request, head, noLimits) ?? bodyProblem(hasBody, request.readableDidRead),
+        problem:
+          http1Problem(request, head, noLimits) ??
+          missedUpgrade({ method: request.method!, headers }) ??
+          bodyProblem(hasBody, request.readableDidRead),
         cut: () => void socket.destroy(),
         onSettled: (listener) => void (settled = listener),
       };
@@ -135,6 +139,22 @@ function bodyProblem(hasBody: boolean, wasRead: boolean): StatusError | undefine
   return hasBody && wasRead ? bodyWasRead() : undefined;
 }
 
+/**
+ * A handshake that came as an ordinary request, because nobody listens to upgrades or there are none: an ordinary answer
+ * would only make its client wait, or fail without a reason.
+ */
+export function missedUpgrade({ method, headers }: Pick<Exchange, 'method' | 'headers'>): StatusError | undefined {
+  const isHandshake =
+    method === 'GET' &&
+    header(headers, 'upgrade')?.trim().toLowerCase() === 'websocket' &&
+    header(headers, 'sec-websocket-key') !== undefined;
+  if (!isHandshake) return undefined;
+  return StatusError.http(
+    501,
+    'a WebSocket comes by the upgrade event of a server of node:http or node:https; write gateway.attach(server)',
+  );
+}
+
 /** 500: a mistake of the application that its developer meets with the first POST. */
 export function bodyWasRead(): StatusError {
   return StatusError.http(
@@ -144,7 +164,7 @@ export function bodyWasRead(): StatusError {
 }
 
 /** Neither a TLS socket nor a Unix socket can be reset. */
-function reset(socket: Socket): void {
+export function resetSocket(socket: Socket): void {
   if (socket instanceof TLSSocket || socket.remoteAddress === undefined) socket.destroy();
   else socket.resetAndDestroy();
 }

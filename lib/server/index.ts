@@ -3,10 +3,13 @@ export {
   bodyWasRead,
   type EmbeddedExchange,
   embeddedRequest,
+  missedUpgrade,
   type NodeRequest,
   type NodeResponse,
   type RequestStart,
 } from './embedded.js';
+export { embeddedUpgrade, ignoreUpgrade } from './embedded-upgrade.js';
+export { SocketAcceptor } from './websocket.js';
 export { parseListener, type ListenAddress, urlOf } from './address.js';
 export { listen, type Listener } from './listener.js';
 export {

@@ -27,7 +27,8 @@ export function upgradableRequest(isFree: (socket: Socket) => boolean): typeof I
   };
 }
 
-function asksForWebSocket({ method, httpVersionMajor, httpVersionMinor, headers }: IncomingMessage): boolean {
+/** True for a GET of HTTP/1.1 that asks for a WebSocket and for nothing else. */
+export function asksForWebSocket({ method, httpVersionMajor, httpVersionMinor, headers }: IncomingMessage): boolean {
   const isHttp11 = httpVersionMajor === 1 && httpVersionMinor >= 1;
   return method === 'GET' && isHttp11 && headers.upgrade?.trim().toLowerCase() === 'websocket';
 }

@@ -4,20 +4,23 @@
  */
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
-import { type AddressInfo, connect } from 'node:net';
+import { createServer as createHttpsServer, request as httpsRequest } from 'node:https';
+import { type AddressInfo, connect, type Socket as NetSocket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import express from 'express';
 import fastify from 'fastify';
 import t, { type Test } from 'tap';
-import { expressApp } from '../../examples/embed/express.js';
+import { type ClientOptions, WebSocket, WebSocketServer } from 'ws';
+import { expressServer } from '../../examples/embed/express.js';
 import { fastifyApp } from '../../examples/embed/fastify.js';
 import { fetchApp } from '../../examples/embed/fetch.js';
 import { nodeServer } from '../../examples/embed/node-http.js';
 import { libraryName, optionSpecs } from '../../lib/config/index.js';
 import { createGateway, type EmbeddedGateway, type GatewayInput } from '../../lib/index.js';
 import { type EchoService, startEchoService } from '../support/echo-service.js';
+import { pem } from '../support/certificates.js';
 import { send } from '../support/proxy.js';
 import { schemaFromText } from '../support/schema.js';
 import { streamRequest, waitFor } from '../support/stream-client.js';
@@ -74,11 +77,59 @@ async function exercise(t: Test, url: string, base = ''): Promise<void> {
   t.match(await chat.done(), { ended: 'whole', text: '{"message":"one"}\n{"message":"two"}\n' }, 'both ways');
 }
 
+interface SocketClient {
+  readonly socket: WebSocket;
+  readonly frames: string[];
+  /** The close code, or the status of a refused handshake. */
+  readonly end: Promise<number>;
+}
+
+function openSocket(url: string, options: ClientOptions = {}): SocketClient {
+  const socket = new WebSocket(url.replace('http', 'ws'), options);
+  const frames: string[] = [];
+  socket.on('message', (data: Buffer) => frames.push(data.toString()));
+  const end = new Promise<number>((resolve, reject) => {
+    socket.on('close', resolve);
+    socket.on('unexpected-response', (request, { statusCode }) => {
+      resolve(statusCode!);
+      request.destroy();
+    });
+    socket.on('error', reject);
+  });
+  return { socket, frames, end };
+}
+
+/** WebSockets as every server has them that the gateway is attached to. */
+async function exerciseSockets(t: Test, url: string, base = ''): Promise<void> {
+  const chat = openSocket(`${url}${base}/v1/chat`);
+  await once(chat.socket, 'open');
+  for (const name of ['one', 'two']) {
+    chat.socket.send(JSON.stringify({ name }));
+    await once(chat.socket, 'message');
+  }
+  chat.socket.send('');
+  t.equal(await chat.end, 1000);
+  t.strictSame(chat.frames, ['{"message":"one"}', '{"message":"two"}'], 'frames both ways');
+  const bad = openSocket(`${url}${base}/v1/count/many`);
+  t.equal(await bad.end, 4003);
+  t.match(bad.frames, [/"?error"?.*many/], 'an error frame');
+  const foreign = openSocket(`${url}${base}/v1/chat`, { headers: { origin: 'http://evil.example' } });
+  t.equal(await foreign.end, 403, 'the origin is checked');
+  // Without a listener to upgrades Node would answer these as any request.
+  const upgrade = { connection: 'upgrade', upgrade: 'h2c' };
+  t.match(await send(url, `GET ${base}/v1/hello/Ada`, { headers: upgrade }), { status: 200, json: { message: 'Ada' } });
+  const posted = await send(url, `POST ${base}/v1/hello`, { headers: { ...json, ...upgrade }, body: '{"name":"Bo"}' });
+  t.match(posted, { status: 200, json: { message: 'Bo' } }, 'an upgrade to something else is ignored');
+  const elsewhere = await openSocket(`${url}/elsewhere`).end;
+  t.equal(elsewhere, (await send(url, 'GET /elsewhere')).status, 'what is not ours goes on to the application');
+}
+
 void t.test('node:http', async (t) => {
   const echo = await service(t);
   const { server, gateway } = nodeServer(echo.target);
   const url = await open(t, server, gateway);
   await exercise(t, url);
+  await exerciseSockets(t, url);
   t.match(await send(url, 'GET /other'), { status: 200, text: 'GET /other is not in greeter.proto\n' });
   t.match(await send(url, 'DELETE /v1/hello/Ada'), { text: 'DELETE /v1/hello/Ada is not in greeter.proto\n' });
   t.match(await send(url, 'OPTIONS /v1/hello/Ada'), { status: 204, headers: { allow: 'GET, HEAD, OPTIONS' } });
@@ -162,9 +213,10 @@ void t.test('node:http2 by its compatibility API', async (t) => {
 
 void t.test('Express', async (t) => {
   const echo = await service(t);
-  const { app, gateway } = expressApp(echo.target);
-  const url = await open(t, createServer(app), gateway);
+  const { server, gateway } = expressServer(echo.target);
+  const url = await open(t, server, gateway);
   await exercise(t, url, '/api');
+  await exerciseSockets(t, url, '/api');
   const parsed = { headers: json, body: '{"a":1}' };
   t.match(await send(url, 'POST /api/echo', parsed), { status: 200, json: { echo: { a: 1 } } });
   t.equal((await send(url, 'GET /v1/hello/Ada')).status, 404, 'below its path alone');
@@ -236,12 +288,88 @@ void t.test('Fastify', async (t) => {
   t.teardown(() => app.close());
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   await exercise(t, url, '/api');
+  await exerciseSockets(t, url, '/api');
   const parsed = { headers: json, body: '{"a":1}' };
   t.match(await send(url, 'POST /api/echo', parsed), { status: 200, json: { echo: { a: 1 } } });
   t.equal((await send(url, 'GET /v1/hello/Ada')).status, 404, 'below its prefix alone');
   t.equal((await send(url, 'GET /apix/v1/hello/Ada')).status, 404);
   const injected = await app.inject({ method: 'POST', url: '/api/v1/hello', payload: { name: 'Ada' } });
   t.strictSame([injected.statusCode, injected.json()], [200, { message: 'Ada' }], 'without a socket');
+});
+
+void t.test('upgrades of others: of a listener beside ours, and of a plugin that hands them to Fastify', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo);
+  const app = fastify();
+  app.register(gateway.fastify);
+  const others = new WebSocketServer({ noServer: true });
+  app.server.on('upgrade', (request, socket, head) => {
+    // As @fastify/websocket does.
+    const response = new ServerResponse(request);
+    response.assignSocket(socket as NetSocket);
+    app.routing(request, response);
+    if (request.url !== '/own') return;
+    response.detachSocket(socket as NetSocket);
+    others.handleUpgrade(request, socket, head, (client) => client.close(4999));
+  });
+  let handed = 0;
+  app.get('/own', (_request, reply) => {
+    handed++;
+    reply.hijack();
+  });
+  t.teardown(() => app.close());
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  t.equal(await openSocket(`${url}/own`).end, 4999);
+  t.equal(handed, 1);
+  const ours = openSocket(`${url}/v1/count/3`);
+  t.equal(await ours.end, 1000);
+  t.equal(ours.frames.length, 1);
+});
+
+void t.test('node:https', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo);
+  const server = createHttpsServer({ cert: pem('server'), key: pem('server-key') }, gateway.node);
+  gateway.attach(server);
+  const url = await open(t, server, gateway);
+  const socket = openSocket(url.replace('http:', 'https:') + '/v1/count/3', { ca: pem('ca') });
+  t.equal(await socket.end, 1000);
+  const upgrade = { connection: 'upgrade', upgrade: 'h2c' };
+  const [answer] = (await once(
+    httpsRequest(`${url.replace('http:', 'https:')}/v1/hello/Ada`, { ca: pem('ca'), headers: upgrade }).end(),
+    'response',
+  )) as [IncomingMessage];
+  answer.resume();
+  t.equal(answer.statusCode, 200, 'an upgrade to something else is ignored');
+});
+
+void t.test('upgrade: the handler alone, with and without next', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo);
+  const server = createServer(gateway.node);
+  server.on('upgrade', (request, socket, head) => {
+    if (request.url === '/v1/next')
+      gateway.upgrade(request, socket, head, () => socket.end('HTTP/1.1 299 Own\r\n\r\n'));
+    else gateway.upgrade(request, socket, head);
+  });
+  const url = await open(t, server, gateway);
+  t.equal(await openSocket(`${url}/v1/count/3`).end, 1000);
+  t.equal(await openSocket(`${url}/v1/next`).end, 299);
+  t.equal(await openSocket(`${url}/v1/none`).end, 404);
+  const other = await send(url, 'GET /v1/count/3', { headers: { connection: 'upgrade', upgrade: 'h2c' } });
+  t.match(other, { status: 400, json: { message: /the Upgrade is "h2c", expected websocket/ } });
+});
+
+void t.test('a handshake that comes as an ordinary request is told where WebSockets come from', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo);
+  const url = await open(t, createServer(gateway.node), gateway);
+  t.equal(await openSocket(`${url}/v1/count/3`).end, 501);
+  const headers = { upgrade: 'websocket', connection: 'upgrade', 'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==' };
+  const fetched = await gateway.fetch(new Request(at('/v1/count/3'), { headers }));
+  t.equal(fetched.status, 501);
+  t.match(await fetched.json(), { message: /write gateway\.attach\(server\)/ });
+  t.equal(echo.calls.length, 0);
 });
 
 void t.test('Fastify over HTTP/2, without a prefix', async (t) => {
@@ -375,19 +503,25 @@ void t.test('Fetch API: an answer that nobody reads is held back', async (t) => 
 void t.test('close', async (t) => {
   const echo = await service(t);
   const gateway = gatewayFor(t, echo, { drainTimeout: 50 });
-  const url = await open(t, createServer(gateway.node), gateway);
+  const server = createServer(gateway.node);
+  gateway.attach(server);
+  const url = await open(t, server, gateway);
   echo.answer = () => ({ drive: (call) => void call.write(Buffer.from('0a0161', 'hex')) });
   const silent = streamRequest(portOf(url), 'GET /v1/count/3');
   await silent.until('a');
+  const socket = openSocket(`${url}/v1/count/3`);
+  await once(socket.socket, 'message');
   const fetched = await gateway.fetch(new Request(at('/v1/count/3')));
   await gateway.close();
   t.match(await silent.done(), { ended: 'broken' }, 'what is left is broken off');
   await t.rejects(fetched.text());
   await waitFor(
-    () => echo.cancelled === 2,
+    () => echo.cancelled === 3,
     () => 'the cancellations',
   );
+  t.equal(await socket.end, 4014);
   t.match(await send(url, 'GET /v1/hello/Ada'), { status: 503 });
+  t.equal(await openSocket(`${url}/v1/count/3`).end, 503);
   t.equal((await gateway.fetch(new Request(at('/v1/hello/Ada')))).status, 503);
 });
 
