@@ -223,7 +223,8 @@ export class ProblemList {
 
 /** The name nearest to `name` among `known` ("did you mean"), or undefined where none is near. */
 export function nearestName(name: string, known: Iterable<string>): string | undefined {
-  const limit = Math.max(1, Math.floor(name.length / 3));
+  // What is near has at least something in common: one letter is not near another.
+  const limit = name.length < 2 ? 0 : Math.max(1, Math.floor(name.length / 3));
   // A hostile name must not cost more than a look: no name that long is near anything.
   if (name.length > 100) return undefined;
   let best: string | undefined;
