@@ -195,8 +195,9 @@ function withErrorDetails(schema: Schema, { annotationsRoot }: SchemaSources): P
   return { message: (name) => schema.message(name) ?? details.message(name) };
 }
 
-function fallbackOf({ options: { fallback, fallbackTimeoutMs } }: MountConfig, all: Fallbacks): Fallback | undefined {
-  return fallback === undefined ? undefined : all.to({ fallback, fallbackTimeoutMs });
+function fallbackOf({ options }: MountConfig, all: Fallbacks): Fallback | undefined {
+  const { fallback, fallbackTimeoutMs, connectTimeoutMs } = options;
+  return fallback === undefined ? undefined : all.to({ fallback, fallbackTimeoutMs, connectTimeoutMs });
 }
 
 /** The names of a mount's hosts are names that its listener answers to. */

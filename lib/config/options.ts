@@ -52,7 +52,7 @@ export interface Options
   readonly preset: PresetName;
   /** HTTP/1.1 server for what no route takes. Default none: 404 and 405. */
   readonly fallback: string | undefined;
-  /** How long that may take to begin its answer, in milliseconds. Default 60 s. */
+  /** How long that may take to begin its answer, or to take more of an upload, in milliseconds. Default 60 s. */
   readonly fallbackTimeoutMs: number;
 }
 
@@ -521,7 +521,7 @@ export const optionSpecs: readonly OptionSpec[] = [
     'connectTimeoutMs',
     timeValue,
     '10s',
-    'how long a call waits for a connection to its service',
+    'how long a call waits for a connection to its service, and a request for one to the fallback server',
   ),
   option(limits, 'health_timeout', 'healthTimeoutMs', timeValue, '3s', 'time for the health of a service, in /health'),
   option(limits, 'header_timeout', 'headerTimeoutMs', timeValue, '10s', 'time for a request head'),
@@ -533,7 +533,7 @@ export const optionSpecs: readonly OptionSpec[] = [
     'fallbackTimeoutMs',
     timeValue,
     '60s',
-    'time for the fallback server to begin its answer',
+    'time for the fallback server to begin its answer, and to take the next bytes of an upload',
   ),
   option(
     limits,

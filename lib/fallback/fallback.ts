@@ -2,19 +2,25 @@
  * A reverse proxy to an HTTP/1.1 server, for requests that no route takes. Bytes stream both ways, each side held back by
  * the other; nothing is held whole. Does not speak HTTP/2 to the upstream and forwards no upgrade.
  */
+import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { errors, Pool, type Dispatcher } from 'undici';
 import type { Exchange } from '../exchange.js';
 import { headerTokens } from '../headers.js';
 import { StatusError } from '../status.js';
 import { toOriginForm } from '../uri.js';
-import { requestFields, responseFields, trailerFields } from './headers.js';
+import { hopsOf, requestFields, responseFields, trailerFields } from './headers.js';
 
 export interface FallbackOptions {
   /** `http://host:port`, or with a path that goes before that of each request. */
   readonly fallback: string;
-  /** How long the upstream may take to begin its answer; 504 after that. In milliseconds. */
+  /**
+   * How long the upstream may keep us waiting: for its answer to begin, or for room for the next bytes of an upload; 504
+   * after that. In milliseconds.
+   */
   readonly fallbackTimeoutMs: number;
+  /** How long a connection to it may take; 504 after that. In milliseconds. */
+  readonly connectTimeoutMs: number;
 }
 
 /** What becomes of a request: one of the two, once. */
@@ -31,27 +37,35 @@ export interface Fallback {
   forward(exchange: Exchange, requestId: string, outcome: FallbackOutcome): void;
 }
 
-const CONNECT_TIMEOUT_MS = 10_000;
+/** Requests that have passed so many of our kind go round in a circle that none of them can see whole. */
+const MAX_HOPS = 10;
 
-/** The fallbacks of a proxy, one for each URL and time-out, and their connections. */
+/** The fallbacks of a proxy, one for each URL and its time-outs, and their connections. */
 export class Fallbacks {
   private readonly pools = new Map<string, { readonly pool: Pool; readonly fallback: Fallback }>();
 
-  to({ fallback: url, fallbackTimeoutMs }: FallbackOptions): Fallback {
-    const key = `${fallbackTimeoutMs} ${url}`;
+  to({ fallback: url, fallbackTimeoutMs, connectTimeoutMs }: FallbackOptions): Fallback {
+    const key = `${fallbackTimeoutMs} ${connectTimeoutMs} ${url}`;
     const known = this.pools.get(key);
     if (known !== undefined) return known.fallback;
     const { origin, pathname } = new URL(url);
     const pool = new Pool(origin, {
       pipelining: 1,
-      headersTimeout: fallbackTimeoutMs,
+      // A slow client is no reason to give up, so the time is taken here.
+      headersTimeout: 0,
       // A stream may be silent for ever.
       bodyTimeout: 0,
-      connect: { timeout: CONNECT_TIMEOUT_MS },
+      connect: { timeout: connectTimeoutMs },
     });
-    const base = pathname.replace(/\/$/, '');
+    const target: Target = {
+      url,
+      pool,
+      base: pathname.replace(/\/$/, ''),
+      timeoutMs: fallbackTimeoutMs,
+      hopName: `photongate-${randomBytes(6).toString('hex')}`,
+    };
     const fallback: Fallback = {
-      forward: (exchange, requestId, outcome) => new Forwarding(pool, base, exchange, requestId, outcome).start(),
+      forward: (exchange, requestId, outcome) => new Forwarding(target, exchange, requestId, outcome).start(),
     };
     this.pools.set(key, { pool, fallback });
     return fallback;
@@ -66,6 +80,17 @@ export class Fallbacks {
 
 type Controller = Dispatcher.DispatchController;
 
+/** Where a fallback leads. */
+interface Target {
+  readonly url: string;
+  readonly pool: Pool;
+  /** Goes before the path of each request. */
+  readonly base: string;
+  readonly timeoutMs: number;
+  /** By which we know our own requests again. */
+  readonly hopName: string;
+}
+
 /** One request on its way. */
 class Forwarding implements Dispatcher.DispatchHandler {
   private controller: Controller | undefined;
@@ -74,31 +99,35 @@ class Forwarding implements Dispatcher.DispatchHandler {
   private gone = false;
   private body: Readable | undefined;
   private isRetry = false;
+  /** Runs while the upstream keeps us waiting. */
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly pool: Pool,
-    private readonly base: string,
+    private readonly target: Target,
     private readonly exchange: Exchange,
     private readonly requestId: string,
     private readonly outcome: FallbackOutcome,
   ) {}
 
   start(): void {
-    const { exchange } = this;
+    const { exchange, target } = this;
+    const hops = hopsOf(exchange.headers);
+    if (hops.includes(target.hopName) || hops.length >= MAX_HOPS) return this.outcome.onError(loopOf(target.url));
     exchange.onClose(() => this.clientGone());
     exchange.onDrain(() => this.controller?.resume());
-    if (exchange.hasBody) this.body = bodyOf(exchange);
+    if (exchange.hasBody) this.body = bodyOf(exchange, (isSlow) => (isSlow ? this.startTimer() : this.stopTimer()));
+    this.startTimer();
     this.dispatch();
   }
 
   private dispatch(): void {
-    const { exchange, base, body } = this;
+    const { exchange, target, body } = this;
     try {
-      this.pool.dispatch(
+      target.pool.dispatch(
         {
           method: exchange.method,
-          path: `${base}${toOriginForm(exchange.target)}`,
-          headers: requestFields(exchange, this.requestId),
+          path: `${target.base}${toOriginForm(exchange.target)}`,
+          headers: requestFields(exchange, this.requestId, target.hopName),
           body: body ?? null,
         },
         this,
@@ -110,7 +139,7 @@ class Forwarding implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Controller): void {
     this.controller = controller;
-    if (this.gone) controller.abort(clientLeft());
+    if (this.gone || this.finished) controller.abort(clientLeft());
   }
 
   onResponseStart(
@@ -122,6 +151,7 @@ class Forwarding implements Dispatcher.DispatchHandler {
     // Interim answers are for us: we have told the client to go on already.
     if (status < 200) return;
     this.responded = true;
+    this.stopTimer();
     const fields = responseFields(headers);
     if (headers['x-request-id'] === undefined) fields.push('x-request-id', this.requestId);
     this.exchange.respond({ status, headers: fields, reason: reason === '' ? undefined : reason });
@@ -149,14 +179,33 @@ class Forwarding implements Dispatcher.DispatchHandler {
       this.outcome.onDone();
       return;
     }
+    this.controller = undefined;
     // A kept connection may be closed by its server just as a request goes out on it.
     if (this.mayRetry(error)) {
       this.isRetry = true;
       this.dispatch();
       return;
     }
+    this.fail(asStatusError(error, this.body));
+  }
+
+  /** Nothing was answered, and nothing of the upstream's will be. */
+  private fail(error: StatusError): void {
     this.finished = true;
-    this.outcome.onError(asStatusError(error, this.body));
+    this.stopTimer();
+    this.controller?.abort(error);
+    this.body?.destroy(error);
+    this.outcome.onError(error);
+  }
+
+  private startTimer(): void {
+    this.stopTimer();
+    if (this.responded || this.finished) return;
+    this.timer = setTimeout(() => this.fail(tooLate()), this.target.timeoutMs);
+  }
+
+  private stopTimer(): void {
+    clearTimeout(this.timer);
   }
 
   private mayRetry(error: Error): boolean {
@@ -167,6 +216,7 @@ class Forwarding implements Dispatcher.DispatchHandler {
 
   private clientGone(): void {
     this.gone = true;
+    this.stopTimer();
     if (this.finished) return;
     this.controller?.abort(clientLeft());
     this.body?.destroy(clientLeft());
@@ -178,19 +228,28 @@ class Forwarding implements Dispatcher.DispatchHandler {
   }
 }
 
-/** The body as undici takes it: read as fast as the upstream does. */
-function bodyOf(exchange: Exchange): Readable {
+/**
+ * The body as undici takes it: read as fast as the upstream does.
+ * @param onWait told whether the upstream is waited for from now on, or the client.
+ */
+function bodyOf(exchange: Exchange, onWait: (isForUpstream: boolean) => void): Readable {
   let started = false;
   const body = new Readable({
     read() {
+      onWait(false);
       if (started) return exchange.resume();
       started = true;
       exchange.continue();
       exchange.read({
         onData(chunk) {
-          if (!body.push(chunk)) exchange.pause();
+          if (body.push(chunk)) return;
+          onWait(true);
+          exchange.pause();
         },
-        onEnd: () => void body.push(null),
+        onEnd() {
+          body.push(null);
+          onWait(true);
+        },
         onAbort: (error) => void body.destroy(error ?? clientLeft()),
       });
     },
@@ -198,6 +257,17 @@ function bodyOf(exchange: Exchange): Readable {
   // Whoever reads it hears of the error; nobody does where the upstream has answered already.
   body.on('error', () => undefined);
   return body;
+}
+
+function loopOf(url: string): StatusError {
+  return StatusError.http(
+    508,
+    `the fallback ${url} leads back here: the request came round in a circle; change --fallback (fallback) to the server that has the other routes`,
+  );
+}
+
+function tooLate(cause?: Error): StatusError {
+  return StatusError.http(504, 'the fallback server did not answer in time (option fallback_timeout)', { cause });
 }
 
 function clientLeft(): Error {
@@ -208,10 +278,13 @@ function clientLeft(): Error {
 function asStatusError(error: Error, body: Readable | undefined): StatusError {
   const ofBody = body?.errored ?? undefined;
   if (ofBody instanceof StatusError) return ofBody;
-  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.ConnectTimeoutError) {
-    return StatusError.http(504, 'the fallback server did not answer in time (option fallback_timeout)', {
+  if (error instanceof errors.ConnectTimeoutError) {
+    return StatusError.http(504, 'no connection to the fallback server came up in time (option connect_timeout)', {
       cause: error,
     });
+  }
+  if (error instanceof errors.InvalidArgumentError) {
+    return StatusError.http(400, `the fallback server cannot be sent this request: ${error.message}`, { cause: error });
   }
   const code = (error as NodeJS.ErrnoException).code;
   return StatusError.http(

@@ -1,6 +1,6 @@
 /** Which headers cross a reverse proxy, and what it adds to them (RFC 9110, section 7.6). */
 import type { Exchange } from '../exchange.js';
-import { header, headerTokens, type HeaderFields } from '../headers.js';
+import { header, headerTokens, headerValues, type HeaderFields } from '../headers.js';
 
 /** Of one connection alone. */
 const hopByHop = new Set([
@@ -19,8 +19,16 @@ const hopByHop = new Set([
 /** Answered or written anew here. */
 const notForwarded = new Set(['expect', 'host', 'content-length', 'forwarded', 'x-request-id']);
 
-/** The headers of a request as its upstream gets them. What a client says of itself as a proxy would is left out. */
-export function requestFields(exchange: Exchange, requestId: string): string[] {
+/** Each proxy that a request has passed, as far as it is one of ours. */
+export function hopsOf(headers: HeaderFields): string[] {
+  return headerValues(headers, 'via').flatMap((value) => value.match(/(?<=\s)photongate-[0-9a-f]+/g) ?? []);
+}
+
+/**
+ * The headers of a request as its upstream gets them. What a client says of itself as a proxy would is left out.
+ * @param hopName of this proxy, for `via`.
+ */
+export function requestFields(exchange: Exchange, requestId: string, hopName: string): string[] {
   const { headers } = exchange;
   const named = headerTokens(headers, 'connection');
   const fields: string[] = [];
@@ -35,7 +43,7 @@ export function requestFields(exchange: Exchange, requestId: string): string[] {
   const host = header(headers, 'host');
   if (host !== undefined) fields.push('x-forwarded-host', host);
   fields.push('x-forwarded-for', exchange.peer.address, 'x-forwarded-proto', exchange.secure ? 'https' : 'http');
-  fields.push('x-request-id', requestId);
+  fields.push('x-request-id', requestId, 'via', `${exchange.httpVersion} ${hopName}`);
   return fields;
 }
 

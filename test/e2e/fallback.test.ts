@@ -8,8 +8,9 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { loadConfig } from '../../lib/index.js';
+import { streamRequest } from '../support/stream-client.js';
 import { startTestProxy, type TestProxy } from '../support/proxy.js';
 
 const proto = `
@@ -77,6 +78,7 @@ void t.test('what goes there', async (t) => {
     ['GET /health', 200, 'proxy'],
     ['GET http://elsewhere.example/abs', 200, 'fallback'],
     ['GET //a//b/', 200, 'fallback'],
+    ['GET *', 400, 'proxy'],
   ];
   for (const [request, status, where] of rows) {
     pair.seen.length = 0;
@@ -296,6 +298,108 @@ void t.test('errors', async (t) => {
   t.equal(refused.status, 502);
   t.match(refused.json, { error: { code: 502, status: 'UNAVAILABLE', message: /ECONNREFUSED/ } });
   await gone.close();
+});
+
+/** A port that leads to another one, which may be opened later. */
+async function startDetour(t: Test): Promise<{ readonly url: string; port: number }> {
+  const server = createTcpServer((socket) => {
+    const onward = connect(detour.port, '127.0.0.1');
+    socket.on('error', () => onward.destroy()).pipe(onward);
+    onward.on('error', () => socket.destroy()).pipe(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const detour = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, port: 0 };
+  return detour;
+}
+
+void t.test('circles', async (t) => {
+  const [toFirst, toSecond] = [await startDetour(t), await startDetour(t)];
+  const first = await startTestProxy(proto, { fallback: toSecond.url });
+  t.teardown(() => first.close());
+  toSecond.port = first.port;
+  const itself = await first.send('GET /other');
+  t.equal(itself.status, 508, 'itself');
+  t.match(itself.json, { message: /^the fallback .* leads back here: .*; change --fallback/ });
+  t.equal((await first.send('POST /other', { body: 'abc' })).status, 508, 'with a body');
+
+  const second = await startTestProxy(proto, { fallback: toFirst.url });
+  t.teardown(() => second.close());
+  toFirst.port = first.port;
+  toSecond.port = second.port;
+  t.equal((await first.send('GET /other')).status, 508, 'over another one');
+  t.equal((await second.send('GET /v1/a')).status, 200);
+
+  const pair = await startPair();
+  t.teardown(() => pair.close());
+  const hops = (count: number): string[] => Array.from({ length: count }, (_, index) => `1.1 photongate-${index}`);
+  const many = await pair.proxy.send('GET /x', { headers: { via: hops(10).join(', ') } });
+  t.equal(many.status, 508, 'too many of our kind');
+  t.equal(pair.seen.length, 0);
+  t.equal((await pair.proxy.send('GET /x', { headers: { via: ['1.0 fred', ...hops(9)] } })).status, 200);
+  t.match(pair.seen[0]!.headers.via, /^1\.0 fred, 1\.1 photongate-0, .*photongate-8, 1\.1 photongate-[0-9a-f]{12}$/);
+});
+
+void t.test('fallback_timeout counts while the server is waited for, connect_timeout for its connection', async (t) => {
+  const pair = await startPair('', { fallbackTimeout: '400ms' });
+  t.teardown(() => pair.close());
+  pair.handler = (request, response) => void request.resume().on('end', () => response.end());
+  const slow = httpRequest({ port: pair.proxy.port, host: '127.0.0.1', method: 'POST', path: '/slow' });
+  for (const piece of ['a', 'b', 'c']) {
+    slow.write(piece);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  slow.end();
+  const [response] = (await once(slow, 'response')) as [IncomingMessage];
+  response.resume();
+  t.equal(response.statusCode, 200, 'a slow client may take longer');
+
+  pair.handler = (request) => void request.pause();
+  const stuck = httpRequest({ port: pair.proxy.port, host: '127.0.0.1', method: 'POST', path: '/stuck' });
+  stuck.on('error', () => undefined);
+  const stopped = once(stuck, 'response');
+  stuck.write(Buffer.alloc(20 * 1024 ** 2));
+  t.equal(((await stopped)[0] as IncomingMessage).statusCode, 504, 'a server that does not take the upload');
+  stuck.destroy();
+
+  const deaf = await startDeaf(t);
+  const proxy = await startTestProxy(proto, { fallback: deaf, connectTimeout: '200ms' } as object);
+  t.teardown(() => proxy.close());
+  t.match(await proxy.send('GET /x'), { status: 504, json: { code: 4, message: /connect_timeout/ } });
+});
+
+/** A port that takes connections, and never shakes hands. */
+async function startDeaf(t: Test): Promise<string> {
+  const sockets = new Set<Socket>();
+  const server = createTcpServer((socket) => sockets.add(socket.on('error', () => undefined).resume()));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+void t.test('over HTTP/2', async (t) => {
+  const pair = await startPair();
+  t.teardown(() => pair.close());
+  pair.handler = (request, response) => request.pipe(response);
+  const ask = async (line: string, request: object = {}) => {
+    const client = streamRequest(pair.proxy.port, line, { version: '2', ...request });
+    const answer = await client.done();
+    client.destroy();
+    return answer;
+  };
+  t.match(await ask('POST /x', { body: 'abc' }), { status: 200, text: 'abc', ended: 'whole' });
+  t.match(pair.seen[0]!.headers.via, /^2 photongate-/);
+  pair.handler = (_request, response) => {
+    response.writeHead(200, { 'content-length': '10' });
+    response.write('abc');
+    setImmediate(() => response.destroy());
+  };
+  t.match(await ask('GET /x'), { status: 200, ended: 'broken' });
 });
 
 void t.test('what is not a URL', (t) => {
