@@ -13,6 +13,7 @@ import { type Writer, WireType } from '../wire/index.js';
 import type { TranscodeContext } from './context.js';
 import { DEFAULT_CONTENT_TYPE, isHttpBody, writeHttpBody } from './http-body.js';
 import { parseMultipart } from './multipart.js';
+import type { TranscodeOptions } from './options.js';
 import { QueryBinder } from './query.js';
 import { MessageNode, type WeaveContext } from './weave.js';
 
@@ -138,9 +139,7 @@ function jsonReader(
   return (bytes) => {
     const start = firstByte(bytes);
     if (start === bytes.length) return undefined;
-    if (skipsEmptyString && bytes[start] === QUOTE && /^""\s*$/.test(bytes.toString('latin1', start, start + 100))) {
-      return undefined;
-    }
+    if (skipsEmptyString && isEmptyString(bytes)) return undefined;
     out.reset();
     read(bytes, out);
     return out.take();
@@ -148,6 +147,12 @@ function jsonReader(
 }
 
 const QUOTE = 0x22;
+
+/** True for `""` and white space. */
+function isEmptyString(bytes: Buffer): boolean {
+  const start = firstByte(bytes);
+  return bytes[start] === QUOTE && /^""\s*$/.test(bytes.toString('latin1', start, start + 100));
+}
 
 /** True for types of which `""` is a value. */
 function readsEmptyString({ type, repeated, map, message }: FieldDescriptor): boolean {
@@ -252,9 +257,10 @@ function opensJson(byte: number): boolean {
   return byte === 0x7b || byte === 0x5b || byte === QUOTE;
 }
 
-/** True for a body that says nothing: empty or `{}`, white space ignored. */
-export function isBlank(bytes: Buffer): boolean {
-  return bytes.length === 0 || /^\s*(?:\{\s*\}\s*)?$/.test(bytes.toString('latin1'));
+/** True for a body that says nothing: empty or `{}`, and with `empty_string_bodies` `""`; white space ignored. */
+export function isBlank(bytes: Buffer, { emptyStringBodies }: Pick<TranscodeOptions, 'emptyStringBodies'>): boolean {
+  if (bytes.length === 0 || (emptyStringBodies && isEmptyString(bytes))) return true;
+  return /^\s*(?:\{\s*\}\s*)?$/.test(bytes.toString('latin1'));
 }
 
 /** The violation of a body where the rule has none. */

@@ -34,7 +34,7 @@ export interface TranscodeOptions extends CodecOptions {
   readonly requestCompression: readonly ContentCoding[];
   /** PATCH with a body field fills an empty update mask from the body's keys. Default true. (grpc-gateway always does.) */
   readonly updateMasks: boolean;
-  /** `""` as the body of a message field is no body, as Google's own clients send it. Default false: 400. */
+  /** `""` as the body of a message field, or where the rule has no body, is none, as Google's own clients send it. Default false: 400. */
   readonly emptyStringBodies: boolean;
   /** Wraps each JSON answer: `{"data": …, "meta": {…}}`. Default `none`. */
   readonly envelope: 'none' | 'photon';

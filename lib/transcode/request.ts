@@ -103,7 +103,7 @@ export function compileRequest(binding: Binding, shared: TranscodeContext, rawBo
           if (isJson(body, bodyType)) mask.fillFromJson(node, body);
           else mask.fillFromWire(node, base);
         }
-      } else if (!options.ignoreUnexpectedBody && !isBlank(body)) {
+      } else if (!options.ignoreUnexpectedBody && !isBlank(body, options)) {
         violations.push(unexpectedBody(binding));
       }
       if (node.holdsBodyAlone && violations.length === 0) return node.base!;

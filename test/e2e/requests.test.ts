@@ -69,23 +69,26 @@ void t.test('what Google’s own clients send', async (t) => {
   const strict = await startTestProxy(valuesProto);
   t.teardown(() => Promise.all([google.close(), strict.close()]));
   for (const [target, body, json] of [
-    ['/inner', '""', {}],
-    ['/inner', ' ""\n', {}],
-    ['/inner?name=a', '""', { name: 'a' }],
-    ['/list', '""', {}],
-    ['/post', '{"mask":"foo_bar,bazQux.a_b"}', { mask: 'fooBar,bazQux.aB' }],
+    ['POST /inner', '""', {}],
+    ['POST /inner', ' ""\n', {}],
+    ['POST /inner?name=a', '""', { name: 'a' }],
+    ['POST /list', '""', {}],
+    ['GET /get?name=a', ' "" ', { name: 'a' }],
+    ['POST /post', '{"mask":"foo_bar,bazQux.a_b"}', { mask: 'fooBar,bazQux.aB' }],
   ] as const) {
-    t.strictSame((await google.send(`POST ${target}`, { body })).json, json, `${target} ${body}`);
-    t.equal((await strict.send(`POST ${target}`, { body })).status, 400, `${target} ${body}`);
+    t.strictSame((await google.send(target, { body })).json, json, `${target} ${body}`);
+    t.equal((await strict.send(target, { body })).status, 400, `${target} ${body}`);
   }
   for (const [target, body] of [
-    ['/inner', '"x"'],
-    ['/inner', '"" ""'],
-    ['/post', '""'],
-    ['/post', '{"mask":"foo_"}'],
-    ['/post', '{"mask":"address_1"}'],
+    ['POST /inner', '"x"'],
+    ['POST /inner', '"" ""'],
+    ['POST /post', '""'],
+    ['POST /post', '{"mask":"foo_"}'],
+    ['POST /post', '{"mask":"address_1"}'],
+    ['GET /get', '"x"'],
+    ['GET /get', '"" {}'],
   ] as const) {
-    t.equal((await google.send(`POST ${target}`, { body })).status, 400, `${target} ${body}`);
+    t.equal((await google.send(target, { body })).status, 400, `${target} ${body}`);
   }
 });
 
