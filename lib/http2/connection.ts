@@ -5,7 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import type { HeaderFields } from '../headers.js';
-import { ConnectionError, ErrorCode } from './error.js';
+import { ConnectionError, ErrorCode, errorCodeName } from './error.js';
 import {
   DEFAULT_MAX_FRAME_BYTES,
   DEFAULT_WINDOW_BYTES,
@@ -459,11 +459,16 @@ export class Connection implements FrameSink, StreamOwner {
     if (streamId !== 0) throw protocolError('sent GOAWAY on a stream');
     if (end - start < 8) expectBytes('GOAWAY', end - start, 8);
     const lastStreamId = buffer.readUInt32BE(start) & MAX_STREAM_ID;
+    const code = buffer.readUInt32BE(start + 4);
     const wasDraining = this.draining;
     this.draining = true;
     if (!wasDraining) this.listener.onDraining();
     for (const stream of [...this.streams.values()]) {
       if (stream.id > lastStreamId) stream.fail({ kind: 'refused' });
+    }
+    // An error ends the connection at once (section 5.4.1). Some servers say so and leave the socket open.
+    if (code !== ErrorCode.NO_ERROR) {
+      throw new ConnectionError(ErrorCode.NO_ERROR, `ended the connection (HTTP/2 ${errorCodeName(code)})`);
     }
     this.closeIfDrained();
   }

@@ -342,6 +342,21 @@ void t.test(
   },
 );
 
+void t.test('GOAWAY with an error: no call waits for a server that leaves the connection open', async (t) => {
+  const server = await start(t, async (peer) => {
+    if (server.peers.length > 1) return answering(whole)(peer);
+    await peer.seen('a second call', ({ type, streamId }) => type === HEADERS && streamId === 3);
+    peer.send(goAway(1, 9));
+  });
+  const broken = `the connection to ${server.target} broke before the call ended: it ended the connection (HTTP/2 COMPRESSION_ERROR)`;
+  const first = server.call();
+  t.match(await server.call(), { code: Code.UNAVAILABLE, message: `${server.target} refused the call` });
+  t.match(await first, { code: Code.UNAVAILABLE, message: broken });
+  await server.peers[0]!.untilClosed();
+  t.match(await server.call(), { code: 0 });
+  t.equal(server.peers.length, 2);
+});
+
 void t.test('a server that closes in between costs no call', async (t) => {
   const server = await start(t, answering(whole));
   t.equal((await server.call()).code, 0);
