@@ -2,6 +2,8 @@
  * Reads the value of an option, whether it stands in a flag (text) or in a file (text, number, boolean, list or map).
  * Each kind of value is one `ValueKind`: how it is read, what it must look like in words, how it is printed.
  */
+import { isIP } from 'node:net';
+import { isHeaderName } from '../headers.js';
 import { nearestName } from '../status.js';
 import { quote } from '../uri.js';
 
@@ -115,7 +117,9 @@ export function sizeValue(min: number, max: number): ValueKind<number> {
       const match = typeof text === 'string' ? /^(\d{1,15}(?:\.\d{1,6})?) ?([A-Za-z]*)$/.exec(text) : null;
       const unit = match === null ? undefined : sizeUnits[match[2]!];
       if (unit === undefined) return fail(raw, description);
-      const bytes = Math.round(Number(match![1]) * unit);
+      const count = Number(match![1]);
+      const bytes = Math.round(count * unit);
+      if (unit === 1 && bytes !== count) return fail(raw, description);
       return bytes >= min && bytes <= max ? bytes : fail(raw, description);
     },
   };
@@ -178,6 +182,27 @@ export const listValue: ValueKind<readonly string[]> = {
     });
   },
 };
+
+/** Names of one kind, so that one which could never be met is told at the start. */
+function namesValue(description: string, isName: (name: string) => boolean): ValueKind<readonly string[]> {
+  return {
+    ...listValue,
+    description,
+    read: (raw) => listValue.read(raw).map((name) => (isName(name) ? name : fail(name, description))),
+  };
+}
+
+/** What a `Host` may be: names, `*.example.com` for all below it, `*` for all. A port is allowed and says nothing. */
+export const hostNamesValue = namesValue(
+  'names of hosts, such as dev.example.com, *.example.com or *',
+  (name) =>
+    name === '*' || isIP(name) !== 0 || /^((\*\.)?[\w-]+(\.[\w-]+)*\.?|\[[0-9a-f:.]+\])(:\d{1,5})?$/i.test(name),
+);
+
+/** Names of headers; a trailing `*` makes a prefix. */
+export const headerNamesValue = namesValue('names of headers, such as x-user or x-user-*', (name) =>
+  isHeaderName(name.replace(/\*$/, '')),
+);
 
 /** Some out of a few names, in an order that may matter: a flag repeats or takes commas. `none` is the empty list. */
 export function choicesValue<const T extends string>(...choices: readonly T[]): ValueKind<readonly T[]> {

@@ -76,10 +76,10 @@ export class HeaderNames {
    */
   metadata(headers: HeaderFields, requestId: string): Metadata {
     const metadata: MetadataEntry[] = [];
-    const connection = headerTokens(headers, 'connection');
+    const connection = new Set(headerTokens(headers, 'connection'));
     for (let index = 0; index < headers.length; index += 2) {
       const name = headers[index]!;
-      if (connection.length > 0 && connection.includes(name)) continue;
+      if (connection.size > 0 && connection.has(name)) continue;
       if (this.isGateway) this.addGatewayMetadata(metadata, name, headers[index + 1]!);
       else if (!this.isDropped(name)) addMetadata(metadata, name, headers[index + 1]!);
     }
@@ -226,7 +226,9 @@ const listsOfOne = new Set(['if-match', 'if-none-match']);
 
 function decodeBase64(name: string, value: string): Buffer {
   const text = value.trim();
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text) || text.replace(/=+$/, '').length % 4 === 1) {
+  const match = /^([A-Za-z0-9+/]*)(={0,2})$/.exec(text);
+  const isPadded = match?.[2] !== '';
+  if (match === null || match[1]!.length % 4 === 1 || (isPadded && text.length % 4 !== 0)) {
     throw StatusError.badField(`header ${name}`, 'expected base64, as the name ends in -bin');
   }
   return Buffer.from(text, 'base64');

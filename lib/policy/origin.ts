@@ -52,18 +52,23 @@ function splitHost(host: string): { name: string; port: string | undefined } {
   return { name: match[1]!.toLowerCase(), port: match[2] === '' ? undefined : match[2] };
 }
 
+/** The name alone: neither a port nor the dot of the root makes it another. */
+function nameOf(host: string): string {
+  return splitHost(host).name.replace(/\.$/, '');
+}
+
 /**
  * Refuses (403) a `Host` that is neither an IP address nor `localhost` nor one of `allowed`. For listeners on loopback.
  * `*.example.com` among `allowed` stands for all names below it.
  */
 export function hostPolicy(allowed: readonly string[]): Policy {
-  const names = new Set(['localhost', ...allowed.map((name) => splitHost(name).name)]);
+  const names = new Set(['localhost', ...allowed.map(nameOf)]);
   const suffixes = [...names].filter((name) => name.startsWith('*.')).map((name) => name.slice(1));
   return {
     name: 'host',
     onRequest({ headers }) {
       for (const host of hostsOf(headers)) {
-        const { name } = splitHost(host);
+        const name = nameOf(host);
         if (
           names.has(name) ||
           suffixes.some((suffix) => name.endsWith(suffix)) ||

@@ -74,6 +74,19 @@ const failures: readonly Failure[] = [
     words: ['--max-json-depth', 'given 2 times'],
   },
   { name: 'not a size', args: ['--max-body-bytes', '4 megs'], code: 2, words: ['--max-body-bytes', '4MiB'] },
+  { name: 'half a byte', args: ['--max-body-bytes', '1.5'], code: 2, words: ['--max-body-bytes', 'found "1.5"'] },
+  {
+    name: 'an origin for a host',
+    args: ['--allowed-hosts', 'http://dev.example.com'],
+    code: 2,
+    words: ['--allowed-hosts', 'found "http://dev.example.com"', '*.example.com'],
+  },
+  {
+    name: 'not the name of a header',
+    args: ['--identity-headers', 'x-user,x user'],
+    code: 2,
+    words: ['--identity-headers', 'found "x user"', 'x-user-*'],
+  },
   { name: 'not a time', args: ['--drain-timeout', '10'], code: 2, words: ['--drain-timeout', '1.5s'] },
   {
     name: 'not one of',
