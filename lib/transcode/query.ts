@@ -174,8 +174,11 @@ export class QueryBinder {
     }
     const target = this.resolve(name);
     if (target === undefined) return;
-    const { field, read } = target;
-    if (read === undefined) throw new NameError(noTextForm(field));
+    const { field, read, steps } = target;
+    if (read === undefined) {
+      const holder = steps.at(-1)?.field;
+      throw new NameError(noTextForm(holder?.map === undefined ? field : holder));
+    }
     const text = rawValue === undefined ? '' : unescapeQuery(rawValue, this.options.literalPlus);
     seen.add(target, name);
     const at = nodeOf(target, node);
@@ -423,20 +426,24 @@ class NameResolver {
     }
     const index = /^\[(0|[1-9]\d{0,6})\]\./.exec(rest);
     if (index === null) {
-      throw new NameError(`"${field.name}" is a list of messages; write ${field.name}[0].…, ${field.name}[1].…`);
+      const files = isHttpBody(message) ? `, or give "${field.name}" once for each file` : '';
+      throw new NameError(
+        `"${field.name}" is a list of messages; write ${field.name}[0].…, ${field.name}[1].…${files}`,
+      );
     }
     this.key += `[${index[1]!}]`;
     this.steps.push({ field, element: index[1]!, keyEntry: undefined });
     return { message, rest: rest.slice(index[0].length) };
   }
 
-  /** Behind a map: `[key]` or `.key` for scalar values, `[key].name` for messages. */
+  /** Behind a map: `[key]` or `.key` for scalar values, `[key].name` for messages, `[key]` for a message that a file gives. */
   private mapStep(field: FieldDescriptor, rest: string): Target | { message: MessageDescriptor; rest: string } {
     const { key, value } = field.map!;
     const read = this.codec.textReader(value);
-    const usage = read === undefined ? `${field.name}[KEY].FIELD=…` : `${field.name}[KEY]=… or ${field.name}.KEY=…`;
-    const found = read === undefined ? /^\[([^]*?)\]\./.exec(rest) : /^(?:\[([^]*)\]|\.([^]*))$/.exec(rest);
-    if (found === null) throw new NameError(`"${field.name}" is a map; write ${usage}`);
+    const isWhole = isHttpBody(value.message) && rest.endsWith(']');
+    const pattern = read === undefined && !isWhole ? /^\[([^]*?)\]\./ : /^(?:\[([^]*)\]|\.([^]*))$/;
+    const found = pattern.exec(rest);
+    if (found === null) throw new NameError(mapUsage(field));
     const text = found[1] ?? found[2] ?? '';
     // Of a value nothing means true; a key has to be said.
     if (text === '' && key.type === 'bool') throw new NameError('the key "": found "", expected true or false');
@@ -451,7 +458,8 @@ class NameResolver {
     const element = `=${keyEntry.toString('latin1')}`;
     this.key += `[${element}]`;
     this.steps.push({ field, element, keyEntry });
-    if (read !== undefined) return this.target(value, read);
+    if (read !== undefined || isWhole) return this.target(value, read);
+    this.parentKeys.push(this.key);
     this.steps.push({ field: value, element: '', keyEntry: undefined });
     return { message: value.message!, rest: rest.slice(found[0].length) };
   }
@@ -471,8 +479,17 @@ class NameResolver {
   }
 }
 
+function mapUsage({ name, map }: FieldDescriptor): string {
+  const { message } = map!.value;
+  const kind = message === undefined ? undefined : wellKnownKind(message);
+  const isText = message === undefined || (kind !== undefined && kind !== 'Any');
+  const usage = isText ? `${name}[KEY]=… or ${name}.KEY=…` : `${name}[KEY].FIELD=…`;
+  const file = isHttpBody(message) ? `, or give ${name}[KEY] as a file` : '';
+  return `"${name}" is a map; write ${usage}${file}`;
+}
+
 function noTextForm(field: FieldDescriptor): string {
-  if (field.map !== undefined) return `"${field.name}" is a map; write ${field.name}[KEY]=…`;
+  if (field.map !== undefined) return mapUsage(field);
   const inner = field.message?.fields[0];
   const example = field.repeated ? `${field.name}[0]` : field.name;
   return `"${field.name}" is a message and has no text form; name a field of it${

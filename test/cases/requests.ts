@@ -37,6 +37,7 @@ message Upload {
   repeated int32 numbers = 11; bool flag = 12; google.protobuf.Timestamp time = 13;
   oneof choice { string one = 14; google.api.HttpBody other = 15; }
   repeated google.protobuf.Value values = 16; repeated google.protobuf.FieldMask masks = 17;
+  map<string, google.api.HttpBody> attached = 18; map<bool, google.protobuf.BytesValue> by_flag = 19;
 }
 message Nested { string text = 1; google.api.HttpBody file = 2; bytes blob = 3; Nested nested = 4; }
 message Shown {
@@ -45,6 +46,7 @@ message Shown {
   repeated int32 numbers = 11; bool flag = 12; google.protobuf.Timestamp time = 13;
   oneof choice { string one = 14; ShownBody other = 15; }
   repeated google.protobuf.Value values = 16; repeated google.protobuf.FieldMask masks = 17;
+  map<string, ShownBody> attached = 18; map<bool, google.protobuf.BytesValue> by_flag = 19;
 }
 message ShownNested { string text = 1; ShownBody file = 2; bytes blob = 3; ShownNested nested = 4; }
 message ShownBody { string content_type = 1; bytes data = 2; }
@@ -174,6 +176,28 @@ export const multipartCases: readonly ValueCase[] = [
     },
   ),
   sends(
+    'files into maps',
+    '/upload',
+    [
+      [file('attached[a.png]', 'image/png'), bytes],
+      [file('attached[b].c]'), '2'],
+      [`${field('attached[t]')}\r\ncontent-type: text/csv`, 'a,b'],
+      [field('attached[parts].content_type'), 'x/y'],
+      [field('attached[parts].data'), 'YQ=='],
+      [file('by_flag[true]'), '3'],
+      [field('by_flag[false]'), 'Yg=='],
+    ],
+    {
+      attached: {
+        'a.png': { contentType: 'image/png', data: base64(bytes) },
+        'b].c': { contentType: octets, data: base64('2') },
+        t: { contentType: 'text/csv', data: base64('a,b') },
+        parts: { contentType: 'x/y', data: 'YQ==' },
+      },
+      byFlag: { true: base64('3'), false: 'Yg==' },
+    },
+  ),
+  sends(
     'names are relative to the body field',
     '/nested/n?count=3',
     [
@@ -297,6 +321,44 @@ export const multipartCases: readonly ValueCase[] = [
     ],
     'given as a whole too',
     ['files[0].data'],
+  ),
+  fails(
+    'a key twice',
+    [
+      [file('attached[k]'), 'a'],
+      [file('attached[k]'), 'a'],
+    ],
+    'given more than once',
+    ['attached[k]'],
+  ),
+  fails(
+    'a file under a key and a field of it',
+    [
+      [file('attached[k]'), 'a'],
+      [field('attached[other].data'), 'YQ=='],
+      [field('attached[k].data'), 'YQ=='],
+    ],
+    '"attached[k]" is given as a whole too',
+    ['attached[k].data'],
+  ),
+  fails(
+    'a file into a map',
+    [[file('attached'), 'a']],
+    'write attached[KEY].FIELD=…, or give attached[KEY] as a file',
+    ['attached'],
+  ),
+  fails('a file into an element', [[file('files[0]'), 'a']], 'or give "files" once for each file', ['files[0]']),
+  fails(
+    'a file into a list of messages',
+    [[file('items[0]'), 'a']],
+    '"items" is a list of messages; write items[0].…, items[1].…',
+    ['items[0]'],
+  ),
+  named(
+    badPost('/upload', 'attached[k]=a', '"attached" is a map; write attached[KEY].FIELD=…', ['attached[k]'], {
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    }),
+    'a map of files in a form without files',
   ),
   fails(
     'two of a oneof',

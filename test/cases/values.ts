@@ -212,6 +212,7 @@ export const queryCases: readonly ValueCase[] = [
   bad('GET /get?items[00].id=x', 'items[0]', ['items[00].id']),
   bad('GET /get?texts[0]=x', 'once for each element', ['texts[0]']),
   bad('GET /get?labels=x', 'is a map', ['labels']),
+  bad('GET /get?by_id=x', '"by_id" is a map; write by_id[KEY].FIELD=…', ['by_id']),
   bad('GET /get?labels[k]=v&labels.k=w', 'given more than once', ['labels.k']),
   bad('GET /get?by_id[x].id=a', 'key', ['by_id[x].id']),
   bad('GET /get?by_id[7]=a', 'is a map', ['by_id[7]']),
