@@ -21,6 +21,19 @@ const page = readFileSync(join(root, 'docs/errors.md'), 'utf8');
 const documented = new Set([...page.matchAll(/^\| `([a-z-]+)` \|/gm)].map((match) => match[1]!));
 
 t.ok(used.size > 40, 'the patterns find them');
+const tables = [...page.matchAll(/(?:^\|.*\n)+/gm)].map(([table]) => table.trim().split('\n'));
+t.same(
+  tables.map(([head, line, ...rows]) => [
+    head,
+    line,
+    rows.filter((row, index) => columns(row) !== columns(head!) || (index > 0 && row <= rows[index - 1]!)),
+  ]),
+  [
+    ['| code | what it means | how to solve it |', '| --- | --- | --- |', []],
+    ['| code | what it means |', '| --- | --- |', []],
+  ],
+  'errors, then warnings, each in a table of its own, sorted, none twice',
+);
 t.strictSame([...used].filter((name) => !documented.has(name)).sort(), [], 'every code of the source is documented');
 const literals = new Set([...source.matchAll(new RegExp(code, 'g'))].map((match) => match[1]!));
 t.strictSame(
@@ -34,3 +47,7 @@ const transcode = readdirSync(join(root, 'lib/transcode')).filter((name) =>
   readFileSync(join(root, 'lib/transcode', name), 'utf8').includes('new ConfigError('),
 );
 t.strictSame(transcode, ['bound-headers.ts', 'path.ts'], 'plans are refused by parts that checkPlan makes');
+
+function columns(row: string): number {
+  return row.split(/(?<!\\)\|/).length;
+}
