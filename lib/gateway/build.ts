@@ -101,6 +101,7 @@ export function buildGateway(
     policies: compilePolicies(options, listenHost),
     refusal,
     pages,
+    indexPath: pages.has('/') && matcher.match('GET', '/') === undefined ? `${prefix}/` : undefined,
     writeError: context.writeError,
     protocols: new ProtocolTable(protocolTargets(services, bindings, channels, options), context.codec, options),
     maxConcurrentRequests: options.maxConcurrentRequests,

@@ -43,6 +43,8 @@ export interface GatewayParts {
   readonly policies: readonly Policy[];
   /** By path; `GET` and `HEAD` alone. */
   readonly pages: ReadonlyMap<string, Page>;
+  /** Where a client finds the list of routes; undefined where it is off. */
+  readonly indexPath: string | undefined;
   readonly writeError: ErrorWriter;
   /** Native gRPC, gRPC-Web and Connect. */
   readonly protocols: ProtocolTable<Channel>;
@@ -232,7 +234,7 @@ class Run implements StreamOutcome {
     if (match === undefined || socket === undefined) {
       throw StatusError.http(
         404,
-        `no streaming route for a WebSocket at ${quote(head.path)}; "photongate routes" lists what is served`,
+        `no streaming route for a WebSocket at ${quote(head.path)}; ${this.whereRoutesAre()}`,
       );
     }
     const { plan, channel } = match.value;
@@ -278,11 +280,18 @@ class Run implements StreamOutcome {
       this.forward(fallback);
       return;
     }
-    if (allowed.length === 0) throw notFound(this.head);
+    if (allowed.length === 0) {
+      throw StatusError.http(404, `no route for ${method} ${quote(path)}; ${this.whereRoutesAre()}`);
+    }
     const error = StatusError.http(405, `${method} is not allowed on ${quote(path)}; allowed are ${allow}`, {
       headers: [['allow', allow]],
     });
     this.onReply(writeError(error, this.head));
+  }
+
+  private whereRoutesAre(): string {
+    const { indexPath } = this.parts;
+    return `"${indexPath === undefined ? 'photongate routes' : `GET ${indexPath}`}" lists what is served`;
   }
 
   /** The methods of this path's routes and page; none where nothing is there. */
@@ -366,10 +375,6 @@ function withoutCors(headers: HeaderFields): string[] {
     if (!name.startsWith('access-control-')) kept.push(name, headers[index + 1]!);
   }
   return kept;
-}
-
-function notFound({ method, path }: RequestHead): StatusError {
-  return StatusError.http(404, `no route for ${method} ${quote(path)}; "photongate routes" lists what is served`);
 }
 
 function emptyReply(head: RequestHead, headers: readonly string[]): Reply {

@@ -7,7 +7,7 @@ export interface IndexLinks {
   readonly docs: boolean;
   readonly openapi: boolean;
   readonly health: boolean;
-  /** Of the mount: links are absolute, as `/` and '' are one page. */
+  /** Of the mount: paths are shown as they are to be typed, and links are absolute, as `/` and '' are one page. */
   readonly prefix: string;
 }
 
@@ -22,7 +22,7 @@ interface Block {
   readonly lines: readonly Line[];
 }
 
-function blocksOf(parts: readonly DocumentedPart<Binding>[]): Block[] {
+function blocksOf(parts: readonly DocumentedPart<Binding>[], links: IndexLinks): Block[] {
   return parts.flatMap(({ prefix, bindings }) =>
     [...new Set(bindings.map(({ method }) => method.service))].map((service) => ({
       service: service.fullName,
@@ -30,7 +30,7 @@ function blocksOf(parts: readonly DocumentedPart<Binding>[]): Block[] {
         .filter(({ method }) => method.service === service)
         .map(({ httpMethod, template, method }) => ({
           method: httpMethod,
-          path: prefix + template.source,
+          path: links.prefix + prefix + template.source,
           summary: firstSentence(method.comment),
         })),
     })),
@@ -43,7 +43,7 @@ function firstSentence(comment: string): string {
 
 /** A block for each service, a line for each route. */
 export function indexText(parts: readonly DocumentedPart<Binding>[], links: IndexLinks): string {
-  const blocks = blocksOf(parts);
+  const blocks = blocksOf(parts, links);
   const lines = blocks.flatMap(({ lines }) => lines);
   const methodWidth = Math.max(0, ...lines.map(({ method }) => method.length));
   const pathWidth = Math.min(70, Math.max(0, ...lines.map(({ path }) => path.length)));
@@ -54,7 +54,7 @@ export function indexText(parts: readonly DocumentedPart<Binding>[], links: Inde
     return `${service}\n${rows.join('\n')}\n`;
   });
   const pages = linkedPages(links).map(
-    ([path, summary]) => `  ${'GET'.padEnd(methodWidth)}  ${path.padEnd(pathWidth)}  ${summary}`,
+    ([path, summary]) => `  ${'GET'.padEnd(methodWidth)}  ${(links.prefix + path).padEnd(pathWidth)}  ${summary}`,
   );
   return [...text, ...(pages.length === 0 ? [] : [`the proxy itself\n${pages.join('\n')}\n`])].join('\n');
 }
@@ -68,7 +68,7 @@ function linkedPages({ docs, openapi, health }: IndexLinks): (readonly [path: st
 }
 
 export function indexHtml(title: string, parts: readonly DocumentedPart<Binding>[], links: IndexLinks): string {
-  const tables = blocksOf(parts).map(({ service, lines }) => {
+  const tables = blocksOf(parts, links).map(({ service, lines }) => {
     const rows = lines.map(
       ({ method, path, summary }) =>
         `<tr><td><b>${escape(method)}</b></td><td><code>${escape(path)}</code></td><td>${escape(summary)}</td></tr>`,
@@ -76,7 +76,8 @@ export function indexHtml(title: string, parts: readonly DocumentedPart<Binding>
     return `<h2>${escape(service)}</h2>\n<table>\n${rows.join('\n')}\n</table>`;
   });
   const pages = linkedPages(links).map(
-    ([path, summary]) => `<li><a href="${escape(links.prefix + path)}">${path}</a>: ${escape(summary)}</li>`,
+    ([path, summary]) =>
+      `<li><a href="${escape(links.prefix + path)}">${escape(links.prefix + path)}</a>: ${escape(summary)}</li>`,
   );
   return `<!doctype html>
 <html lang="en">

@@ -435,7 +435,8 @@ void t.test('on_duplicate', async (t) => {
 
 void t.test('reason_phrase', async (t) => {
   for (const [options, reason] of [
-    [{}, 'no route for GET "/none"; "photongate routes" lists what is served'],
+    [{}, 'no route for GET "/none"; "GET /" lists what is served'],
+    [optionOf('index', false), 'no route for GET "/none"; "photongate routes" lists what is served'],
     [optionOf('reason_phrase', false), 'Not Found'],
   ] as const) {
     const proxy = await startTestProxy(proto, options);

@@ -78,6 +78,28 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) if (Date.now() > giveUpAt) throw new Error('waited in vain');
 }
 
+void t.test('below its mount a service lists its routes as they are to be typed', async (test) => {
+  const { url, services } = await start(test, temporaryFolder(test));
+  const own = services.find(({ name }) => name === 'iam')!.url;
+  const list = (await send(url, 'GET /iam/')).text;
+  test.match(list, /^iam\.v1\.IamService\n {2}POST +\/iam\/api\/v1\/auth\/token /);
+  test.match(list, /\n {2}GET +\/iam\/health /);
+  const typed = [...list.matchAll(/^ {2}GET +(\/\S+)/gm)]
+    .map((match) => match[1]!)
+    .filter((path) => !path.includes('{'));
+  test.equal(typed.length, 6);
+  for (const path of typed) test.equal((await send(url, `GET ${path}`)).status, 200, path);
+  test.match((await send(own, 'GET /')).text, /\n {2}GET +\/api\/v1\/users /);
+  test.match(
+    (await send(url, 'GET /iam/api/v1/user')).text,
+    /no route for GET .*; \\"GET \/iam\/\\" lists what is served/,
+  );
+  test.match((await send(own, 'GET /api/v1/user')).text, /; \\"GET \/\\" lists what is served/);
+  const page = (await send(url, 'GET /iam', { headers: { accept: 'text/html' } })).text;
+  test.match(page, '<code>/iam/api/v1/users</code>');
+  test.match(page, '<a href="/iam/health">/iam/health</a>');
+});
+
 void t.test('a folder in use is refused; closed, it can be opened again', async (test) => {
   const folder = temporaryFolder(test);
   const cloud = await start(test, folder);
