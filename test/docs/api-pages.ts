@@ -103,7 +103,8 @@ function shown(text: string, known: ReadonlyMap<string, string>, url: string, na
     .join('\n');
 }
 
-function indented(json: string): string {
+/** Long JSON over several lines; anything else as it is. */
+export function indented(json: string): string {
   try {
     return JSON.stringify(JSON.parse(json), null, 2);
   } catch {

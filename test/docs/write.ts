@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { configJsonSchema } from '../../lib/config/index.js';
 import { services } from '../../examples/photoncloud/services.js';
 import { apiPage, apiPageFile, runApiCases } from './api-pages.js';
+import { guideFile, guidePage, runGuidePages } from './guide-pages.js';
 import { optionsPage } from './options-page.js';
 
 writeFileSync(new URL('../../docs/options.md', import.meta.url), optionsPage());
@@ -13,3 +14,5 @@ writeFileSync(
 
 const answers = await runApiCases();
 for (const service of services) writeFileSync(apiPageFile(service), apiPage(service, answers.get(service.name)!));
+
+for (const [page, run] of await runGuidePages()) writeFileSync(guideFile(page), guidePage(page, run));
