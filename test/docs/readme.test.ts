@@ -2,7 +2,7 @@
  * What the README shows is what happens: its greeter proto behind its command, its curl lines against `npm start`'s
  * services. In an expected answer `…` stands for anything.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,7 @@ import { Writer } from '../../lib/wire/index.js';
 import { loadConfig, startProxy } from '../../lib/index.js';
 import { Database } from '../../examples/photoncloud/lib/database.js';
 import { services } from '../../examples/photoncloud/services.js';
+import { pem } from '../support/certificates.js';
 import { runMain } from '../support/cli.js';
 import { send } from '../support/proxy.js';
 import { startEchoService } from '../support/echo-service.js';
@@ -109,13 +110,40 @@ void t.test('npm start', async (t) => {
 void t.test('commands and flags that the docs name are there', async (t) => {
   const helps = [['--help'], ['routes', '--help'], ['openapi', '--help']];
   const stdout = (await Promise.all(helps.map((args) => runMain(args, '.')))).map((help) => help.stdout).join('\n');
-  const pages = ['README.md', 'docs/configuration.md', 'docs/design.md', 'docs/dependencies.md', 'docs/errors.md'];
+  const docs = readdirSync(new URL('docs/', root)).filter((name) => name.endsWith('.md') && name !== 'options.md');
+  const pages = ['README.md', ...docs.map((name) => `docs/${name}`)];
   for (const page of pages) {
     const text = readFileSync(new URL(page, root), 'utf8').replace(/npm (ls|ci|run|start)[^\n|]*/g, '');
     for (const [flag] of text.matchAll(/--[a-z][a-z-]+[a-z]/g)) {
       if (flag.startsWith('--no-')) continue;
       t.ok(stdout.includes(flag) || flag === '--include_imports', `${page}: ${flag}`);
     }
+  }
+});
+
+void t.test('configurations that docs/configuration.md shows are good ones', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'photongate-readme-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, 'third_party'));
+  mkdirSync(join(folder, 'protos/chainfire'), { recursive: true });
+  symlinkSync(fileURLToPath(new URL('protos', root)), join(folder, 'all'));
+  symlinkSync(fileURLToPath(new URL('protos/chainfire/v1', root)), join(folder, 'protos/chainfire/v1'));
+  for (const [name, certificate] of Object.entries({ ca: 'ca', clients: 'ca', client: 'client', server: 'server' })) {
+    writeFileSync(join(folder, `${name}.pem`), pem(certificate));
+  }
+  for (const name of ['client-key', 'server-key']) writeFileSync(join(folder, `${name}.pem`), pem(name));
+  const page = readFileSync(new URL('docs/configuration.md', root), 'utf8');
+  const blocks = [...page.matchAll(/```yaml\n([^]*?)```/g)].map(([, text]) => text!);
+  const files = blocks.filter((text) => /^(?:proto|listeners|upstreams|methods):/m.test(text));
+  t.ok(files.length >= 4);
+  for (const text of files) {
+    writeFileSync(join(folder, 'photongate.yaml'), text);
+    const flags = [
+      ...(/^proto:/m.test(text) ? [] : ['--proto', 'all/chainfire', '--proto', 'all/iam', '-I', 'all']),
+      ...(/^upstreams:/m.test(text) && /default:/.test(text) ? [] : ['--upstream', '127.0.0.1:1']),
+    ];
+    const run = await runMain(['check', '--config', 'photongate.yaml', ...flags], folder);
+    t.equal(run.code, 0, `${text}\n${run.stdout}${run.stderr}`);
   }
 });
 
