@@ -115,10 +115,15 @@ export class MessageReader {
   }
 
   private unknownMember(input: JsonInput, offset: number, names: NameTable<FieldReader>): void {
-    if (this.context.options.ignoreUnknownFields) return;
+    const { ignoreUnknownFields, preserveProtoFieldNames } = this.context.options;
+    if (ignoreUnknownFields) return;
     const name = input.text.toString('utf8', input.textStart, Math.min(input.textEnd, input.textStart + 200));
     const { fullName } = this.message;
-    const known = names.entries.filter((entry) => entry.name === entry.value.field.jsonName).map((entry) => entry.name);
+    // Both names are read; told are those that answers have.
+    const fields = new Set(names.entries.map(({ value }) => value.field));
+    const known = Array.from(fields, (field) =>
+      preserveProtoFieldNames && !field.isExtension ? field.name : field.jsonName,
+    );
     input.violation(offset, `${fullName} has no field ${quote(name)}; ${suggestion(name, known, 'fields')}`);
   }
 

@@ -180,6 +180,14 @@ const rows: readonly Row[] = [
     on: [200, '"snake_case"'],
   },
   {
+    option: 'preserve_proto_field_names',
+    value: true,
+    request: 'PUT /v1/a',
+    send: body('{"quality":"x"}'),
+    off: [400, 'snakeCase, list'],
+    on: [400, 'snake_case, list'],
+  },
+  {
     option: 'always_print_primitive_fields',
     value: true,
     request: 'GET /slash',
