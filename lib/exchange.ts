@@ -121,6 +121,8 @@ export interface CallStatus {
   readonly code: number;
   readonly message: string;
   readonly trailers: Metadata;
+  /** Of a failure that is not the service's: the HTTP status, where it is not that of the code. */
+  readonly httpStatus?: number | undefined;
 }
 
 /** Receives what a call brings, in this order: headers (once, or never on an early end), messages, end (once, last). */

@@ -7,7 +7,12 @@ import { defaultGatewayOptions, type GatewayOptions } from '../gateway/index.js'
 import { codeByName, ConfigError } from '../status.js';
 import { defaultReflectionOptions, type ReflectionOptions } from '../schema/index.js';
 import { defaultListenerOptions, type ListenerOptions } from '../server/index.js';
-import { defaultUpstreamOptions, type UpstreamClient, type UpstreamTls } from '../upstream/index.js';
+import {
+  defaultUpstreamOptions,
+  type LoadBalancingPolicy,
+  type UpstreamClient,
+  type UpstreamTls,
+} from '../upstream/index.js';
 import { type PresetName, presets } from './presets.js';
 import {
   authorityValue,
@@ -38,6 +43,17 @@ export interface Options
   readonly connectTimeoutMs: number;
   /** Who speaks HTTP/2 with services: photongate itself, or the library grpc-js. Default `native`. */
   readonly upstreamClient: UpstreamClient;
+  /** Which of a target's addresses get calls. Default `pick_first`. */
+  readonly loadBalancingPolicy: LoadBalancingPolicy;
+  /** How often `round_robin` resolves names anew, in milliseconds; undefined: when a service is lost. Default 30 s. */
+  readonly dnsRefreshRateMs: number | undefined;
+  /** Silence during a call after which a service is asked whether it is there, in milliseconds; undefined: never. Default 6 min. */
+  readonly upstreamKeepaliveTimeMs: number | undefined;
+  /** Silence after that question which means that it is not, in milliseconds. Default 20 s. */
+  readonly upstreamKeepaliveTimeoutMs: number;
+  /** No new connection so soon after a failure, in milliseconds: at first, and at most. Default 0.2 s and 3 s. */
+  readonly initialReconnectBackoffMs: number;
+  readonly maxReconnectBackoffMs: number;
   /** Time for requests in flight at a shutdown, in milliseconds; then they are cancelled. Default 10 s. */
   readonly drainTimeoutMs: number;
   /** Other names for `streamFormat` ndjson and sse, where that is not given; with both it is sse. Default false. (Envoy's.) */
@@ -87,6 +103,12 @@ export const defaultOptions: Options = Object.freeze({
   maxReceiveBytes: defaultUpstreamOptions.maxReceiveBytes,
   connectTimeoutMs: defaultUpstreamOptions.connectTimeoutMs,
   upstreamClient: defaultUpstreamOptions.client,
+  loadBalancingPolicy: defaultUpstreamOptions.loadBalancingPolicy,
+  dnsRefreshRateMs: defaultUpstreamOptions.dnsRefreshMs,
+  upstreamKeepaliveTimeMs: defaultUpstreamOptions.keepaliveTimeMs,
+  upstreamKeepaliveTimeoutMs: defaultUpstreamOptions.keepaliveTimeoutMs,
+  initialReconnectBackoffMs: defaultUpstreamOptions.initialBackoffMs,
+  maxReconnectBackoffMs: defaultUpstreamOptions.maxBackoffMs,
   drainTimeoutMs: 10_000,
   streamNewlineDelimited: false,
   streamSseStyleDelimited: false,
@@ -448,6 +470,54 @@ export const optionSpecs: readonly OptionSpec[] = [
     enumValue('native', 'grpc-js'),
     'native',
     'who speaks HTTP/2 with services: photongate itself, or the library @grpc/grpc-js',
+  ),
+  option(
+    services,
+    'load_balancing_policy',
+    'loadBalancingPolicy',
+    enumValue('pick_first', 'round_robin'),
+    'pick_first',
+    'calls to a target of several addresses: all to the first that answers, or to all in turn',
+  ),
+  option(
+    services,
+    'dns_refresh_rate',
+    'dnsRefreshRateMs',
+    optionalTimeValue,
+    '30s',
+    'how often round_robin resolves a host name anew; none: when a connection is lost',
+  ),
+  option(
+    services,
+    'upstream_keepalive_time',
+    'upstreamKeepaliveTimeMs',
+    optionalTimeValue,
+    '6m',
+    'silence during a call after which a service is asked by PING whether it is there; many servers take offence at less than 5m',
+  ),
+  option(
+    services,
+    'upstream_keepalive_timeout',
+    'upstreamKeepaliveTimeoutMs',
+    timeValue,
+    '20s',
+    'silence after that PING which means that it is gone: its calls fail',
+  ),
+  option(
+    services,
+    'initial_reconnect_backoff',
+    'initialReconnectBackoffMs',
+    timeValue,
+    '200ms',
+    'time after a failed connection in which none is tried and calls fail at once; grows by 1.6 with each failure',
+  ),
+  option(
+    services,
+    'max_reconnect_backoff',
+    'maxReconnectBackoffMs',
+    timeValue,
+    '3s',
+    'longest such time; gRPC itself has 1s and 120s',
   ),
 
   option(

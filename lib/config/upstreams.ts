@@ -6,11 +6,22 @@ import { packageVersion } from '../version.js';
 
 /** @throws ConfigError `tls-off`. */
 export function upstreamSpecsOf({ upstreams, options }: MountConfig): UpstreamSpec[] {
-  const { maxReceiveBytes, connectTimeoutMs, upstreamClient: client } = options;
   const userAgent = `photongate/${packageVersion()}`;
   const tls = upstreamTlsOf(options);
   return upstreams.map((spec) => ({
     ...spec,
-    options: { maxReceiveBytes, connectTimeoutMs, client, userAgent, tls },
+    options: {
+      maxReceiveBytes: options.maxReceiveBytes,
+      connectTimeoutMs: options.connectTimeoutMs,
+      client: options.upstreamClient,
+      loadBalancingPolicy: options.loadBalancingPolicy,
+      dnsRefreshMs: options.dnsRefreshRateMs,
+      keepaliveTimeMs: options.upstreamKeepaliveTimeMs,
+      keepaliveTimeoutMs: options.upstreamKeepaliveTimeoutMs,
+      initialBackoffMs: options.initialReconnectBackoffMs,
+      maxBackoffMs: options.maxReconnectBackoffMs,
+      userAgent,
+      tls,
+    },
   }));
 }

@@ -30,12 +30,21 @@ export interface ConnectionOptions {
   readonly streamWindowBytes: number;
   /** What it may send on all of them before we answer, in bytes. Default 16 MiB. */
   readonly connectionWindowBytes: number;
+  /**
+   * While a stream is open and nothing has come for so long, in milliseconds, the server is asked by PING whether it is there.
+   * Default undefined: never.
+   */
+  readonly keepaliveTimeMs: number | undefined;
+  /** It is taken for dead where nothing comes for so long after that, in milliseconds. Default 20 000. */
+  readonly keepaliveTimeoutMs: number;
 }
 
 export const defaultConnectionOptions: ConnectionOptions = Object.freeze({
   maxHeaderListBytes: 64 * 1024,
   streamWindowBytes: 256 * 1024,
   connectionWindowBytes: 16 * 1024 ** 2,
+  keepaliveTimeMs: undefined,
+  keepaliveTimeoutMs: 20_000,
 });
 
 /** What becomes of a connection. */
@@ -46,6 +55,8 @@ export interface ConnectionListener {
   onRoom(): void;
   /** No stream may be opened any more; those that are open go on. */
   onDraining(): void;
+  /** The server wants fewer PINGs, and gives the connection up for it (GOAWAY with "too_many_pings"). */
+  onTooManyPings(): void;
   /** It is gone, and so are its streams; the last event. */
   onClose(error: Error | undefined): void;
 }
@@ -62,6 +73,13 @@ const MAX_CONTINUATIONS = 64;
 /** Answers to PING and SETTINGS, and resets, that wait for a server that does not read them. */
 const MAX_WAITING_REPLIES = 10_000;
 
+/** Frames without content, one after the other, that are a flood where they come within FLOOD_MS. */
+const MAX_IDLE_FRAMES = 10_000;
+const FLOOD_MS = 10_000;
+
+/** What of a GOAWAY's own words is told on. */
+const MAX_DEBUG_BYTES = 100;
+
 /** The time for what was written to leave a connection that is closed. */
 const LAST_WORDS_MS = 1000;
 
@@ -75,6 +93,7 @@ export class Connection implements FrameSink, StreamOwner {
   private readonly waiting = new Set<Stream>();
   private nextStreamId = 1;
   private maxStreams = Infinity;
+  private peerHeaderListLimit = Infinity;
   private ready = false;
   private draining = false;
   private closed = false;
@@ -88,6 +107,14 @@ export class Connection implements FrameSink, StreamOwner {
   /** The socket has more than it wants: nothing is written before its `drain`. */
   private choked = false;
   private waitingReplies = 0;
+  /** Streams from this id on have not left yet, not even in part. */
+  private firstUnsentId = 1;
+
+  private lastReadAt = performance.now();
+  /** Runs while streams are open, until the next PING or the time that its answer may take. */
+  private keepalive: NodeJS.Timeout | undefined;
+  private idleFrames = 0;
+  private floodSince = 0;
 
   /** A field block whose end has not come: its stream, or 0. */
   private blockStreamId = 0;
@@ -121,6 +148,11 @@ export class Connection implements FrameSink, StreamOwner {
     return this.streams.size;
   }
 
+  /** What the server takes of a header list at most, as `entrySize` counts (SETTINGS_MAX_HEADER_LIST_SIZE). */
+  get peerMaxHeaderListBytes(): number {
+    return this.peerHeaderListLimit;
+  }
+
   /** Opens a stream; call it only where `hasRoom`. */
   open(fields: HeaderFields, listener: StreamListener): Stream {
     const { nextStreamId: id, options } = this;
@@ -129,6 +161,7 @@ export class Connection implements FrameSink, StreamOwner {
     this.streams.set(id, stream);
     this.writer.headers(id, this.encoder.encode(fields), false);
     this.schedule();
+    if (this.keepalive === undefined && options.keepaliveTimeMs !== undefined) this.watch(options.keepaliveTimeMs);
     // All ids are used up, after a thousand million calls.
     if (this.nextStreamId > MAX_STREAM_ID) this.drain();
     return stream;
@@ -209,7 +242,7 @@ export class Connection implements FrameSink, StreamOwner {
 
   private closeIfDrained(): void {
     if (this.streams.size > 0 || this.closed) return;
-    this.goAway(ErrorCode.NO_ERROR);
+    this.writer.goAway(ErrorCode.NO_ERROR);
     this.close(undefined);
   }
 
@@ -218,10 +251,6 @@ export class Connection implements FrameSink, StreamOwner {
       throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'sent more than it reads the answers to');
     }
     this.schedule();
-  }
-
-  private goAway(code: number): void {
-    this.writer.numbers(FrameType.GOAWAY, 0, 0, 0, code);
   }
 
   private schedule(): void {
@@ -241,6 +270,7 @@ export class Connection implements FrameSink, StreamOwner {
   private write(): void {
     const { socket } = this;
     const parts = this.writer.take();
+    this.firstUnsentId = this.nextStreamId;
     if (parts.length === 0) return;
     if (parts.length === 1) {
       this.choked = !socket.write(parts[0]!);
@@ -275,11 +305,11 @@ export class Connection implements FrameSink, StreamOwner {
 
   private receive(chunk: Buffer): void {
     if (this.closed) return;
+    this.lastReadAt = performance.now();
     try {
       this.reader.push(chunk);
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
-      this.goAway(error.code);
       this.close(error);
     }
   }
@@ -314,8 +344,19 @@ export class Connection implements FrameSink, StreamOwner {
       case FrameType.PUSH_PROMISE:
         throw protocolError('pushed a stream, which our settings forbid');
       default:
-      // Unknown frames are for extensions that we did not agree to (section 5.5).
+        // Unknown frames are for extensions that we did not agree to (section 5.5).
+        this.countIdleFrame();
     }
+  }
+
+  /** Each such frame is legal, and costs as much as one that is of use: only a flood of them is a fault (section 10.5). */
+  private countIdleFrame(): void {
+    if (this.idleFrames === 0) this.floodSince = performance.now();
+    if (++this.idleFrames < MAX_IDLE_FRAMES) return;
+    if (performance.now() - this.floodSince < FLOOD_MS) {
+      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, `sent ${MAX_IDLE_FRAMES} frames without content in a row`);
+    }
+    this.idleFrames = 0;
   }
 
   private onData(flags: number, streamId: number, buffer: Buffer, start: number, end: number): void {
@@ -331,6 +372,8 @@ export class Connection implements FrameSink, StreamOwner {
       to -= paddingOf(buffer, start, end);
       from++;
     }
+    if (from === to) this.countIdleFrame();
+    else this.idleFrames = 0;
     stream?.receiveData(buffer.subarray(from, to), frameBytes, (flags & Flag.END_STREAM) !== 0);
     // One stream that is not read must not stop the others: only streams hold the server back.
     this.receivedBytes += frameBytes;
@@ -375,6 +418,7 @@ export class Connection implements FrameSink, StreamOwner {
 
   /** Decodes even what nobody wants any more: the table goes on from there. */
   private onBlock(flags: number, streamId: number, buffer: Buffer, start: number, end: number): void {
+    this.idleFrames = 0;
     const fields = this.decoder.decode(buffer, start, end);
     const stream = this.streams.get(streamId);
     stream?.receiveHeaders(fields, (flags & Flag.END_STREAM) !== 0, this.decoder.overflow);
@@ -384,6 +428,7 @@ export class Connection implements FrameSink, StreamOwner {
     expectBytes('RST_STREAM', end - start, 4);
     const stream = this.streamOf(streamId, 'RST_STREAM');
     const code = buffer.readUInt32BE(start);
+    if (stream === undefined) this.countIdleFrame();
     stream?.fail(code === ErrorCode.REFUSED_STREAM ? { kind: 'refused' } : { kind: 'reset', code });
   }
 
@@ -392,6 +437,8 @@ export class Connection implements FrameSink, StreamOwner {
     const bytes = buffer.readUInt32BE(start) & MAX_WINDOW_BYTES;
     if (streamId !== 0) {
       const stream = this.streamOf(streamId, 'WINDOW_UPDATE');
+      if (stream === undefined) this.countIdleFrame();
+      else this.idleFrames = 0;
       if (bytes > 0) stream?.growSendWindow(bytes);
       else stream?.malformed(ErrorCode.PROTOCOL_ERROR, 'opened a window by nothing');
       return;
@@ -406,6 +453,7 @@ export class Connection implements FrameSink, StreamOwner {
 
   private onSettings(flags: number, streamId: number, buffer: Buffer, start: number, end: number): void {
     if (streamId !== 0) throw protocolError('sent SETTINGS on a stream');
+    this.countIdleFrame();
     if ((flags & Flag.ACK) !== 0) return expectBytes('an answer to SETTINGS', end - start, 0);
     if ((end - start) % 6 !== 0) expectBytes('SETTINGS', end - start, Math.ceil((end - start) / 6) * 6);
     for (let pos = start; pos < end; pos += 6) this.onSetting(buffer.readUInt16BE(pos), buffer.readUInt32BE(pos + 2));
@@ -438,6 +486,9 @@ export class Connection implements FrameSink, StreamOwner {
         // We never send larger frames than all servers take.
         if (value < DEFAULT_MAX_FRAME_BYTES || value > 0xffffff) throw protocolError(`set MAX_FRAME_SIZE to ${value}`);
         return;
+      case SettingId.MAX_HEADER_LIST_SIZE:
+        this.peerHeaderListLimit = value;
+        return;
       default:
     }
   }
@@ -450,6 +501,7 @@ export class Connection implements FrameSink, StreamOwner {
   private onPing(flags: number, streamId: number, buffer: Buffer, start: number, end: number): void {
     if (streamId !== 0) throw protocolError('sent PING on a stream');
     expectBytes('PING', end - start, 8);
+    this.countIdleFrame();
     if ((flags & Flag.ACK) !== 0) return;
     this.writer.frame(FrameType.PING, Flag.ACK, 0, buffer.subarray(start, end));
     this.reply();
@@ -460,6 +512,9 @@ export class Connection implements FrameSink, StreamOwner {
     if (end - start < 8) expectBytes('GOAWAY', end - start, 8);
     const lastStreamId = buffer.readUInt32BE(start) & MAX_STREAM_ID;
     const code = buffer.readUInt32BE(start + 4);
+    const debug = buffer.toString('latin1', start + 8, Math.min(end, start + 8 + MAX_DEBUG_BYTES));
+    this.countIdleFrame();
+    if (code === ErrorCode.ENHANCE_YOUR_CALM && debug === 'too_many_pings') this.listener.onTooManyPings();
     const wasDraining = this.draining;
     this.draining = true;
     if (!wasDraining) this.listener.onDraining();
@@ -468,7 +523,7 @@ export class Connection implements FrameSink, StreamOwner {
     }
     // An error ends the connection at once (section 5.4.1). Some servers say so and leave the socket open.
     if (code !== ErrorCode.NO_ERROR) {
-      throw new ConnectionError(ErrorCode.NO_ERROR, `ended the connection (HTTP/2 ${errorCodeName(code)})`);
+      throw new ConnectionError(ErrorCode.NO_ERROR, complaintOf(code, debug));
     }
     this.closeIfDrained();
   }
@@ -476,6 +531,7 @@ export class Connection implements FrameSink, StreamOwner {
   private onPriority(streamId: number, start: number, end: number): void {
     if (streamId === 0) throw protocolError('sent PRIORITY without a stream');
     expectBytes('PRIORITY', end - start, 5);
+    this.countIdleFrame();
   }
 
   /** The stream that a frame belongs to; undefined where it has ended, so that what was under way is no fault. */
@@ -489,29 +545,72 @@ export class Connection implements FrameSink, StreamOwner {
     return undefined;
   }
 
+  // ------------------------------------------------------------------------------------- is it there?
+
+  /** Only with streams open: without, nobody waits for the answer, and servers hold such PINGs for abuse. */
+  private watch(keepaliveTimeMs: number): void {
+    this.keepalive = undefined;
+    if (this.closed || this.streams.size === 0) return;
+    const silentMs = performance.now() - this.lastReadAt;
+    if (silentMs < keepaliveTimeMs) {
+      // A timer may come a moment early, and a server counts the time between PINGs.
+      this.keepalive = setTimeout(() => this.watch(keepaliveTimeMs), Math.ceil(keepaliveTimeMs - silentMs) + 1);
+      return;
+    }
+    const askedAt = performance.now();
+    this.writer.frame(FrameType.PING, 0, 0, Buffer.alloc(8));
+    this.schedule();
+    // What came while this process was stopped or busy is read before it is judged.
+    const judge = (): void => void setImmediate(() => this.judge(askedAt, keepaliveTimeMs));
+    this.keepalive = setTimeout(judge, this.options.keepaliveTimeoutMs);
+  }
+
+  private judge(askedAt: number, keepaliveTimeMs: number): void {
+    if (this.closed) return;
+    // Any byte is a sign of life.
+    if (this.lastReadAt > askedAt) return this.watch(keepaliveTimeMs);
+    const seconds = this.options.keepaliveTimeoutMs / 1000;
+    this.close(new ConnectionError(ErrorCode.NO_ERROR, `did not answer a PING within ${seconds}s`));
+  }
+
   // ------------------------------------------------------------------------------------- the end
 
   private close(error: Error | undefined): void {
     if (this.closed) return;
+    const { firstUnsentId } = this;
+    // Who is told that his request never left must be right.
+    if (firstUnsentId < this.nextStreamId) this.writer.take();
+    if (error instanceof ConnectionError) this.writer.goAway(error.code);
     if (!this.choked) this.write();
     this.closed = true;
+    clearTimeout(this.keepalive);
     this.draining = true;
     const { socket } = this;
     if (this.choked || (error !== undefined && !(error instanceof ConnectionError))) {
       socket.destroy();
     } else {
       // Whoever does not read our last words is not waited for.
-      if (socket.writableLength > 0) setTimeout(() => socket.destroy(), LAST_WORDS_MS).unref();
-      socket.destroySoon();
+      setTimeout(() => socket.destroy(), LAST_WORDS_MS).unref();
+      // To close with bytes unread is a reset, which can take them away from who should read them.
+      if (error === undefined) socket.destroySoon();
+      else socket.end();
     }
     const reason = error instanceof ConnectionError ? error.message : undefined;
-    for (const stream of [...this.streams.values()]) stream.fail({ kind: 'lost', reason });
+    for (const stream of [...this.streams.values()]) {
+      stream.fail(stream.id < firstUnsentId ? { kind: 'lost', reason } : { kind: 'unsent' });
+    }
     this.listener.onClose(error);
   }
 }
 
 function flushConnection(connection: Connection): void {
   connection.flush();
+}
+
+/** The code and what of the server's own words can be shown. */
+function complaintOf(code: number, debug: string): string {
+  const words = debug.replace(/[^ -~]+/g, ' ').trim();
+  return `ended the connection (HTTP/2 ${errorCodeName(code)}${words === '' ? '' : `: ${words}`})`;
 }
 
 function protocolError(message: string): ConnectionError {

@@ -40,6 +40,11 @@ export class FrameWriter {
     if (second !== undefined) this.pos = this.slab.writeUInt32BE(second, this.pos);
   }
 
+  /** We take no streams of the server, so the last one of them that we saw is none. */
+  goAway(code: number): void {
+    this.numbers(FrameType.GOAWAY, 0, 0, 0, code);
+  }
+
   /** A frame with a small payload, which is copied. */
   frame(type: number, flags: number, streamId: number, payload: Uint8Array): void {
     this.head(payload.length, type, flags, streamId);

@@ -13,6 +13,8 @@ export type StreamFailure =
   | { readonly kind: 'reset'; readonly code: number }
   /** The server did not look at the request: it can be sent again elsewhere. */
   | { readonly kind: 'refused' }
+  /** The connection went before the request left it: the same holds. */
+  | { readonly kind: 'unsent' }
   /** The connection is gone; with a reason that completes "the server …" where the server broke its rules. */
   | { readonly kind: 'lost'; readonly reason: string | undefined }
   /** What came is no answer; the reason completes "the server …". */

@@ -9,6 +9,7 @@ export function callError(status: CallStatus, headers: readonly (readonly [strin
   const details = metadataBytes(status.trailers, 'grpc-status-details-bin');
   return new StatusError(status.code, status.message, {
     headers,
+    ...(status.httpStatus === undefined ? {} : { httpStatus: status.httpStatus }),
     details: details === undefined ? [] : parseStatusDetails(details),
   });
 }

@@ -1,5 +1,10 @@
 export { ChannelPool } from './pool.js';
-export { defaultUpstreamOptions, type UpstreamClient, type UpstreamOptions } from './options.js';
+export {
+  defaultUpstreamOptions,
+  type LoadBalancingPolicy,
+  type UpstreamClient,
+  type UpstreamOptions,
+} from './options.js';
 export { parseUpstream, unusedUpstreams, UpstreamTable, type UpstreamSpec } from './table.js';
 export { parseTarget, type Target } from './target.js';
 export { type UpstreamTls } from './tls.js';

@@ -6,6 +6,7 @@
 import type { CallStatus } from '../exchange.js';
 import { ErrorCode, errorCodeName } from '../http2/index.js';
 import { Code } from '../status.js';
+import { quote } from '../uri.js';
 import { alertReason } from './tls.js';
 
 /** A failure of the transport, or of ours. */
@@ -50,6 +51,20 @@ export const ended = {
       Code.UNAVAILABLE,
       `the connection to ${target} broke before the call ended${reason === undefined ? '' : `: it ${reason}`}`,
     ),
+
+  headersTooLarge: (
+    target: string,
+    bytes: number,
+    limit: number,
+    largest: { name: string; bytes: number },
+  ): CallStatus => ({
+    ...failure(
+      Code.RESOURCE_EXHAUSTED,
+      `the headers of the call are ${bytes} bytes, and ${target} takes ${limit} at most; ` +
+        `the largest is ${quote(largest.name)} of ${largest.bytes} bytes`,
+    ),
+    httpStatus: 431,
+  }),
 
   refused: (target: string): CallStatus => failure(Code.UNAVAILABLE, `${target} refused the call`),
 

@@ -383,6 +383,12 @@ const elsewhere: Readonly<Record<string, string>> = {
   fallback_timeout: 'test/e2e/fallback.test.ts',
   upstream_client: 'test/e2e/upstream.test.ts',
   connect_timeout: 'test/e2e/upstream.test.ts',
+  load_balancing_policy: 'test/e2e/upstream.test.ts',
+  dns_refresh_rate: 'test/upstream/servers.test.ts',
+  upstream_keepalive_time: 'test/e2e/upstream.test.ts',
+  upstream_keepalive_timeout: 'test/e2e/upstream.test.ts',
+  initial_reconnect_backoff: 'test/e2e/upstream.test.ts',
+  max_reconnect_backoff: 'test/e2e/upstream.test.ts',
   health_timeout: 'test/e2e/upstream.test.ts',
   reflection_interval: 'test/live/reflection.test.ts',
   reflection_timeout: 'test/live/reflection.test.ts',
@@ -390,7 +396,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   max_reflection_files: 'test/live/reflection.test.ts',
 };
 for (const { name } of optionSpecs)
-  if (/tls|^upstream_/.test(name)) Object.assign(elsewhere, { [name]: 'test/e2e/tls.test.ts' });
+  if (/tls|^upstream_(?!client|keepalive)/.test(name)) Object.assign(elsewhere, { [name]: 'test/e2e/tls.test.ts' });
 
 function optionOf(option: string, value: string | boolean): object {
   return settingsOf({ [flagName(option)]: value }).options!;

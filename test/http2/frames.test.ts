@@ -136,6 +136,7 @@ async function withStream(): Promise<{
     onReady: nothing,
     onRoom: nothing,
     onDraining: nothing,
+    onTooManyPings: nothing,
     onClose: (error) => (closed = error ?? 'closed'),
   });
   const feed = async (bytes: Buffer): Promise<void> => {
@@ -151,6 +152,8 @@ async function withStream(): Promise<{
     onDrain: nothing,
     onFail: (found) => (failure = found),
   });
+  // Its head leaves at the end of this turn.
+  await new Promise(setImmediate);
   return { feed, closed: () => closed, failure: () => failure };
 }
 
@@ -246,7 +249,13 @@ void t.test('rules whose breach ends the connection', async (t) => {
   const fresh = fakeSocket();
   let end: Error | undefined;
   const nothing = (): void => undefined;
-  new Connection(fresh, { onReady: nothing, onRoom: nothing, onDraining: nothing, onClose: (error) => (end = error) });
+  new Connection(fresh, {
+    onReady: nothing,
+    onRoom: nothing,
+    onDraining: nothing,
+    onTooManyPings: nothing,
+    onClose: (error) => (end = error),
+  });
   fresh.push(frame(6, 0, 0, '0000000000000000'));
   await new Promise(setImmediate);
   t.equal(end?.message, 'did not send its settings first');

@@ -247,6 +247,7 @@ void t.test('Node as the other side: our lists arrive, and what it sends is read
     onReady: () => ready.forEach((run) => run()),
     onRoom: nothing,
     onDraining: nothing,
+    onTooManyPings: nothing,
     onClose: nothing,
   };
   const connection = new Connection(connectTcp(port, '127.0.0.1'), listener);

@@ -8,6 +8,7 @@ import t, { type Test } from 'tap';
 import type { Call } from '../../lib/exchange.js';
 import { Code } from '../../lib/status.js';
 import { ChannelPool, type UpstreamOptions } from '../../lib/upstream/index.js';
+import type { NativeChannel } from '../../lib/upstream/native/channel.js';
 import { encodeFrame, type Frame } from '../../lib/wire/index.js';
 import {
   END_STREAM,
@@ -24,6 +25,7 @@ import { type CallSpec, callOnce, grpcService, type Outcome, rawService } from '
 const DATA = 0;
 const HEADERS = 1;
 const RST_STREAM = 3;
+const PING = 6;
 const WINDOW_UPDATE = 8;
 
 const none = Buffer.alloc(0);
@@ -105,6 +107,27 @@ void t.test('the head of a call', async (t) => {
     ...fixed,
     ...['user-agent', 'curl/8', 'x-bin', '//4', 'grpc-encoding', 'gzip', 'grpc-accept-encoding', 'gzip'],
   ]);
+});
+
+void t.test('a call that had to wait says how much time is left', async (t) => {
+  let timeout = '';
+  const server = await peerServer((peer) => {
+    setTimeout(() => peer.send(settings()), 400);
+    void peer
+      .seen('a call', ({ type }) => type === HEADERS)
+      .then((head) => {
+        const fields = peer.fieldsOf(head);
+        timeout = fields[fields.indexOf('grpc-timeout') + 1]!;
+        peer.send(...whole(peer, 1));
+      });
+  });
+  const pool = new ChannelPool();
+  t.teardown(() => {
+    pool.close();
+    server.close();
+  });
+  t.equal((await callOnce(pool.open(server.target), { method: 'X', send: [none], timeoutMs: 60_000 })).code, 0);
+  t.ok(parseInt(timeout, 10) <= 59_600, timeout);
 });
 
 void t.test('a unary call is one HEADERS and one DATA that ends the stream', async (t) => {
@@ -321,7 +344,7 @@ void t.test('servers that break the rules of HTTP/2 lose the connection; the nex
 });
 
 void t.test(
-  'GOAWAY: what the server did not look at is refused, the rest goes on, new calls go elsewhere',
+  'GOAWAY: what the server did not look at begins again elsewhere, as new calls do; the rest goes on',
   async (t) => {
     const server = await start(t, async (peer) => {
       if (server.peers.length > 1) return answering(whole)(peer);
@@ -329,8 +352,8 @@ void t.test(
       peer.send(goAway(0x7fffffff), goAway(1));
     });
     const first = server.call();
-    const second = await server.call();
-    t.match(second, { code: Code.UNAVAILABLE, message: `${server.target} refused the call` });
+    t.match(await server.call({ send: [Buffer.from('again')] }), { code: 0 });
+    t.strictSame(server.peers[1]!.dataOf(1), encodeFrame(Buffer.from('again')));
     t.match(await server.call(), { code: 0 }, 'on another connection');
     t.equal(server.peers.length, 2);
     const peer = server.peers[0]!;
@@ -350,12 +373,208 @@ void t.test('GOAWAY with an error: no call waits for a server that leaves the co
   });
   const broken = `the connection to ${server.target} broke before the call ended: it ended the connection (HTTP/2 COMPRESSION_ERROR)`;
   const first = server.call();
-  t.match(await server.call(), { code: Code.UNAVAILABLE, message: `${server.target} refused the call` });
+  t.match(await server.call(), { code: 0 }, 'it did not look at this one, which goes out again');
   t.match(await first, { code: Code.UNAVAILABLE, message: broken });
   await server.peers[0]!.untilClosed();
   t.match(await server.call(), { code: 0 });
   t.equal(server.peers.length, 2);
 });
+
+void t.test('calls that no server has looked at begin again, while all that was sent is held', async (t) => {
+  const refuse = (_: Peer, id: number): Buffer[] => [number(RST_STREAM, id, 7)];
+  /** What the first calls are answered with; `whole` from then on. */
+  type Answers = readonly ((peer: Peer, id: number) => readonly Buffer[])[];
+  const rows: readonly (readonly [name: string, answers: Answers, send: readonly Buffer[], code: number])[] = [
+    ['refused once', [refuse], [Buffer.from('a')], 0],
+    ['refused once, with several messages', [refuse], [Buffer.from('a'), Buffer.alloc(40_000, 'b'), none], 0],
+    ['refused twice', [refuse, refuse], [none], Code.UNAVAILABLE],
+    [
+      'refused after its head',
+      [(peer, id) => [peer.headers(id, grpcHead), ...refuse(peer, id)]],
+      [none],
+      Code.UNAVAILABLE,
+    ],
+    ['refused, and too large to be held', [refuse], [Buffer.alloc(1024 * 1024)], Code.UNAVAILABLE],
+    ['reset, but not refused', [(_, id) => [number(RST_STREAM, id, 8)]], [none], Code.UNAVAILABLE],
+  ];
+  for (const [name, answers, send, code] of rows) {
+    let calls = 0;
+    const server = await start(
+      t,
+      async (peer) => {
+        for (let id = 1; ; id += 2) {
+          await peer.seen('a request', (one) => one.streamId === id && one.type < 2 && (one.flags & END_STREAM) !== 0);
+          peer.send(...(answers[calls++] ?? whole)(peer, id));
+        }
+      },
+      Buffer.concat([settings([4, 0x7fffffff]), number(WINDOW_UPDATE, 0, 0x7fff0000)]),
+    );
+    t.equal((await server.call({ send })).code, code, name);
+    if (code !== 0) t.equal(calls, name === 'refused twice' ? 2 : 1, name);
+    else t.strictSame(server.peers[0]!.dataOf(3), Buffer.concat(send.map((payload) => encodeFrame(payload))), name);
+  }
+});
+
+void t.test('a connection that breaks before the call has left it costs no call, unless all do', async (t) => {
+  for (const bad of [1, Infinity]) {
+    const server = await peerServer((peer) => {
+      if (server.peers.length > bad) {
+        peer.send(settings());
+        void answering(whole)(peer).catch(() => undefined);
+      } else {
+        // In one piece: it is ready and broken before anything can be sent on it.
+        peer.send(settings(), frame(DATA, 0, 0, '00'));
+      }
+    });
+    const pool = new ChannelPool();
+    const outcome = await callOnce(pool.open(server.target), { method: 'X', send: [Buffer.from('a')] });
+    if (bad === 1) {
+      t.equal(outcome.code, 0);
+      t.strictSame(server.peers[1]!.dataOf(1), encodeFrame(Buffer.from('a')));
+    } else {
+      t.match(outcome, {
+        code: Code.UNAVAILABLE,
+        message: `the connection to ${server.target} closed before the call started`,
+      });
+      t.equal(server.peers.length, 5);
+    }
+    t.notOk(server.peers[0]!.frames.some(({ type }) => type === HEADERS));
+    pool.close();
+    server.close();
+  }
+});
+
+void t.test(
+  'keepalive: a silent server is asked by PING while a call is open, and lost where it does not answer',
+  async (t) => {
+    const options = { keepaliveTimeMs: 40, keepaliveTimeoutMs: 80 };
+    const dead = await start(t, (peer) => void peer.seen('a call', ({ type }) => type === HEADERS));
+    const reason = 'broke before the call ended: it did not answer a PING within 0.08s';
+    t.match(await dead.call({}, options), {
+      code: Code.UNAVAILABLE,
+      message: `the connection to ${dead.target} ${reason}`,
+    });
+    const pings = (peer: Peer): number => peer.frames.filter(({ type, flags }) => type === PING && flags === 0).length;
+    t.equal(pings(dead.peers[0]!), 1);
+    const alive = await start(t, async (peer) => {
+      for (let count = 1; count <= 3; count++) {
+        await peer.seen('a ping', () => pings(peer) === count);
+        peer.send(frame(PING, 1, 0, '0000000000000000'));
+      }
+      peer.send(...whole(peer, 1));
+    });
+    t.equal((await alive.call({}, options)).code, 0);
+    await sleep(200);
+    t.equal(pings(alive.peers[0]!), 3, 'without a call none is sent');
+  },
+);
+
+void t.test('a server that wants fewer PINGs gets half of them, and is quoted', async (t) => {
+  const server = await start(t, async (peer) => {
+    await peer.seen('a call', ({ type }) => type === HEADERS);
+    peer.send(frame(7, 0, 0, Buffer.concat([Buffer.from('000000010000000b', 'hex'), Buffer.from('too_many_pings')])));
+  });
+  const options = { keepaliveTimeMs: 60_000 };
+  t.match(await server.call({}, options), {
+    code: Code.UNAVAILABLE,
+    message: `the connection to ${server.target} broke before the call ended: it ended the connection (HTTP/2 ENHANCE_YOUR_CALM: too_many_pings)`,
+  });
+  t.equal((server.pool.open(server.target, options) as NativeChannel).dialOptions.keepaliveTimeMs, 120_000);
+});
+
+void t.test('headers that the server says it does not take are not sent', async (t) => {
+  const server = await start(t, answering(whole), settings([6, 600]));
+  t.equal((await server.call()).code, 0);
+  const metadata = [
+    ['x-small', 'a'],
+    ['x-big', 'b'.repeat(400)],
+  ] as const;
+  t.match(await server.call({ metadata }), {
+    code: Code.RESOURCE_EXHAUSTED,
+    httpStatus: 431,
+    message: new RegExp(
+      `^the headers of the call are \\d+ bytes, and ${server.target} takes 600 at most; the largest is "x-big" of 437 bytes$`,
+    ),
+  });
+  t.equal((await server.call()).code, 0);
+  t.equal(server.peers.length, 1);
+});
+
+void t.test('a server that takes no call at all for now: they wait, on one connection', async (t) => {
+  const server = await start(t, answering(whole), settings([3, 0]));
+  const call = server.call();
+  t.equal((await server.call({ timeoutMs: 100 })).code, Code.DEADLINE_EXCEEDED);
+  t.equal(server.peers.length, 1);
+  server.peers[0]!.send(settings([3, 1]));
+  t.equal((await call).code, 0);
+});
+
+void t.test('a server without a table for headers', async (t) => {
+  const seen: string[][] = [];
+  const server = await start(
+    t,
+    async (peer) => {
+      for (let id = 1; ; id += 2) {
+        seen.push(peer.fieldsOf(await peer.seen('a call', (one) => one.type === HEADERS && one.streamId === id)));
+        peer.send(...whole(peer, id));
+      }
+    },
+    settings([1, 0]),
+  );
+  for (const value of ['a', 'a', 'b']) await server.call({ metadata: [['x-value', value]] });
+  t.strictSame(
+    seen.map((fields) => fields.slice(-2)),
+    [
+      ['x-value', 'a'],
+      ['x-value', 'a'],
+      ['x-value', 'b'],
+    ],
+  );
+  t.equal(server.peers.length, 1);
+});
+
+void t.test(
+  'floods of frames without content: the connection ends, its calls fail, the next call gets another',
+  async (t) => {
+    const rows: readonly (readonly [name: string, flood: Buffer])[] = [
+      ['PING', frame(PING, 0, 0, '0000000000000000')],
+      ['SETTINGS', settings()],
+      ['empty DATA', frame(DATA, 0, 1, '')],
+      ['RST_STREAM of a stream that is over', number(RST_STREAM, 1, 8)],
+      ['WINDOW_UPDATE of a stream that is over', number(WINDOW_UPDATE, 1, 1)],
+      ['PRIORITY', frame(2, 0, 1, '0000000000')],
+      ['frames of an unknown type', frame(0xee, 0, 0, '')],
+      ['GOAWAY', goAway(0x7fffffff)],
+    ];
+    for (const [name, flood] of rows) {
+      const server = await start(t, async (peer) => {
+        if (server.peers.length > 1) return answering(whole)(peer);
+        await peer.seen('a call', ({ type }) => type === HEADERS);
+        if (/that is over/.test(name)) {
+          peer.send(...whole(peer, 1));
+          await peer.seen('another', ({ type, streamId }) => type === HEADERS && streamId === 3);
+        } else {
+          peer.send(peer.headers(1, grpcHead));
+        }
+        for (let count = 0; count < 11 && !peer.closed; count++)
+          peer.send(...Array.from({ length: 1000 }, () => flood));
+      });
+      if (/that is over/.test(name)) t.equal((await server.call()).code, 0);
+      t.match(
+        await server.call(),
+        {
+          code: Code.UNAVAILABLE,
+          message: `the connection to ${server.target} broke before the call ended: it sent 10000 frames without content in a row`,
+        },
+        name,
+      );
+      const bye = await server.peers[0]!.seen('its end', ({ type }) => type === 7);
+      t.equal(bye.payload.readUInt32BE(4), 11, 'ENHANCE_YOUR_CALM');
+      await server.peers[0]!.untilClosed();
+      t.equal((await server.call()).code, 0, name);
+    }
+  },
+);
 
 void t.test('a server that closes in between costs no call', async (t) => {
   const server = await start(t, answering(whole));

@@ -40,6 +40,7 @@ export async function grpcService(
 /** A cleartext HTTP/2 server that does with each stream whatever a test wants. */
 export async function rawService(
   onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,
+  port = 0,
 ): Promise<{ target: string; server: Http2Server }> {
   const server = createServer();
   server.on('stream', (stream, headers) => {
@@ -47,7 +48,7 @@ export async function rawService(
     onStream(stream, headers);
   });
   server.on('sessionError', () => undefined);
-  server.listen(0, '127.0.0.1');
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return { target: `127.0.0.1:${(server.address() as AddressInfo).port}`, server };
 }

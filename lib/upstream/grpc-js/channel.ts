@@ -147,9 +147,11 @@ function rawOptions(options: UpstreamOptions): ChannelOptions {
     'grpc.enable_channelz': 0,
     'grpc.use_local_subchannel_pool': 1,
     'grpc.max_receive_message_length': options.maxReceiveBytes,
-    // A service that was restarted is found again within seconds; grpc-js would wait up to two minutes.
-    'grpc.initial_reconnect_backoff_ms': 200,
-    'grpc.max_reconnect_backoff_ms': 3000,
+    'grpc.initial_reconnect_backoff_ms': options.initialBackoffMs,
+    'grpc.max_reconnect_backoff_ms': options.maxBackoffMs,
+    'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ [options.loadBalancingPolicy]: {} }] }),
+    ...(options.keepaliveTimeMs === undefined ? {} : { 'grpc.keepalive_time_ms': options.keepaliveTimeMs }),
+    'grpc.keepalive_timeout_ms': options.keepaliveTimeoutMs,
     'grpc.primary_user_agent': options.userAgent,
     ...(options.tls?.authority === undefined ? {} : { 'grpc.default_authority': options.tls.authority }),
   };

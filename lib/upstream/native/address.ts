@@ -9,10 +9,23 @@ export type Address = { readonly path: string } | { readonly host: string; reado
 /** Gets the addresses in the order in which they are to be tried; none where the name cannot be resolved. */
 export type AddressListener = (addresses: readonly Address[]) => void;
 
+/** Finds addresses. Only where there are some, the answer may come at once. */
+export type AddressResolver = (listener: AddressListener) => void;
+
 /** The `:authority` of calls where no option names another: `host:port`, the first of a list, `localhost` for a socket file. */
 export function defaultAuthority({ uri }: Target): string {
   if (uri.startsWith('unix:')) return 'localhost';
   return uri.startsWith('dns:') ? uri.slice(uri.lastIndexOf('/') + 1) : uri.slice('ipv4:'.length).split(',')[0]!;
+}
+
+/** True where the addresses behind a target may change. */
+export function isNamed({ uri }: Target): boolean {
+  return uri.startsWith('dns:') && isIP(addressOf(uri.slice(uri.lastIndexOf('/') + 1)).host) === 0;
+}
+
+/** One text for one address. */
+export function addressKey(address: Address): string {
+  return 'path' in address ? address.path : `${address.host} ${address.port}`;
 }
 
 /** Finds the addresses of a target, anew each time: names move. Only where there are some, the answer may come at once. */

@@ -11,7 +11,7 @@ import { Code } from '../../status.js';
 import { encodeFrame, FRAME_HEAD_BYTES, FrameError, FrameReader, type Frame } from '../../wire/index.js';
 import { MAX_TIMER_MS } from '../options.js';
 import { ended, failure, isGrpcType } from '../outcome.js';
-import { metadataOf, statusOf } from './metadata.js';
+import { measureFields, metadataOf, setTimeLeft, statusOf } from './metadata.js';
 
 /** What of its channel a call needs. */
 export interface CallOwner {
@@ -19,10 +19,21 @@ export interface CallOwner {
   readonly maxReceiveBytes: number;
   /** The call has ended before it got a connection. */
   forget(call: NativeCall): void;
+  /** No server has looked at the call: it begins again on a connection that stands, or the next one. */
+  again(call: NativeCall): void;
 }
 
 /** Bytes that may wait for a connection before `send` answers false. */
 const SEND_HIGH_WATER = 64 * 1024;
+
+/** Requests up to this size can be sent again where no server has looked at them (gRPC's `per_rpc_retry_buffer_size`). */
+const MAX_REPLAY_BYTES = 1024 * 1024;
+
+/** A call that waited for less says the time that it was given: the first one of a connection differs from none. */
+const MAX_UNTOLD_WAIT_MS = 250;
+
+/** However often a call may begin again: a server that takes connections and drops them is not tried for ever. */
+const MAX_BEGINNINGS = 5;
 
 /** Messages up to this size go out in one frame with their length, which costs a copy. */
 const MAX_COPIED_BYTES = 16 * 1024 - FRAME_HEAD_BYTES;
@@ -41,9 +52,15 @@ const decoders: ReadonlyMap<string, Inflate> = new Map<string, Inflate>([
 
 export class NativeCall implements Call, StreamListener {
   private stream: Stream | undefined;
-  /** What is sent when there is a connection. */
-  private unsent: Buffer[] | undefined;
-  private unsentBytes = 0;
+  /**
+   * What waits for a connection, or was sent and may have to be sent again: until the answer begins, or it gets too much.
+   * Undefined from then on.
+   */
+  private requests: Buffer[] | undefined = [];
+  private requestBytes = 0;
+  /** A server has refused the call once; a second time is its word (https://github.com/grpc/proposal/blob/master/A6-client-retries.md). */
+  private refused = false;
+  private beginnings = 0;
   private halfClosed = false;
   private drainWanted = false;
 
@@ -64,10 +81,13 @@ export class NativeCall implements Call, StreamListener {
   private over = false;
   private timer: NodeJS.Timeout | undefined;
   private readonly passThrough: boolean;
+  /** By `performance.now`, where the call has a time. */
+  private readonly startedAt: number = 0;
+  private readonly deadline: number | undefined;
 
   constructor(
     private readonly owner: CallOwner,
-    private readonly fields: HeaderFields,
+    private readonly fields: string[],
     { timeoutMs, passThrough = false }: CallRequest,
     private readonly listener: CallListener,
   ) {
@@ -75,16 +95,33 @@ export class NativeCall implements Call, StreamListener {
     this.passThrough = passThrough;
     if (timeoutMs !== undefined && timeoutMs <= MAX_TIMER_MS) {
       this.timer = setTimeout(() => this.abort(ended.deadline(timeoutMs)), timeoutMs);
+      this.startedAt = performance.now();
+      this.deadline = this.startedAt + timeoutMs;
     }
+  }
+
+  /** Goes out on a connection that has room, having waited for it. */
+  beginLate(connection: Connection): void {
+    const { deadline } = this;
+    if (deadline !== undefined && performance.now() - this.startedAt > MAX_UNTOLD_WAIT_MS) {
+      setTimeLeft(this.fields, deadline - performance.now());
+    }
+    this.begin(connection);
   }
 
   /** Goes out on a connection that has room. */
   begin(connection: Connection): void {
+    const limit = connection.peerMaxHeaderListBytes;
+    if (limit !== Infinity) {
+      const { bytes, largest } = measureFields(this.fields);
+      if (bytes > limit) return this.abortSoon(ended.headersTooLarge(this.owner.target, bytes, limit, largest));
+    }
     const stream = connection.open(this.fields, this);
     this.stream = stream;
+    this.beginnings++;
     let room = true;
-    for (const chunk of this.unsent ?? []) room = stream.write(chunk);
-    this.unsent = undefined;
+    for (const chunk of this.requests!) room = stream.write(chunk);
+    if (this.requestBytes > MAX_REPLAY_BYTES) this.requests = undefined;
     if (this.halfClosed) stream.end();
     else if (this.drainWanted && room) this.onDrain();
   }
@@ -112,10 +149,14 @@ export class NativeCall implements Call, StreamListener {
   }
 
   private write(chunk: Buffer): boolean {
-    if (this.stream !== undefined) return this.stream.write(chunk);
-    (this.unsent ??= []).push(chunk);
-    this.unsentBytes += chunk.length;
-    return this.unsentBytes < SEND_HIGH_WATER;
+    const { requests, stream } = this;
+    if (requests !== undefined) {
+      requests.push(chunk);
+      this.requestBytes += chunk.length;
+      if (stream === undefined) return this.requestBytes < SEND_HIGH_WATER;
+      if (this.requestBytes > MAX_REPLAY_BYTES) this.requests = undefined;
+    }
+    return stream!.write(chunk);
   }
 
   halfClose(): void {
@@ -147,6 +188,7 @@ export class NativeCall implements Call, StreamListener {
   }
 
   onHeaders(status: number, fields: HeaderFields, last: boolean): void {
+    this.requests = undefined;
     const contentType = header(fields, 'content-type');
     const http = status === 200 ? undefined : status;
     const { target } = this.owner;
@@ -188,7 +230,20 @@ export class NativeCall implements Call, StreamListener {
   }
 
   onFail(streamFailure: StreamFailure): void {
+    if (this.mayBeginAgain(streamFailure)) {
+      this.stream = undefined;
+      return this.owner.again(this);
+    }
     this.end(this.failureStatus(streamFailure));
+  }
+
+  /** Only where it is sure that no server has acted on the call, and all that was sent is still here. */
+  private mayBeginAgain({ kind }: StreamFailure): boolean {
+    if (this.over || this.requests === undefined || this.beginnings >= MAX_BEGINNINGS) return false;
+    if (kind !== 'refused') return kind === 'unsent';
+    const first = !this.refused;
+    this.refused = true;
+    return first;
   }
 
   private noStatus(): CallStatus {
@@ -203,6 +258,8 @@ export class NativeCall implements Call, StreamListener {
         return ended.reset(target, streamFailure.code);
       case 'refused':
         return ended.refused(target);
+      case 'unsent':
+        return ended.closedBefore(target);
       case 'lost':
         return ended.broken(target, streamFailure.reason);
       case 'malformed':
@@ -289,7 +346,7 @@ export class NativeCall implements Call, StreamListener {
   private letGo(): void {
     this.held = [];
     this.taken = 0;
-    this.unsent = undefined;
+    this.requests = undefined;
     if (this.stream === undefined) this.owner.forget(this);
     // Never END_STREAM: an upload that is not complete must not look complete.
     else this.stream.reset(ErrorCode.CANCEL);

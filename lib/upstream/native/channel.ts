@@ -1,11 +1,9 @@
 /**
- * `Channel` on our own HTTP/2 client. One connection to the first address that answers carries all calls; where the server
- * allows no more of them at once, further connections are opened, as calls that wait behind streams without end would wait
- * for ever. A connection that is lost, or that the server wants to end, is replaced by the next call, its name resolved anew.
+ * `Channel` on our own HTTP/2 client: calls go out on the connections that `Servers` has, wait for one, or fail with the
+ * reason why there is none. A call that no server has looked at begins again on another connection.
  */
 import type { SecureContext } from 'node:tls';
 import type { Call, CallListener, CallRequest, CallStatus, Channel } from '../../exchange.js';
-import type { Connection, ConnectionListener } from '../../http2/index.js';
 import { StatusError } from '../../status.js';
 import type { TlsMaterial, WatchedTlsFiles } from '../../tls/index.js';
 import { failedCall } from '../failed-call.js';
@@ -14,17 +12,11 @@ import { ended, failure } from '../outcome.js';
 import type { Target } from '../target.js';
 import { secureContextOf, serverNameOf } from '../tls.js';
 import { defaultAuthority } from './address.js';
+import type { BackendOwner } from './backend.js';
 import { type CallOwner, NativeCall } from './call.js';
-import { Dial } from './dial.js';
+import type { DialOptions } from './dial.js';
 import { type CallDefaults, requestFields } from './metadata.js';
-
-/** A service that was restarted is found again within seconds. */
-const FIRST_BACKOFF_MS = 200;
-const MAX_BACKOFF_MS = 3000;
-const BACKOFF_FACTOR = 1.6;
-
-/** With these open and full, calls wait for one that ends. */
-const MAX_CONNECTIONS = 32;
+import { PickFirst, RoundRobin, type Servers } from './servers.js';
 
 /** Somebody who wants to know when a connection stands. */
 interface ConnectWaiter {
@@ -32,33 +24,27 @@ interface ConnectWaiter {
   readonly timer: NodeJS.Timeout;
 }
 
-export class NativeChannel implements Channel, CallOwner {
+export class NativeChannel implements Channel, CallOwner, BackendOwner {
   readonly target: string;
   readonly maxReceiveBytes: number;
   private readonly defaults: CallDefaults;
   private readonly serverName: string | undefined;
   private secureContext: SecureContext | undefined;
-  /** Those that take new calls, unless they are full. */
-  private connections: readonly Connection[] = [];
+  private keepaliveTimeMs: number | undefined;
+  private readonly servers: Servers;
   private readonly waiting = new Set<NativeCall>();
   private readonly connectWaiters = new Set<ConnectWaiter>();
-  private dial: Dial | undefined;
   private closed = false;
 
-  private backoffMs = FIRST_BACKOFF_MS;
-  /** Until then a call without a connection fails with `lastFailure`. */
-  private retryAt = 0;
-  private retryTimer: NodeJS.Timeout | undefined;
-  private lastFailure: CallStatus | undefined;
-
   constructor(
-    private readonly parsed: Target,
+    parsed: Target,
     private readonly options: UpstreamOptions,
     private readonly files: WatchedTlsFiles | undefined,
   ) {
     const authority = options.tls?.authority;
     this.target = parsed.text;
     this.maxReceiveBytes = options.maxReceiveBytes;
+    this.keepaliveTimeMs = options.keepaliveTimeMs;
     this.serverName = serverNameOf(parsed, authority);
     this.secureContext = files && secureContextOf(files.material);
     this.defaults = {
@@ -66,6 +52,10 @@ export class NativeChannel implements Channel, CallOwner {
       authority: authority ?? defaultAuthority(parsed),
       userAgent: options.userAgent,
     };
+    this.servers =
+      options.loadBalancingPolicy === 'round_robin'
+        ? new RoundRobin(parsed, options, this)
+        : new PickFirst(parsed, options, this);
     files?.start(`upstream ${this.target}`, (material) => this.renew(material));
   }
 
@@ -80,8 +70,9 @@ export class NativeChannel implements Channel, CallOwner {
       const { code, message } = StatusError.from(error);
       return failedCall(failure(code, message), listener);
     }
-    const connection = this.connectionWithRoom();
-    if (connection === undefined && this.backsOff()) return failedCall(this.lastFailure!, listener);
+    const connection = this.servers.pick();
+    const down = connection === undefined ? this.servers.backsOff : undefined;
+    if (down !== undefined) return failedCall(down, listener);
     const call = new NativeCall(this, fields, request, listener);
     if (connection !== undefined) call.begin(connection);
     else this.wait(call);
@@ -89,7 +80,7 @@ export class NativeChannel implements Channel, CallOwner {
   }
 
   connect(timeoutMs: number): Promise<boolean> {
-    if (this.closed || this.connections.length > 0) return Promise.resolve(!this.closed);
+    if (this.closed || this.servers.isReady) return Promise.resolve(!this.closed);
     return new Promise((resolve) => {
       const timer = setTimeout(
         () => {
@@ -108,38 +99,32 @@ export class NativeChannel implements Channel, CallOwner {
     if (this.closed) return;
     this.closed = true;
     this.files?.stop();
-    this.dial?.abort();
-    clearTimeout(this.retryTimer);
     this.answerConnectWaiters(false);
     this.failWaiting(ended.channelClosed(this.target));
-    for (const connection of this.connections) connection.drain();
+    this.servers.close();
   }
 
   forget(call: NativeCall): void {
     this.waiting.delete(call);
   }
 
+  again(call: NativeCall): void {
+    if (this.closed) return call.abort(ended.channelClosed(this.target));
+    const connection = this.servers.pick();
+    const down = connection === undefined ? this.servers.backsOff : undefined;
+    if (connection !== undefined) call.beginLate(connection);
+    else if (down !== undefined) call.abort(down);
+    else this.wait(call);
+  }
+
   /** New calls use the new certificates; those under way end where they are. */
   private renew(material: TlsMaterial): void {
     this.secureContext = secureContextOf(material);
-    this.dial?.abort();
-    this.dial = undefined;
-    for (const connection of this.connections) connection.drain();
-    this.resetBackoff();
+    this.servers.renew();
     this.connectIfNeeded();
   }
 
   // ------------------------------------------------------------------------------------- calls
-
-  private connectionWithRoom(): Connection | undefined {
-    for (const connection of this.connections) if (connection.hasRoom) return connection;
-    return undefined;
-  }
-
-  /** A server that was not there a moment ago costs its callers no time. */
-  private backsOff(): boolean {
-    return this.connections.length === 0 && this.dial === undefined && Date.now() < this.retryAt;
-  }
 
   private wait(call: NativeCall): void {
     this.waiting.add(call);
@@ -148,10 +133,10 @@ export class NativeChannel implements Channel, CallOwner {
 
   private startWaiting(): void {
     for (const call of this.waiting) {
-      const connection = this.connectionWithRoom();
+      const connection = this.servers.pick();
       if (connection === undefined) return this.connectIfNeeded();
       this.waiting.delete(call);
-      call.begin(connection);
+      call.beginLate(connection);
     }
   }
 
@@ -164,59 +149,34 @@ export class NativeChannel implements Channel, CallOwner {
 
   // ------------------------------------------------------------------------------------- connections
 
-  private connectIfNeeded(): void {
-    if (this.closed || this.dial !== undefined || this.connections.length >= MAX_CONNECTIONS) return;
-    const wanted = this.waiting.size > 0 || (this.connectWaiters.size > 0 && this.connections.length === 0);
-    if (!wanted) return;
-    const pauseMs = this.retryAt - Date.now();
-    if (pauseMs > 0) {
-      clearTimeout(this.retryTimer);
-      this.retryTimer = setTimeout(() => this.connectIfNeeded(), pauseMs);
-      return;
-    }
-    const { connectTimeoutMs } = this.options;
-    const { secureContext, serverName } = this;
-    this.dial = new Dial(
-      this.parsed,
-      { connectTimeoutMs, secureContext, serverName },
-      {
-        onConnection: (connection) => this.connected(connection),
-        onFailure: (status) => this.connectFailed(status),
-      },
-    );
+  get dialOptions(): DialOptions {
+    const { secureContext, serverName, keepaliveTimeMs } = this;
+    const { connectTimeoutMs, keepaliveTimeoutMs } = this.options;
+    return { connectTimeoutMs, secureContext, serverName, keepaliveTimeMs, keepaliveTimeoutMs };
   }
 
-  private connected(connection: Connection): void {
-    this.dial = undefined;
-    this.resetBackoff();
-    this.connections = [...this.connections, connection];
-    connection.listener = new ConnectionWatch(
-      () => this.startWaiting(),
-      () => this.lost(connection),
-    );
-    this.answerConnectWaiters(true);
+  private connectIfNeeded(): void {
+    if (this.closed) return;
+    if (this.waiting.size > 0 || (this.connectWaiters.size > 0 && !this.servers.isReady)) this.servers.connect();
+  }
+
+  onRoom(): void {
+    if (this.servers.isReady) this.answerConnectWaiters(true);
     this.startWaiting();
   }
 
-  private connectFailed(status: CallStatus): void {
-    this.dial = undefined;
-    this.lastFailure = status;
-    // Not all proxies in front of a server that comes back are to knock at the same moment.
-    this.retryAt = Date.now() + this.backoffMs * (0.8 + Math.random() * 0.4);
-    this.backoffMs = Math.min(this.backoffMs * BACKOFF_FACTOR, MAX_BACKOFF_MS);
-    if (this.connections.length === 0) this.failWaiting(status);
+  onConnectFailure(status: CallStatus): void {
+    if (this.servers.backsOff !== undefined) this.failWaiting(status);
     this.connectIfNeeded();
   }
 
-  private lost(connection: Connection): void {
-    this.connections = this.connections.filter((other) => other !== connection);
+  onLost(): void {
     this.connectIfNeeded();
   }
 
-  private resetBackoff(): void {
-    this.backoffMs = FIRST_BACKOFF_MS;
-    this.retryAt = 0;
-    clearTimeout(this.retryTimer);
+  /** As gRPC has it: twice the time on the connections to come. */
+  onTooManyPings(): void {
+    if (this.keepaliveTimeMs !== undefined) this.keepaliveTimeMs = Math.min(this.keepaliveTimeMs * 2, MAX_TIMER_MS);
   }
 
   private answerConnectWaiters(connected: boolean): void {
@@ -225,20 +185,5 @@ export class NativeChannel implements Channel, CallOwner {
       resolve(connected);
     }
     this.connectWaiters.clear();
-  }
-}
-
-/** What the channel wants to know of a connection. */
-class ConnectionWatch implements ConnectionListener {
-  constructor(
-    readonly onRoom: () => void,
-    readonly onDraining: () => void,
-  ) {}
-
-  onReady(): void {}
-
-  /** One that closes without having drained is lost all the same. */
-  onClose(): void {
-    this.onDraining();
   }
 }

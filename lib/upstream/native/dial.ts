@@ -1,23 +1,25 @@
 /**
- * From a target to a connection that speaks HTTP/2: addresses are tried in order, the next one as soon as one fails or is
+ * From addresses to a connection that speaks HTTP/2: addresses are tried in order, the next one as soon as one fails or is
  * slow (RFC 8305), and the first that sends its settings wins. All in all it takes no longer than the connect time-out.
  */
 import { connect as connectTcp, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { CallStatus } from '../../exchange.js';
-import { Connection, ConnectionError, type ConnectionListener } from '../../http2/index.js';
+import { Connection, ConnectionError, type ConnectionListener, defaultConnectionOptions } from '../../http2/index.js';
 import { closedReason, connectReason, ended, unresolved } from '../outcome.js';
-import type { Target } from '../target.js';
 import { handshake } from '../tls.js';
-import { type Address, resolveTarget } from './address.js';
+import type { Address, AddressResolver } from './address.js';
 
-/** How a target is reached. */
+/** How a server is reached. */
 export interface DialOptions {
   readonly connectTimeoutMs: number;
   /** Undefined: cleartext. */
   readonly secureContext: SecureContext | undefined;
   /** The name that the server's certificate must have; undefined: its address. */
   readonly serverName: string | undefined;
+  /** As in `ConnectionOptions`. */
+  readonly keepaliveTimeMs: number | undefined;
+  readonly keepaliveTimeoutMs: number;
 }
 
 /** Gets a connection that is ready (its listener is then for the taker to set), or why there is none; once. */
@@ -40,15 +42,19 @@ export class Dial {
   private readonly timeout: NodeJS.Timeout;
   private stagger: NodeJS.Timeout | undefined;
 
-  /** Starts at once; the listener is never called before the constructor returns. */
+  /**
+   * Starts at once; the listener is never called before the constructor returns.
+   * @param target for messages.
+   */
   constructor(
-    private readonly target: Target,
+    private readonly target: string,
+    resolve: AddressResolver,
     private readonly options: DialOptions,
     private readonly listener: DialListener,
   ) {
     const { connectTimeoutMs } = options;
-    this.timeout = setTimeout(() => this.fail(ended.noConnection(target.text, connectTimeoutMs)), connectTimeoutMs);
-    resolveTarget(target, (addresses) => this.start(addresses));
+    this.timeout = setTimeout(() => this.fail(ended.noConnection(target, connectTimeoutMs)), connectTimeoutMs);
+    resolve((addresses) => this.start(addresses));
   }
 
   /** Gives up; the listener hears no more. */
@@ -62,7 +68,7 @@ export class Dial {
 
   private start(addresses: readonly Address[]): void {
     if (this.done) return;
-    if (addresses.length === 0) return this.fail(ended.cannotConnect(this.target.text, unresolved));
+    if (addresses.length === 0) return this.fail(ended.cannotConnect(this.target, unresolved));
     this.addresses = addresses;
     this.tryNext();
   }
@@ -84,7 +90,7 @@ export class Dial {
     if (this.done) return;
     this.attempts.delete(attempt);
     if (this.next < this.addresses.length) this.tryNext();
-    else if (this.attempts.size === 0) this.fail(ended.cannotConnect(this.target.text, reason));
+    else if (this.attempts.size === 0) this.fail(ended.cannotConnect(this.target, reason));
   }
 
   private succeed(attempt: Attempt, connection: Connection): void {
@@ -142,7 +148,12 @@ class Attempt implements ConnectionListener {
 
   private speak(socket: Socket): void {
     if (this.done) return;
-    this.connection = new Connection(socket, this);
+    const { keepaliveTimeMs, keepaliveTimeoutMs } = this.options;
+    this.connection = new Connection(socket, this, {
+      ...defaultConnectionOptions,
+      keepaliveTimeMs,
+      keepaliveTimeoutMs,
+    });
   }
 
   onReady(): void {
@@ -161,6 +172,8 @@ class Attempt implements ConnectionListener {
   onRoom(): void {}
 
   onDraining(): void {}
+
+  onTooManyPings(): void {}
 
   private socketFailed(error: NodeJS.ErrnoException): void {
     // Once somebody speaks on it, that one tells.

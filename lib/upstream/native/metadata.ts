@@ -1,6 +1,7 @@
 /** Calls as HTTP/2 header lists and back (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). */
 import type { CallRequest, CallStatus, Metadata, MetadataEntry } from '../../exchange.js';
 import type { HeaderFields } from '../../headers.js';
+import { entrySize } from '../../http2/index.js';
 import { addSendable, isTransportHeader } from '../metadata.js';
 import { MAX_TIMER_MS } from '../options.js';
 import { knownCode } from '../outcome.js';
@@ -48,6 +49,24 @@ export function requestFields(
     }
   });
   return fields;
+}
+
+/** Says in the header list of a call that less time is left for it than when it was made. */
+export function setTimeLeft(fields: string[], timeoutMs: number): void {
+  const at = fields.indexOf('grpc-timeout');
+  if (at > 0) fields[at + 1] = timeoutText(Math.max(1, timeoutMs));
+}
+
+/** What a server counts of a header list (RFC 9113, section 6.5.2), and its largest header. */
+export function measureFields(fields: HeaderFields): { bytes: number; largest: { name: string; bytes: number } } {
+  let bytes = 0;
+  let largest = { name: '', bytes: 0 };
+  for (let index = 0; index < fields.length; index += 2) {
+    const size = entrySize(fields[index]!, fields[index + 1]!);
+    bytes += size;
+    if (size > largest.bytes) largest = { name: fields[index]!, bytes: size };
+  }
+  return { bytes, largest };
 }
 
 /** At most eight digits and a unit; never shorter than asked for. */

@@ -1,0 +1,184 @@
+/** Targets of several addresses: which of them get calls, who takes over, and names that move. */
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { createServer, type Http2Server, type ServerHttp2Session } from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import type { Channel } from '../../lib/exchange.js';
+import { Code } from '../../lib/status.js';
+import { ChannelPool, type UpstreamOptions } from '../../lib/upstream/index.js';
+import { callOnce, ClientPool, testClients } from './service.js';
+
+const roundRobin = { loadBalancingPolicy: 'round_robin', initialBackoffMs: 50, maxBackoffMs: 100 } as const;
+
+/** A service that says in its answer which one it is. */
+class Service {
+  readonly sessions = new Set<ServerHttp2Session>();
+  calls = 0;
+  /** Streams are refused before they are looked at. */
+  refuses = false;
+  private server!: Http2Server;
+  port = 0;
+
+  constructor(readonly host = '127.0.0.1') {}
+
+  async start(port = this.port): Promise<this> {
+    this.server = createServer();
+    this.server.on('session', (session) => {
+      this.sessions.add(session);
+      session.on('error', () => undefined);
+    });
+    this.server.on('stream', (stream) => {
+      stream.on('error', () => undefined);
+      if (this.refuses) return stream.close(7);
+      this.calls++;
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '0' }, { endStream: true });
+      stream.resume();
+    });
+    this.server.listen(port, this.host);
+    await once(this.server, 'listening');
+    this.port = (this.server.address() as AddressInfo).port;
+    return this;
+  }
+
+  get address(): string {
+    return `${this.host}:${this.port}`;
+  }
+
+  /** As a process that is killed. */
+  stop(): void {
+    this.server.close();
+    for (const session of this.sessions) session.destroy();
+    this.sessions.clear();
+  }
+}
+
+async function services(t: Test, hosts: readonly string[]): Promise<Service[]> {
+  const started: Service[] = [];
+  for (const host of hosts) started.push(await new Service(host).start());
+  t.teardown(() => started.forEach((service) => service.stop()));
+  return started;
+}
+
+const call = async (channel: Channel): Promise<number> =>
+  (await callOnce(channel, { method: 'X', send: [Buffer.alloc(0)], timeoutMs: 5000 })).code;
+
+/** Calls until a service has had one. */
+async function untilCalled(service: Service, channel: Channel): Promise<void> {
+  const before = service.calls;
+  while (service.calls === before) {
+    await call(channel);
+    await sleep(10);
+  }
+}
+
+function open(t: Test, pool: ChannelPool, target: string, options: Partial<UpstreamOptions> = {}): Channel {
+  t.teardown(() => pool.close());
+  return pool.open(target, options);
+}
+
+testClients('pick_first: one address has all calls, and another when it is gone', async (t, client) => {
+  const [one, two] = (await services(t, ['127.0.0.1', '127.0.0.1'])) as [Service, Service];
+  const channel = open(t, new ClientPool(client), `ipv4:${one.address},${two.address}`);
+  for (let count = 0; count < 4; count++) t.equal(await call(channel), 0);
+  t.strictSame([one.calls, two.calls], [4, 0]);
+  one.stop();
+  await untilCalled(two, channel);
+});
+
+testClients('round_robin: calls go to all in turn; the others take over from one that dies', async (t, client) => {
+  const three = await services(t, ['127.0.0.1', '127.0.0.1', '127.0.0.1']);
+  const channel = open(t, new ClientPool(client), `ipv4:${three.map(({ address }) => address).join()}`, roundRobin);
+  for (const service of three) await untilCalled(service, channel);
+  three.forEach((service) => (service.calls = 0));
+  for (let count = 0; count < 9; count++) t.equal(await call(channel), 0);
+  t.strictSame(
+    three.map(({ calls }) => calls),
+    [3, 3, 3],
+  );
+  const dead = three[1]!;
+  dead.stop();
+  await sleep(20);
+  for (let count = 0; count < 6; count++) t.equal(await call(channel), 0, 'the survivors');
+  await dead.start();
+  await untilCalled(dead, channel);
+  three.forEach((service) => service.stop());
+  await sleep(20);
+  t.equal(await call(channel), Code.UNAVAILABLE);
+  await three[2]!.start();
+  await untilCalled(three[2]!, channel);
+});
+
+void t.test('round_robin: a call that one server refuses goes to the next', async (t) => {
+  const [one, two] = (await services(t, ['127.0.0.1', '127.0.0.1'])) as [Service, Service];
+  const channel = open(t, new ChannelPool(), `ipv4:${one.address},${two.address}`, roundRobin);
+  for (const service of [one, two]) await untilCalled(service, channel);
+  one.refuses = true;
+  for (let count = 0; count < 4; count++) t.equal(await call(channel), 0);
+});
+
+/** A name server that knows one host, and gives it the addresses that a test says. */
+async function nameServer(t: Test): Promise<{ port: number; addresses: string[]; asked: () => number }> {
+  const socket = createSocket('udp4');
+  let asked = 0;
+  const server = { port: 0, addresses: [] as string[], asked: () => asked };
+  socket.on('message', (query, peer) => {
+    let end = 12;
+    while (query[end] !== 0) end += query[end]! + 1;
+    const type = query.readUInt16BE(end + 1);
+    if (type === 1) asked++;
+    const found = type === 1 ? server.addresses : [];
+    const head = Buffer.from(query.subarray(0, 12));
+    head.writeUInt16BE(0x8180, 2);
+    head.writeUInt16BE(found.length, 6);
+    head.fill(0, 8);
+    const records = found.map((address) =>
+      Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, ...address.split('.').map(Number)]),
+    );
+    socket.send(Buffer.concat([head, query.subarray(12, end + 5), ...records]), peer.port, peer.address);
+  });
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  t.teardown(() => socket.close());
+  server.port = socket.address().port;
+  return server;
+}
+
+void t.test('a name with several addresses, which move', async (t) => {
+  const names = await nameServer(t);
+  const [one] = (await services(t, ['127.0.0.1'])) as [Service];
+  const two = await new Service('127.0.0.2').start(one.port);
+  const three = await new Service('127.0.0.3').start(one.port);
+  t.teardown(() => [two, three].forEach((service) => service.stop()));
+  const target = `dns://127.0.0.1:${names.port}/svc.test:${one.port}`;
+
+  names.addresses = ['127.0.0.1', '127.0.0.2'];
+  const channel = open(t, new ChannelPool(), target, { ...roundRobin, dnsRefreshMs: 50 });
+  for (const service of [one, two]) await untilCalled(service, channel);
+  names.addresses = ['127.0.0.2', '127.0.0.3'];
+  await untilCalled(three, channel);
+  const before = one.calls;
+  for (let count = 0; count < 4; count++) t.equal(await call(channel), 0);
+  t.equal(one.calls, before, 'what the name does not say any more gets no calls');
+  names.addresses = [];
+  const asked = names.asked();
+  while (names.asked() < asked + 2) await sleep(20);
+  t.equal(await call(channel), 0, 'a name server that knows nothing takes no server away');
+
+  const slow = open(t, new ChannelPool(), target, { ...roundRobin, dnsRefreshMs: undefined });
+  t.equal(await call(slow), Code.UNAVAILABLE);
+  names.addresses = ['127.0.0.2', '127.0.0.3'];
+  for (const service of [two, three]) await untilCalled(service, slow);
+  names.addresses = ['127.0.0.1'];
+  two.stop();
+  await untilCalled(one, slow);
+  t.pass('without a time between, it is resolved anew when a server is lost');
+
+  names.addresses = ['127.0.0.9', '127.0.0.3'];
+  const first = open(t, new ChannelPool(), target);
+  t.equal(await call(first), 0, 'pick_first: the second address, where nobody is at the first');
+  names.addresses = ['127.0.0.1'];
+  three.stop();
+  await untilCalled(one, first);
+});
