@@ -65,7 +65,7 @@ function http1Request(request: IncomingMessage, idleTimeoutMs: number): Embedded
     open(anyResponse) {
       const response = anyResponse as ServerResponse;
       const { socket } = request;
-      const connection = { socket, peer: peerOf(socket), closing: false, reset: () => resetSocket(socket) };
+      const connection = { socket, peer: peerOf(socket), closesAfter: () => false, reset: () => resetSocket(socket) };
       const exchange = new Http1Exchange(connection, request, response, headers, idleTimeoutMs, false);
       let settled = (): void => undefined;
       const lost = (): void => {

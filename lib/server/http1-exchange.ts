@@ -23,8 +23,8 @@ const nothing = Buffer.alloc(0);
 export interface Http1Connection {
   readonly socket: Socket;
   readonly peer: Peer;
-  /** True once no further request is wanted on it. */
-  readonly closing: boolean;
+  /** True where no further request is wanted on it, and this is the last one. */
+  closesAfter(exchange: Http1Exchange): boolean;
   /** Cuts it by a TCP reset. */
   reset(): void;
 }
@@ -180,7 +180,7 @@ export class Http1Exchange implements ServedExchange {
     if (head === undefined || this.headSent) return;
     this.headSent = true;
     // What is still unread of the body, or will never be sent, must not be taken for the next request.
-    const close = this.connection.closing || this.bodyIsUnfinished() || this.bodyBroken;
+    const close = this.connection.closesAfter(this) || this.bodyIsUnfinished() || this.bodyBroken;
     const says = header(head.headers, 'connection') !== undefined;
     const fields = close && !says ? [...head.headers, 'connection', 'close'] : head.headers;
     try {

@@ -118,7 +118,9 @@ export class Http1Server {
   /** The parser gave up on a connection: malformed bytes, a time-out, or the client is gone. */
   private fail(error: ParserError, socket: Socket): void {
     const connection = this.connections.get(socket);
-    const problem = parserProblem(error, this.options, connection?.inFirstHeaders === true);
+    const last = connection?.lastExchange();
+    const inBody = last?.bodyIsUnfinished() === true;
+    const problem = parserProblem(error, this.options, inBody || connection?.inFirstHeaders === true);
     if (connection === undefined || problem === undefined) {
       socket.destroy();
       return;
@@ -126,12 +128,13 @@ export class Http1Server {
     // After its first error the parser reports one for each further read.
     if (connection.broken || !socket.writable) return;
     connection.broken = true;
-    const last = connection.lastExchange();
-    if (last === undefined) return this.answerRaw(socket, problem, 'GET');
-    // A body that cannot be read on is for its exchange to answer. Requests that were whole get their answers, and no
-    // answer can be put before theirs.
-    if (last.bodyIsUnfinished()) last.failBody(problem);
-    connection.closeWhenIdle();
+    // A body that cannot be read on is for its exchange to answer. Requests that were whole get their answers first.
+    if (inBody) {
+      last.failBody(problem);
+      connection.closeWhenIdle();
+    } else {
+      connection.whenIdle(() => this.answerRaw(socket, problem, 'GET'));
+    }
   }
 
   /** Answers on the socket itself, as there is no request to answer. */
@@ -143,7 +146,9 @@ export class Http1Server {
 
 /** One connection and its requests, which are more than one with pipelining. */
 class Connection implements Http1Connection {
-  closing = false;
+  private closing = false;
+  /** The connection's last answer, which no request asked for. */
+  private lastWord: (() => void) | undefined;
   /** The parser gave up: no further request can come. */
   broken = false;
   /** The request that took the connection over. */
@@ -166,6 +171,7 @@ class Connection implements Http1Connection {
     response.on('close', () => {
       this.exchanges.delete(exchange);
       if (this.closing) this.closeWhenIdle();
+      else if (this.lastWord !== undefined && this.isIdle && this.socket.writable) this.lastWord();
     });
   }
 
@@ -179,6 +185,17 @@ class Connection implements Http1Connection {
   /** True where no request waits for its answer. */
   get isIdle(): boolean {
     return this.exchanges.size === 0;
+  }
+
+  /** With pipelining there may be requests behind one whose answers are still to come. */
+  closesAfter(exchange: Http1Exchange): boolean {
+    return this.closing && exchange === this.lastExchange();
+  }
+
+  /** Says a last word: now, or behind the answers to the requests that were whole. */
+  whenIdle(lastWord: () => void): void {
+    if (this.isIdle) lastWord();
+    else this.lastWord = lastWord;
   }
 
   closeWhenIdle(): void {

@@ -18,7 +18,8 @@ export interface ParserError extends Error {
 
 /**
  * The error to answer; undefined where nobody is left to read an answer.
- * @param inHeaders true where the request line is known to have come in an earlier read.
+ * @param inHeaders true where the request line is known to have come in an earlier read: in the headers, or in the trailers
+ * behind a body.
  */
 export function parserProblem(
   error: ParserError,
@@ -40,6 +41,7 @@ export function parserProblem(
     case 'HPE_INVALID_HEADER_TOKEN':
     case 'HPE_CR_EXPECTED':
     case 'HPE_LF_EXPECTED':
+      if (/chunk/i.test(error.reason ?? '')) return badChunk(error);
       return bad(`a header is malformed (${error.reason}); write each as "Name: value" on a line of its own`);
     case 'HPE_INVALID_CONTENT_LENGTH':
       if (/transfer-encoding/i.test(error.reason ?? '')) return twoFramings();
@@ -51,18 +53,23 @@ export function parserProblem(
       return bad('Transfer-Encoding is not "chunked" alone; write that, or Content-Length in its place');
     case 'HPE_INVALID_CHUNK_SIZE':
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
-      return bad(
-        `the chunked body is malformed (${error.reason}); write each chunk's size in hex on a line of its own`,
-      );
+      return badChunk(error);
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return StatusError.http(408, `the request's head did not come whole within ${limits.headerTimeoutMs / 1000}s`);
     case 'HPE_INVALID_EOF_STATE':
-      return undefined;
+      return bad(
+        'the client ended its side before its request was whole; send the empty line behind the headers, and the body to its last byte or chunk',
+      );
     default:
+      if (/chunk/i.test(error.reason ?? '')) return badChunk(error);
       return error.code?.startsWith('HPE_')
         ? bad(`the request is malformed (${error.reason ?? error.code})`)
         : undefined;
   }
+}
+
+function badChunk({ reason }: ParserError): StatusError {
+  return bad(`the chunked body is malformed (${reason}); write each chunk's size in hex on a line of its own`);
 }
 
 function twoFramings(): StatusError {

@@ -8,6 +8,9 @@ import { bodyOf, Client, raw, readAll, serve, text, waitFor, type Handle } from 
 const get = (target: string, more = ''): string => `GET ${target} HTTP/1.1\r\nHost: h\r\n${more}\r\n`;
 const close = 'Connection: close\r\n';
 
+const post = (path: string, lines: string, body = ''): string =>
+  `POST ${path} HTTP/1.1\r\nHost: h\r\n${lines}\r\n${body}`;
+
 void t.test('a request as the handler sees it', async (t) => {
   let seen!: Exchange;
   const show: Handle = (exchange) => {
@@ -244,8 +247,6 @@ void t.test('bodies', async (t) => {
   const listener = await serve(handles);
   const hasty = await serve(handles, { idleTimeoutMs: 200 });
   t.teardown(() => [listener.closeNow(), hasty.closeNow()]);
-  const post = (path: string, lines: string, body = ''): string =>
-    `POST ${path} HTTP/1.1\r\nHost: h\r\n${lines}\r\n${body}`;
 
   await t.test('by length and in chunks, in pieces; the connection lives on', async (t) => {
     const client = new Client(listener).send(post('/read', 'Content-Length: 6\r\n', 'abc'));
@@ -261,26 +262,42 @@ void t.test('bodies', async (t) => {
     t.strictSame(results.splice(0).map(String), ['abcdef', 'ghij', '']);
   });
 
-  await t.test('a client that goes away in mid-body', async (t) => {
-    for (const how of ['destroy', 'resetAndDestroy'] as const) {
-      const client = new Client(listener).send(post('/read', 'Content-Length: 6\r\n', 'abc'));
-      await sleep(30);
-      client.socket[how]();
-      t.equal(await got(), 'gone', how);
-    }
-    const chunked = new Client(listener).send(post('/read', 'Transfer-Encoding: chunked\r\n', '3\r\nabc\r\n'));
+  await t.test('a client that goes away in mid-body, or ends its side there', async (t) => {
+    const client = new Client(listener).send(post('/read', 'Content-Length: 6\r\n', 'abc'));
     await sleep(30);
-    chunked.socket.end();
-    t.equal(await got(), 'gone', 'chunked');
+    client.socket.resetAndDestroy();
+    t.equal(await got(), 'gone');
+    const halves = [
+      post('/read', 'Content-Length: 6\r\n', 'abc'),
+      post('/read', 'Transfer-Encoding: chunked\r\n', '3\r\nabc\r\n'),
+    ];
+    for (const half of halves) {
+      const reader = new Client(listener, { allowHalfOpen: true });
+      reader.socket.end(half);
+      t.match(await got(), { httpStatus: 400, message: /before its request was whole/ });
+      await reader.close();
+      t.match(reader.text, /^HTTP\/1\.1 400 /, 'it may read, and is told');
+      reader.destroy();
+      const gone = new Client(listener).send(half);
+      await sleep(30);
+      gone.socket.destroy();
+      t.match(await got(), { httpStatus: 400 }, 'one that is gone does no harm');
+    }
   });
 
-  await t.test('a malformed chunk: 400 to the one who reads, then close', async (t) => {
-    const client = new Client(listener).send(post('/read', 'Transfer-Encoding: chunked\r\n', '3\r\nabc\r\nzz\r\n'));
-    const error = (await got()) as StatusError;
-    t.equal(error.httpStatus, 400);
-    t.match(error.message, /^the chunked body is malformed \(Invalid character in chunk size\)/);
-    await client.close();
-    t.match(client.text, /^HTTP\/1\.1 400 (.|\r\n)*connection: close/i);
+  await t.test('a malformed chunk, or trailers without end: told to the one who reads, then close', async (t) => {
+    const rows: readonly [chunks: string, status: number, message: RegExp][] = [
+      ['3\r\nabc\r\nzz\r\n', 400, /^the chunked body is malformed \(Invalid character in chunk size\)/],
+      ['3\nabc\n0\n\n', 400, /^the chunked body is malformed/],
+      ['3\r\nabc0\r\n\r\n', 400, /^the chunked body is malformed/],
+      [`3\r\nabc\r\n0\r\nX: ${'a'.repeat(200_000)}\r\n\r\n`, 431, /^the request headers have more than the limit/],
+    ];
+    for (const [chunks, httpStatus, message] of rows) {
+      const client = new Client(listener).send(post('/read', 'Transfer-Encoding: chunked\r\n', chunks));
+      t.match(await got(), { httpStatus, message }, JSON.stringify(chunks.slice(0, 20)));
+      await client.close();
+      t.match(client.text, new RegExp(`^HTTP/1\\.1 ${httpStatus} [^]*connection: close`, 'i'));
+    }
   });
 
   await t.test('idle time-out: 408, but not while paused nor before reading', async (t) => {
@@ -577,6 +594,7 @@ void t.test('limits and what the parser refuses', async (t) => {
       400,
       `the URL has bytes in it that are neither ASCII nor UTF-8; percent-encode them as UTF-8, ${curl}`,
     ],
+    ['a cut head', `GET / HTTP/1.1\r\nHo`, 408, /head did not come whole/],
     ['a space', get('/a?q=b c'), 400, `the URL has a space in it; write it as %20, ${curl}`],
     ['a control character', get('/a\x01'), 400, `the URL has a control character in it; write it as %01, ${curl}`],
     ['no slash', get('shelves'), 400, 'the request target "shelves" does not start with a slash; write /shelves'],
@@ -728,6 +746,31 @@ void t.test('limits and what the parser refuses', async (t) => {
   await t.test('requests before the malformed one get their answers', async (t) => {
     const answer = await raw(listener, get('/first') + 'FROB / HTTP/1.1\r\n\r\n');
     t.match(answer, /^HTTP\/1\.1 200 (.|\r\n)*GET \/first/);
+  });
+
+  await t.test('with pipelining all of them, and then what is wrong with the rest', async (t) => {
+    const slow = await serve({ '/slow': (current) => void setTimeout(() => text(current, 'slow'), 100) });
+    t.teardown(() => slow.closeNow());
+    for (const garbage of ['FROB / HTTP/1.1\r\n\r\n', get('/a b')]) {
+      const answer = await raw(slow, get('/slow') + get('/second') + garbage);
+      t.match(
+        answer,
+        /^HTTP\/1\.1 200 [^]*slowHTTP\/1\.1 200 [^]*GET \/secondHTTP\/1\.1 400 [^]*connection: close\r\n/,
+      );
+    }
+    const cut = new Client(slow, { allowHalfOpen: true });
+    cut.socket.end(`${get('/slow')}GET /sec`);
+    await cut.close();
+    t.match(cut.text, /slowHTTP\/1\.1 400 [^]*before its request was whole/, 'a head that is cut short');
+    cut.destroy();
+  });
+
+  await t.test('a stop answers all that are pipelined, and says close with the last', async (t) => {
+    const slow = await serve({ '/slow': (current) => void setTimeout(() => text(current, 'slow'), 100) });
+    const client = new Client(slow).send(get('/slow') + get('/slow'));
+    await sleep(50);
+    await slow.drain(3000);
+    t.match(client.text, /^HTTP\/1\.1 200 [^]*keep-alive[^]*slowHTTP\/1\.1 200 [^]*connection: close[^]*slow$/);
   });
 
   await t.test('a connection that says nothing is closed in silence', async (t) => {
