@@ -12,6 +12,8 @@ export { type RunningProxy, startProxy } from './live/index.js';
 export {
   type Config,
   type ConfigInput,
+  type JwtProviderSettings,
+  type JwtSettings,
   type LibraryOptions,
   type LibrarySettings,
   loadConfig,

@@ -21,10 +21,19 @@ import {
   type Schema,
   type SchemaSources,
 } from './schema/index.js';
-import { type Binding, checkMethodRules, RuleFiles } from './rule/index.js';
+import { type Binding, checkRpcSelectors, RuleFiles } from './rule/index.js';
 import type { DocumentedPart } from './openapi/index.js';
+import {
+  fixedKeys,
+  type JwtProvider,
+  type KeySet,
+  KeysUnavailable,
+  readKeySet,
+  RemoteKeySets,
+} from './policy/index.js';
 import { checkListenerTls, type ExchangeHandler } from './server/index.js';
 import { Code, ConfigError, type Problem, ProblemList, StatusError } from './status.js';
+import { quote } from './uri.js';
 import { ChannelPool, unusedUpstreams, UpstreamTable } from './upstream/index.js';
 
 /** A configuration that was found good, not yet listening. */
@@ -52,6 +61,8 @@ export interface PreparedPart extends BuiltGateway {
 export interface SharedConnections {
   readonly pool: ChannelPool;
   readonly fallbacks: Fallbacks;
+  /** Public keys that tokens are checked with. */
+  readonly keySets: RemoteKeySets;
 }
 
 /** An upstream whose schema is not there yet. */
@@ -83,7 +94,7 @@ export interface PrepareOptions {
  */
 export function prepareProxy(config: Config, options: PrepareOptions = {}): PreparedProxy {
   const problems = new ProblemList();
-  const { pool, fallbacks } = options.shared ?? { pool: new ChannelPool(), fallbacks: new Fallbacks() };
+  const { pool, fallbacks, keySets } = options.shared ?? sharedConnections();
   const { pending = [], files = diskFiles, reflected = [] } = options;
   if (pending.length > 0) config = withoutServices(config);
   const channels = new Set<Channel>();
@@ -91,8 +102,8 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
   const types = withErrorDetails(schema, config.sources);
   const ruleFiles = new RuleFiles(schema, config.sources.workingDirectory, problems, files);
   const parts = config.listeners.flatMap(({ root, mounts }) => [root, ...mounts]);
-  checkMethodRules(
-    parts.flatMap(({ methods }) => methods),
+  checkRpcSelectors(
+    parts.flatMap(({ methods, options: { jwt } }) => [...methods, ...(jwt?.except ?? []), ...(jwt?.require ?? [])]),
     schema,
     problems,
   );
@@ -111,6 +122,7 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
         mountedParts: documentedParts(below),
         fallback: fallbackOf(mount, fallbacks),
         refusal: refusalFor(pending),
+        keysOf: (provider) => keysOf(provider, keySets, files),
       };
       return { config: mount, ...buildGateway(context, gatewayOptions(mount), problems) };
     };
@@ -142,6 +154,40 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
   return { listeners, warnings, channels };
 }
 
+/** Connections of a proxy that stands by itself. */
+export function sharedConnections(): SharedConnections {
+  return { pool: new ChannelPool(), fallbacks: new Fallbacks(), keySets: new RemoteKeySets() };
+}
+
+/** Closes them, whatever is under way on them. */
+export function closeConnections({ pool, fallbacks, keySets }: SharedConnections): void {
+  pool.close();
+  fallbacks.close();
+  keySets.close();
+}
+
+/** @throws ConfigError `jwks-file` */
+function keysOf(provider: JwtProvider, keySets: RemoteKeySets, files: FileReader): KeySet {
+  const { jwks } = provider;
+  if (jwks.kind === 'url') return keySets.of({ ...provider, url: jwks.url });
+  if (jwks.kind === 'inline') return fixedKeys(jwks.keys);
+  try {
+    const text = files.read(jwks.path)?.toString('utf8');
+    if (text === undefined) throw new KeysUnavailable('are not there: no such file');
+    return fixedKeys(readKeySet(JSON.parse(text)));
+  } catch (error) {
+    const reason = error instanceof KeysUnavailable ? error.message : `cannot be read: ${(error as Error).message}`;
+    throw new ConfigError(
+      {
+        code: 'jwks-file',
+        message: `the keys in ${quote(jwks.path)} of the JWT provider ${quote(provider.name)} ${reason}`,
+        hint: 'give the path of a JSON Web Key Set, {"keys": [ … ]}, or its http:// or https:// URL',
+      },
+      { cause: error },
+    );
+  }
+}
+
 /** Listeners and upstreams alone, and no page but `/health`. */
 function withoutServices(config: Config): Config {
   const bare = (mount: MountConfig): MountConfig => ({
@@ -149,7 +195,7 @@ function withoutServices(config: Config): Config {
     services: [],
     rules: [],
     methods: [],
-    options: { ...mount.options, index: false, docs: false, openapi: false },
+    options: { ...mount.options, index: false, docs: false, openapi: false, jwt: undefined },
   });
   return {
     ...config,
@@ -174,7 +220,7 @@ function refusalFor([first]: readonly PendingUpstream[]): StatusError | undefine
 
 /** What documents tell of the parts of a listener. */
 export function documentedParts(parts: readonly PreparedPart[]): DocumentedPart<Binding>[] {
-  return parts.map(({ config: { prefix, options }, bindings }) => ({ prefix, bindings, options }));
+  return parts.map(({ config: { prefix, options }, bindings, access }) => ({ prefix, bindings, options, access }));
 }
 
 /**

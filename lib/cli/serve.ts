@@ -1,5 +1,12 @@
 /** `photongate serve`: runs a proxy until a signal ends it. */
-import { errorChannel, ignoredStatusChannel, type IgnoredStatus, type InternalError } from '../gateway/index.js';
+import {
+  errorChannel,
+  ignoredStatusChannel,
+  type IgnoredStatus,
+  type InternalError,
+  jwksChannel,
+  type KeyFetch,
+} from '../gateway/index.js';
 import type { Config } from '../config/index.js';
 import { reloadChannel, type ReloadEvent, type RunningProxy, startProxy, watchFiles } from '../live/index.js';
 import { ConfigError, type Problem } from '../status.js';
@@ -98,7 +105,10 @@ function firstSignal(terminal: Terminal): Promise<void> {
   });
 }
 
-/** Faults of ours, of which a client sees "internal error" and the operator why; and what of a service's was ignored. */
+/**
+ * Faults of ours, of which a client sees "internal error" and the operator why; what of a service's was ignored; keys of
+ * tokens that cannot be fetched.
+ */
 function logErrors(terminal: Terminal): () => void {
   const log = (message: unknown): void => {
     const { cause, requestId, method, path } = message as InternalError;
@@ -118,13 +128,25 @@ function logErrors(terminal: Terminal): () => void {
         : `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), msg: text, request_id: requestId })}\n`,
     );
   };
+  const logKeys = (message: unknown): void => {
+    const { url, problem } = message as KeyFetch;
+    const text = `the signing keys at ${url} ${problem ?? 'are there again'}`;
+    const level = problem === undefined ? 'info' : 'warn';
+    terminal.error(
+      terminal.interactive
+        ? `photongate: ${problem === undefined ? '' : 'warning, '}${text}\n`
+        : `${JSON.stringify({ level, time: new Date().toISOString(), msg: text })}\n`,
+    );
+  };
   const logReloaded = (message: unknown): void => logReload(message as ReloadEvent, terminal);
   reloadChannel.subscribe(logReloaded);
   errorChannel.subscribe(log);
   ignoredStatusChannel.subscribe(logIgnored);
+  jwksChannel.subscribe(logKeys);
   return () => {
     reloadChannel.unsubscribe(logReloaded);
     errorChannel.unsubscribe(log);
     ignoredStatusChannel.unsubscribe(logIgnored);
+    jwksChannel.unsubscribe(logKeys);
   };
 }

@@ -16,7 +16,7 @@ import {
   type YAMLMap,
 } from 'yaml';
 import { isHeaderName } from '../headers.js';
-import { type CorsOptions, normalOrigin } from '../policy/index.js';
+import { type CorsOptions, type JwtOptions, normalOrigin } from '../policy/index.js';
 import { ConfigError, nearestName, type ProblemList, type SourcePlace } from '../status.js';
 import { quote } from '../uri.js';
 import { parseUpstream, type UpstreamSpec, type UpstreamTls } from '../upstream/index.js';
@@ -29,6 +29,7 @@ import type {
   ServingSettings,
   Settings,
 } from './config.js';
+import { readJwt, type Step } from './jwt.js';
 import { absolutePaths, optionSpec, type OptionSpec, optionSpecs, type Options, upstreamTlsSpecs } from './options.js';
 import { booleanValue, OptionError, type RawValue, timeValue, type ValueKind } from './values.js';
 
@@ -193,7 +194,8 @@ class FileReader {
     const options: Writable<Partial<Options>> = {};
     for (const { name, key, value: inner } of this.pairs(value)) {
       if (name === 'cors') options.cors = this.cors(inner);
-      else this.error(key, 'unknown-key', `there is no key ${quote(name)} here; "policies" has: cors`);
+      else if (name === 'jwt') options.jwt = this.jwt(inner);
+      else this.error(key, 'unknown-key', `there is no key ${quote(name)} here; "policies" has: cors, jwt`);
     }
     return options;
   }
@@ -229,6 +231,33 @@ class FileReader {
       this.error(credentials!.key, 'config-conflict', message);
     }
     return cors;
+  }
+
+  /** A map, or false to take back what stands further out. */
+  private jwt(value: Node | null): JwtOptions | undefined {
+    if (isScalar(value) && value.value === false) return undefined;
+    return readJwt(this.plain(value), {
+      error: (path, code, message) => this.error(this.nodeAt(value, path), code, message),
+      placeOf: (path) => this.placeOf(this.nodeAt(value, path)),
+      folder: this.folder,
+    });
+  }
+
+  /** What stands at a path below a node; the nearest that is there. */
+  private nodeAt(root: Node | null, path: readonly Step[]): Node | null {
+    let node = root;
+    for (const [index, step] of path.entries()) {
+      if (isMap(node)) {
+        const pair = this.pairs(node).find(({ name }) => name === step);
+        if (pair === undefined) return node;
+        // A complaint about a whole map or list is one about its key.
+        const isLast = index === path.length - 1;
+        node = pair.value === null || (isLast && !isScalar(pair.value)) ? pair.key : pair.value;
+      } else if (isSeq(node) && typeof step === 'number') {
+        node = this.resolved(node.items[step] as Node);
+      } else return node;
+    }
+    return node;
   }
 
   private origins(value: Node | null): string[] {

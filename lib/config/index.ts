@@ -1,4 +1,5 @@
 export type { Config, ListenerConfig, MountConfig, Reflection, Settings } from './config.js';
+export type { JwtProviderSettings, JwtSettings } from './jwt-forms.js';
 export { configJsonSchema } from './json-schema.js';
 export { libraryName, type LibraryOptions } from './library.js';
 export { type ConfigInput, type LibrarySettings, loadConfig } from './load.js';

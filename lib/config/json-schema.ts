@@ -1,5 +1,6 @@
 /** The JSON Schema of the configuration file, for editors; made from the same table as everything else. */
 import { timeValue } from './values.js';
+import { jwtJsonSchema } from './jwt-forms.js';
 import { flagName, type OptionSpec, optionSpecs, upstreamTlsSpecs } from './options.js';
 
 const texts = { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] };
@@ -111,6 +112,7 @@ function serving(specs: readonly OptionSpec[]): Record<string, object> {
     },
     policies: closed({
       cors: { anyOf: [{ const: false }, cors], description: 'which pages of other origins may call' },
+      jwt: { anyOf: [{ const: false }, jwtJsonSchema()], description: 'signed tokens that calls need' },
     }),
     ...(specs.some(({ name }) => name === 'tls_cert')
       ? { tls: { anyOf: [{ const: false }, tlsOf('tls_', specs)], description: 'tls_cert and its like in one map' } }

@@ -4,6 +4,8 @@
  */
 import { ConfigError, nearestName, type Problem } from '../status.js';
 import { quote } from '../uri.js';
+import { readJwt } from './jwt.js';
+import { type JwtSettings, rawJwt } from './jwt-forms.js';
 import { defaultOptions, type OptionKey, type Options, type OptionSpec, optionSpecs } from './options.js';
 import { OptionError, type RawValue } from './values.js';
 
@@ -25,8 +27,11 @@ type Input<V> = V extends boolean
  * Times are texts with a unit, or milliseconds; `'none'` or undefined takes an optional one back.
  */
 export type LibraryOptions = {
-  readonly [K in OptionKey as PlainName<K>]?:
+  readonly [K in Exclude<OptionKey, 'jwt'> as PlainName<K>]?:
     Input<Exclude<Options[K], undefined>> | (undefined extends Options[K] ? 'none' | undefined : never);
+} & {
+  /** Signed tokens that calls need (docs/configuration.md). Default none: everybody may call. */
+  readonly jwt?: JwtSettings | undefined;
 };
 
 /** `idle_timeout` → `idleTimeout`. */
@@ -45,17 +50,38 @@ const innerKeys = new Set<string>([
  * Checks options that a program gives. Those under the names that they have inside are taken as they are.
  * @throws ConfigError `bad-option` or `unknown-option` with everything that is wrong.
  */
-export function readLibraryOptions(given: LibraryOptions | Partial<Options>): Partial<Options> {
+export function readLibraryOptions(
+  given: LibraryOptions | Partial<Options>,
+  workingDirectory: string,
+): Partial<Options> {
   const problems: Problem[] = [];
   const options: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(given)) {
     const spec = byLibraryName.get(name);
-    if (spec === undefined && !innerKeys.has(name)) problems.push(unknownOption(name));
+    if (name === 'jwt') options[name] = readJwtOption(value, workingDirectory, problems);
+    else if (spec === undefined && !innerKeys.has(name)) problems.push(unknownOption(name));
     else if (spec === undefined) options[name] = value;
     else readOption(spec, name, value, options, problems);
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return options;
+}
+
+/** Settings as a program writes them; options that are complete already are taken as they are. */
+function readJwtOption(value: unknown, folder: string, problems: Problem[]): unknown {
+  const isComplete = Array.isArray((value as { providers?: unknown } | undefined)?.providers);
+  if (value === undefined || value === false || isComplete) return value === false ? undefined : value;
+  const raw = value === null || typeof value !== 'object' ? (value as RawValue) : rawJwt(value);
+  return readJwt(raw, {
+    error: (path, code, message) => {
+      // Some name their key themselves, as messages about files do.
+      const own = `${String(path.at(-1))}: `;
+      const rest = message.startsWith(own) ? message.slice(own.length) : message;
+      problems.push({ code, message: `${['jwt', ...path].join('.')}: ${rest}` });
+    },
+    placeOf: () => undefined,
+    folder,
+  });
 }
 
 function readOption(

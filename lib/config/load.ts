@@ -54,19 +54,19 @@ export function loadConfig({ flags = {}, file, workingDirectory = process.cwd() 
   const problems = new ProblemList();
   const settings =
     file === undefined ? {} : parseConfigFile(file, readConfigFile(file, workingDirectory), workingDirectory, problems);
-  const given = problems.attempt(() => settingsOf(flags)) ?? {};
+  const given = problems.attempt(() => settingsOf(flags, workingDirectory)) ?? {};
   const config = completeConfig(given, settings, workingDirectory, problems);
   problems.throwIfAny();
   return { ...config, file: file === undefined ? undefined : resolve(workingDirectory, file) };
 }
 
-function settingsOf({ upstreams, options = {}, ...rest }: LibrarySettings): Settings {
+function settingsOf({ upstreams, options = {}, ...rest }: LibrarySettings, workingDirectory: string): Settings {
   return {
     ...rest,
     ...(upstreams === undefined
       ? {}
       : { upstreams: upstreams.map((spec) => (typeof spec === 'string' ? parseUpstream(spec) : spec)) }),
-    options: readLibraryOptions(options),
+    options: readLibraryOptions(options, workingDirectory),
   };
 }
 

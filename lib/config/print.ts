@@ -4,6 +4,7 @@ import { stringify } from 'yaml';
 import type { CorsOptions } from '../policy/index.js';
 import type { UpstreamSpec, UpstreamTls } from '../upstream/index.js';
 import type { Config, ListenerConfig, MountConfig } from './config.js';
+import { printJwt } from './jwt-forms.js';
 import { type Options, optionSpecs } from './options.js';
 import { type RawValue, timeValue } from './values.js';
 
@@ -59,7 +60,10 @@ function printMount(
     ...(methods.length === 0
       ? {}
       : { methods: Object.fromEntries(methods.map(({ selector, raw }) => [selector, raw])) }),
-    policies: { cors: options.cors === undefined ? false : printCors(options.cors) },
+    policies: {
+      cors: options.cors === undefined ? false : printCors(options.cors),
+      jwt: options.jwt === undefined ? false : printJwt(options.jwt),
+    },
     ...printOptions(options, isListener),
   };
 }

@@ -3,10 +3,14 @@
  * application keeps its server, and with it the limits of connections and heads.
  */
 import { type Config, libraryName, loadConfig, optionSpecs } from '../config/index.js';
-import { Fallbacks } from '../fallback/index.js';
-import { type PreparedProxy, prepareProxy, type SharedConnections } from '../proxy.js';
+import {
+  closeConnections,
+  type PreparedProxy,
+  prepareProxy,
+  sharedConnections,
+  type SharedConnections,
+} from '../proxy.js';
 import { ConfigError, type Problem } from '../status.js';
-import { ChannelPool } from '../upstream/index.js';
 import { fastifyPlugin } from './fastify.js';
 import { fetchHandler } from './fetch.js';
 import { Host } from './host.js';
@@ -37,11 +41,11 @@ export function createGateway(input: GatewayInput): EmbeddedGateway {
   const config = loadConfig({ flags, ...(workingDirectory === undefined ? {} : { workingDirectory }) });
   // No address: whether it is one of loopback, and so in danger of DNS rebinding, is not known here.
   const listeners = config.listeners.map((listener) => ({ ...listener, listen: '', host: '' }));
-  const shared = { pool: new ChannelPool(), fallbacks: new Fallbacks() };
+  const shared = sharedConnections();
   const prepared = prepareEmbedded({ ...config, listeners }, shared);
   const [part] = prepared.listeners[0]!.parts;
   const host = new Host(part!.gateway, part!.config.options, () => {
-    closeAll(shared);
+    closeConnections(shared);
   });
   const node = nodeHandler(host);
   const { handler: upgrade, attach } = new Upgrades(host);
@@ -62,14 +66,9 @@ function prepareEmbedded(config: Config, shared: SharedConnections): PreparedPro
   try {
     return prepareProxy(config, { shared });
   } catch (error) {
-    closeAll(shared);
+    closeConnections(shared);
     throw error;
   }
-}
-
-function closeAll({ pool, fallbacks }: SharedConnections): void {
-  pool.close();
-  fallbacks.close();
 }
 
 function withList<K extends string>(key: K, given: string | readonly string[] | undefined): { [P in K]?: string[] } {

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { errors, Pool, type Dispatcher } from 'undici';
 import type { Exchange } from '../exchange.js';
-import { headerTokens } from '../headers.js';
+import { headerTokens, type HeaderFields } from '../headers.js';
 import { StatusError } from '../status.js';
 import { toOriginForm } from '../uri.js';
 import { hopsOf, requestFields, responseFields, trailerFields } from './headers.js';
@@ -31,10 +31,20 @@ export interface FallbackOutcome {
   onError(error: StatusError): void;
 }
 
+/** What the server gets of a request's head. */
+export interface ForwardedHead {
+  readonly requestId: string;
+  readonly target: string;
+  /** Those of the client. */
+  readonly headers: HeaderFields;
+  /** What the proxy says of the client, besides. */
+  readonly identity: HeaderFields;
+}
+
 /** Where unmatched requests go. */
 export interface Fallback {
   /** Takes an exchange over. */
-  forward(exchange: Exchange, requestId: string, outcome: FallbackOutcome): void;
+  forward(exchange: Exchange, head: ForwardedHead, outcome: FallbackOutcome): void;
 }
 
 /** Requests that have passed so many of our kind go round in a circle that none of them can see whole. */
@@ -65,7 +75,7 @@ export class Fallbacks {
       hopName: `photongate-${randomBytes(6).toString('hex')}`,
     };
     const fallback: Fallback = {
-      forward: (exchange, requestId, outcome) => new Forwarding(target, exchange, requestId, outcome).start(),
+      forward: (exchange, head, outcome) => new Forwarding(target, exchange, head, outcome).start(),
     };
     this.pools.set(key, { pool, fallback });
     return fallback;
@@ -105,7 +115,7 @@ class Forwarding implements Dispatcher.DispatchHandler {
   constructor(
     private readonly target: Target,
     private readonly exchange: Exchange,
-    private readonly requestId: string,
+    private readonly head: ForwardedHead,
     private readonly outcome: FallbackOutcome,
   ) {}
 
@@ -121,13 +131,13 @@ class Forwarding implements Dispatcher.DispatchHandler {
   }
 
   private dispatch(): void {
-    const { exchange, target, body } = this;
+    const { exchange, head, target, body } = this;
     try {
       target.pool.dispatch(
         {
           method: exchange.method,
-          path: `${target.base}${toOriginForm(exchange.target)}`,
-          headers: requestFields(exchange, this.requestId, target.hopName),
+          path: `${target.base}${toOriginForm(head.target)}`,
+          headers: requestFields(exchange, head, target.hopName),
           body: body ?? null,
         },
         this,
@@ -153,7 +163,7 @@ class Forwarding implements Dispatcher.DispatchHandler {
     this.responded = true;
     this.stopTimer();
     const fields = responseFields(headers);
-    if (headers['x-request-id'] === undefined) fields.push('x-request-id', this.requestId);
+    if (headers['x-request-id'] === undefined) fields.push('x-request-id', this.head.requestId);
     this.exchange.respond({ status, headers: fields, reason: reason === '' ? undefined : reason });
   }
 

@@ -19,6 +19,13 @@ const hopByHop = new Set([
 /** Answered or written anew here. */
 const notForwarded = new Set(['expect', 'host', 'content-length', 'forwarded', 'x-request-id']);
 
+/** What is sent of a head, besides what the exchange tells. */
+export interface RequestFields {
+  readonly requestId: string;
+  readonly headers: HeaderFields;
+  readonly identity: HeaderFields;
+}
+
 /** Each proxy that a request has passed, as far as it is one of ours. */
 export function hopsOf(headers: HeaderFields): string[] {
   return headerValues(headers, 'via').flatMap((value) => value.match(/(?<=\s)photongate-[0-9a-f]+/g) ?? []);
@@ -28,8 +35,11 @@ export function hopsOf(headers: HeaderFields): string[] {
  * The headers of a request as its upstream gets them. What a client says of itself as a proxy would is left out.
  * @param hopName of this proxy, for `via`.
  */
-export function requestFields(exchange: Exchange, requestId: string, hopName: string): string[] {
-  const { headers } = exchange;
+export function requestFields(
+  exchange: Exchange,
+  { headers, identity, requestId }: RequestFields,
+  hopName: string,
+): string[] {
   const named = headerTokens(headers, 'connection');
   const fields: string[] = [];
   for (let index = 0; index < headers.length; index += 2) {
@@ -43,7 +53,7 @@ export function requestFields(exchange: Exchange, requestId: string, hopName: st
   const host = header(headers, 'host');
   if (host !== undefined) fields.push('x-forwarded-host', host);
   fields.push('x-forwarded-for', exchange.peer.address, 'x-forwarded-proto', exchange.secure ? 'https' : 'http');
-  fields.push('x-request-id', requestId, 'via', `${exchange.httpVersion} ${hopName}`);
+  fields.push('x-request-id', requestId, 'via', `${exchange.httpVersion} ${hopName}`, ...identity);
   return fields;
 }
 

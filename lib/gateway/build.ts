@@ -4,13 +4,21 @@
  */
 import type { Channel, MethodPlan } from '../exchange.js';
 import type { Fallback } from '../fallback/index.js';
-import { compileCors, compileEncoder, compilePolicies } from '../policy/index.js';
+import {
+  Authenticator,
+  compileCors,
+  compileEncoder,
+  compilePolicies,
+  type JwtProvider,
+  type KeySet,
+} from '../policy/index.js';
 import { ProtocolTable, type ProtocolTarget } from '../protocol/index.js';
 import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
 import { bindingsOf, selectServices, type Binding, type MethodRule, type RuleSet } from '../rule/index.js';
 import type { Schema, ServiceDescriptor } from '../schema/index.js';
 import { ProblemList, type StatusError } from '../status.js';
 import { checkPlan, compilePlan, createContext, type TranscodeContext } from '../transcode/index.js';
+import { Access } from './access.js';
 import { Gateway, type Page, type Route } from './gateway.js';
 import type { ServiceChannel } from './health.js';
 import { buildPages } from './pages.js';
@@ -24,6 +32,8 @@ export interface BuiltGateway {
   readonly services: readonly ServedService[];
   /** Those that are served, in the order of the services and their methods. */
   readonly bindings: readonly Binding[];
+  /** Which RPC needs which token; undefined: none does. */
+  readonly access: Access | undefined;
   /** The binding that a request for a raw path is answered by. */
   bindingFor(httpMethod: string, path: string): Binding | undefined;
 }
@@ -56,6 +66,8 @@ export interface GatewayContext {
   readonly fallback?: Fallback | undefined;
   /** Why no request is served now; our own pages are. Default: all are served. */
   readonly refusal?: StatusError | undefined;
+  /** The keys of an issuer of tokens; throws a ConfigError where they will not do. Needed where `jwt` is given. */
+  readonly keysOf?: (provider: JwtProvider) => KeySet;
 }
 
 /** Builds a gateway. Problems are collected in `problems`; it is only good where there are none. */
@@ -73,11 +85,14 @@ export function buildGateway(
     mountedParts = [],
     fallback,
     refusal,
+    keysOf = noKeys,
   }: GatewayContext,
-  options: GatewayOptions,
+  given: GatewayOptions,
   problems: ProblemList,
 ): BuiltGateway {
+  const options = withIdentityHeaders(given);
   const services = servicesOf(schema, options.services, problems);
+  const access = problems.attempt(() => accessOf(options, services, keysOf));
   const bindings = bindingsOf(services, problems, { ...options, rules, methods });
   const context = createContext(types, options);
   const served = services.flatMap((service) => {
@@ -91,7 +106,7 @@ export function buildGateway(
   if (thorough) builder.reportShadowed(problems);
   const kept = new Set(matcher.values.map(({ binding }) => binding));
   const reachable = bindings.filter((binding) => kept.has(binding));
-  const parts = [{ prefix: '', bindings: reachable, options }, ...mountedParts];
+  const parts = [{ prefix: '', bindings: reachable, options, access }, ...mountedParts];
   const pages = buildPages({ prefix, services: [...served, ...mounted], parts }, options);
   warnOfHiddenPages(pages, matcher, problems);
   const gateway = new Gateway({
@@ -108,13 +123,37 @@ export function buildGateway(
     encode: compileEncoder(options.compression),
     cors: options.cors && compileCors(options.cors),
     fallback,
+    access,
+    names: context.names,
   });
   return {
     gateway,
     services: served,
     bindings: reachable,
+    access,
     bindingFor: (httpMethod, path) => matcher.match(httpMethod, path)?.value.binding,
   };
+}
+
+/** What services are told of a caller, they are told by the proxy alone. */
+function withIdentityHeaders(options: GatewayOptions): GatewayOptions {
+  if (options.jwt === undefined) return options;
+  return { ...options, identityHeaders: [...options.identityHeaders, ...options.jwt.forwardClaims.values()] };
+}
+
+/** @throws ConfigError */
+function accessOf(
+  { jwt }: GatewayOptions,
+  services: readonly ServiceDescriptor[],
+  keysOf: (provider: JwtProvider) => KeySet,
+): Access | undefined {
+  if (jwt === undefined) return undefined;
+  const rpcs = services.flatMap(({ methods }) => methods.map(({ fullName }) => fullName));
+  return new Access(jwt, new Authenticator(jwt, keysOf), rpcs);
+}
+
+function noKeys(): never {
+  throw new TypeError('tokens are to be checked, and nobody gives their keys');
 }
 
 /** A route whose plan is compiled by its first request: of thousands of routes most are never used. */

@@ -7,18 +7,21 @@ import type {
   Channel,
   ErrorWriter,
   Exchange,
+  Metadata,
   MethodPlan,
   Reply,
   RequestHead,
   SocketUpgrade,
 } from '../exchange.js';
 import type { Fallback } from '../fallback/index.js';
-import type { Cors, Policy, ReplyEncoder } from '../policy/index.js';
+import type { HeaderNames } from '../metadata/index.js';
+import type { Cors, Policy, ReplyEncoder, RequiredClaims } from '../policy/index.js';
 import type { ProtocolMatch, ProtocolTable } from '../protocol/index.js';
 import type { PathMatcher } from '../router/index.js';
-import type { HeaderFields } from '../headers.js';
+import { header, type HeaderFields } from '../headers.js';
 import { StatusError } from '../status.js';
 import { quote, splitTarget } from '../uri.js';
+import { type Access, type Admitted, identified } from './access.js';
 import { errorChannel, type InternalError } from './diagnostics.js';
 import { requestIdOf } from './request-id.js';
 import { SocketRun } from './socket.js';
@@ -56,6 +59,10 @@ export interface GatewayParts {
   readonly refusal?: StatusError | undefined;
   /** Takes what no route does. */
   readonly fallback?: Fallback | undefined;
+  /** Which RPC needs which token; undefined: none does. */
+  readonly access?: Access | undefined;
+  /** Knows what clients may not say of themselves. */
+  readonly names: HeaderNames;
 }
 
 /** The requests under way of a listener, whatever takes them. */
@@ -210,8 +217,43 @@ class Run implements StreamOutcome {
 
   /** @param channel undefined where the plan refuses whatever comes */
   private open(plan: MethodPlan, captures: Captures, channel: Channel | undefined): void {
-    const { head, exchange } = this;
     this.plan = plan;
+    const { access } = this.parts;
+    if (access === undefined || channel === undefined) this.start(plan, captures, channel, this.head);
+    else {
+      const { name } = plan.rpc;
+      this.admit(access, name, access.claimsFor(name), ({ head, metadata }) =>
+        this.start(plan, captures, identified(channel, metadata), head),
+      );
+    }
+  }
+
+  /**
+   * Goes on where the caller may: at once where no token is needed, else when its token was found good.
+   * @param claims undefined where no token is needed
+   */
+  private admit(
+    access: Access,
+    what: string,
+    claims: RequiredClaims | undefined,
+    next: (admitted: Admitted) => void,
+  ): void {
+    if (claims === undefined) {
+      next(access.open(this.head));
+      return;
+    }
+    const isWebSocket = this.exchange.webSocket !== undefined;
+    access
+      .admit(this.head, what, claims, isWebSocket)
+      .then((admitted) => {
+        // The client may be gone by now.
+        if (!this.settled) next(admitted);
+      })
+      .catch((error: unknown) => this.onError(error));
+  }
+
+  private start(plan: MethodPlan, captures: Captures, channel: Channel | undefined, head: RequestHead): void {
+    const { exchange } = this;
     const { name, path, clientStreaming, serverStreaming } = plan.rpc;
     const isStream = clientStreaming || serverStreaming;
     const stream = isStream ? plan.openStream(head, captures) : undefined;
@@ -228,7 +270,7 @@ class Run implements StreamOutcome {
   /** @throws StatusError where no streaming route takes the request. */
   routeSocket(upgrade: SocketUpgrade): void {
     const { head } = this;
-    const { sockets, maxBodyBytes } = this.parts;
+    const { sockets, maxBodyBytes, access } = this.parts;
     const match = sockets?.match('GET', head.path);
     const socket = match?.value.plan.socket;
     if (match === undefined || socket === undefined) {
@@ -238,20 +280,26 @@ class Run implements StreamOutcome {
       );
     }
     const { plan, channel } = match.value;
+    const { rpc } = plan;
     this.plan = plan;
-    const { captures } = match;
-    const run = new SocketRun({
-      upgrade,
-      rpc: plan.rpc,
-      plan: socket,
-      channel,
-      head,
-      captures,
-      maxMessageBytes: maxBodyBytes,
-      outcome: this,
-    });
-    this.call = { clientGone: () => run.onGone() };
-    run.start();
+    const start = (admitted: RequestHead, identity: Metadata): void => {
+      const run = new SocketRun({
+        upgrade,
+        rpc,
+        plan: socket,
+        channel: identified(channel, identity),
+        head: admitted,
+        captures: match.captures,
+        maxMessageBytes: maxBodyBytes,
+        outcome: this,
+      });
+      this.call = { clientGone: () => run.onGone() };
+      run.start();
+    };
+    if (access === undefined) start(head, []);
+    else {
+      this.admit(access, rpc.name, access.claimsFor(rpc.name), (admitted) => start(admitted.head, admitted.metadata));
+    }
   }
 
   /** Cold: pages of our own, OPTIONS, 405, 404. */
@@ -260,10 +308,7 @@ class Run implements StreamOutcome {
     const { pages, writeError, fallback } = this.parts;
     const page = pages.get(path);
     if (page !== undefined && (method === 'GET' || method === 'HEAD')) {
-      page(this.head).then(
-        (reply) => this.onReply(reply),
-        (error: unknown) => this.onError(error),
-      );
+      this.showPage(page);
       return;
     }
     if (method === 'OPTIONS' && this.exchange.target === '*') {
@@ -294,6 +339,19 @@ class Run implements StreamOutcome {
     return `"${indexPath === undefined ? 'photongate routes' : `GET ${indexPath}`}" lists what is served`;
   }
 
+  /** `/health` is for those who have no token: load balancers. */
+  private showPage(page: Page): void {
+    const { access } = this.parts;
+    const show = ({ head }: Pick<Admitted, 'head'>): void => {
+      page(head).then(
+        (reply) => this.onReply(reply),
+        (error: unknown) => this.onError(error),
+      );
+    };
+    if (access?.protectsPages !== true || this.head.path === '/health') show({ head: this.head });
+    else this.admit(access, 'this page', new Map(), show);
+  }
+
   /** The methods of this path's routes and page; none where nothing is there. */
   private allowed(): readonly string[] {
     const { matcher, pages } = this.parts;
@@ -312,10 +370,24 @@ class Run implements StreamOutcome {
   }
 
   private forward(fallback: Fallback): void {
-    fallback.forward(this.exchange, this.head.requestId, {
-      onDone: () => this.settle(),
-      onError: (error) => this.onError(error),
-    });
+    const { access, names } = this.parts;
+    const { exchange } = this;
+    const send = ({ head, metadata }: Admitted): void => {
+      const { requestId, query, headers } = head;
+      const target = query === this.head.query ? exchange.target : withQuery(exchange.target, query);
+      const passed = headers.filter((_, index) => !names.isIdentity(headers[index - (index % 2)]!));
+      fallback.forward(
+        exchange,
+        { requestId, target, headers: passed, identity: fieldsOf(metadata) },
+        { onDone: () => this.settle(), onError: (error) => this.onError(error) },
+      );
+    };
+    if (access === undefined) send({ head: this.head, metadata: [] });
+    else {
+      // A browser's preflight has no token, whatever the request behind it has.
+      const isOpen = !access.protectsFallback || isPreflight(this.head);
+      this.admit(access, 'this path', isOpen ? undefined : new Map(), send);
+    }
   }
 
   onReply(reply: Reply): void {
@@ -379,6 +451,24 @@ function withoutCors(headers: HeaderFields): string[] {
 
 function emptyReply(head: RequestHead, headers: readonly string[]): Reply {
   return { status: 204, headers: [...headers, 'x-request-id', head.requestId], body: undefined };
+}
+
+function isPreflight({ method, headers }: RequestHead): boolean {
+  return (
+    method === 'OPTIONS' &&
+    header(headers, 'origin') !== undefined &&
+    header(headers, 'access-control-request-method') !== undefined
+  );
+}
+
+function withQuery(target: string, query: string | undefined): string {
+  const { path } = splitTarget(target);
+  return query === undefined ? path : `${path}?${query}`;
+}
+
+/** Metadata as HTTP headers. */
+function fieldsOf(metadata: Metadata): string[] {
+  return metadata.flatMap(([name, value]) => [name, typeof value === 'string' ? value : value.toString('base64')]);
 }
 
 /** A page is there beside the routes of its path. */

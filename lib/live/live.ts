@@ -4,12 +4,17 @@
  * them is thrown or published, and the old ones go on. Channels are closed when the last request that may use them ended.
  */
 import type { Config } from '../config/index.js';
-import { Fallbacks } from '../fallback/index.js';
 import type { Channel } from '../exchange.js';
-import { type PreparedListener, type PreparedProxy, type PrepareOptions, prepareProxy } from '../proxy.js';
+import {
+  closeConnections,
+  type PreparedListener,
+  type PreparedProxy,
+  type PrepareOptions,
+  prepareProxy,
+  sharedConnections,
+} from '../proxy.js';
 import { diskFiles, type FileReader, type ReflectedSet } from '../schema/index.js';
 import { ConfigError, type Problem } from '../status.js';
-import { ChannelPool } from '../upstream/index.js';
 import { reloadChannel, type ReloadEvent } from './diagnostics.js';
 import { fingerprint, reflectAll, type ReflectingUpstream, reflectingUpstreams, type Reflection } from './reflect.js';
 import { needsRestart, Slot } from './slot.js';
@@ -49,7 +54,7 @@ export async function startProxy(config: Config): Promise<RunningProxy> {
 }
 
 class LiveProxy implements RunningProxy {
-  private readonly shared = { pool: new ChannelPool(), fallbacks: new Fallbacks() };
+  private readonly shared = sharedConnections();
   private readonly slots: Slot[] = [];
   /** The channels of the routes that serve, or served and still have requests. */
   private readonly inUse = new Map<PreparedListener, ReadonlySet<Channel>>();
@@ -137,8 +142,7 @@ class LiveProxy implements RunningProxy {
   }
 
   private close(): void {
-    this.shared.pool.close();
-    this.shared.fallbacks.close();
+    closeConnections(this.shared);
   }
 
   private inTurn<T>(step: () => Promise<T>): Promise<T> {

@@ -64,7 +64,7 @@ export class HeaderNames {
   private readonly isGateway: boolean;
 
   constructor({ grpcGatewayNames, identityHeaders }: HeaderNameOptions) {
-    const names = identityHeaders.map((name) => name.toLowerCase());
+    const names = identityHeaders.map((name) => plainName(name.toLowerCase()));
     this.identities = new Set(names.filter((name) => !name.endsWith('*')));
     this.identityPrefixes = names.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1));
     this.isGateway = grpcGatewayNames;
@@ -98,9 +98,11 @@ export class HeaderNames {
     return isDerivedByProxy(name) || this.isIdentity(name);
   }
 
-  private isIdentity(name: string): boolean {
-    if (this.identities.size > 0 && this.identities.has(name)) return true;
-    return this.identityPrefixes.length > 0 && this.identityPrefixes.some((prefix) => name.startsWith(prefix));
+  /** True for a configured name, and for what some servers take for it: `x_user_id` for `x-user-id`. */
+  isIdentity(name: string): boolean {
+    if (this.identities.size === 0 && this.identityPrefixes.length === 0) return false;
+    const plain = plainName(name);
+    return this.identities.has(plain) || this.identityPrefixes.some((prefix) => plain.startsWith(prefix));
   }
 
   /** grpc-gateway's rules: its prefix is taken off, well-known headers get another, the rest stays behind. */
@@ -154,6 +156,11 @@ export class HeaderNames {
     this.addTrailers(canTrail ? sent : headers, trailers);
     return sent;
   }
+}
+
+/** CGI and its heirs write both as `_`. */
+function plainName(name: string): string {
+  return name.replaceAll('_', '-');
 }
 
 function isNeverMetadata(name: string): boolean {

@@ -40,12 +40,16 @@ export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info:
             schemas,
             options: part.options,
             operationId: ids.take(binding),
+            access: part.access,
             curlUrl: `${curlBase(info.server)}${part.prefix}`,
           }),
         );
       }
     }
   }
+  const guarded = parts.find(({ access, bindings }) =>
+    bindings.some(({ method }) => access?.claimsFor(method.fullName) !== undefined),
+  );
   return compact({
     openapi: '3.1.1',
     info: compact({ title: info.title, version: info.version, description: info.description }),
@@ -53,13 +57,18 @@ export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info:
     tags: [...services.values()].map(({ fullName, comment }) =>
       compact({ name: fullName, description: text(comment) }),
     ),
-    security: info.bearerAuth === true ? [{ bearerAuth: [] }] : undefined,
     paths: paths.document,
     components: compact({
       schemas: schemas.components,
-      securitySchemes: info.bearerAuth === true ? { bearerAuth: { type: 'http', scheme: 'bearer' } } : undefined,
+      securitySchemes: guarded && { token: securityScheme(guarded.access!.header) },
     }),
   });
+}
+
+function securityScheme(header: string): JsonObject {
+  return header === 'authorization'
+    ? { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }
+    : { type: 'apiKey', in: 'header', name: header, description: 'A JWT.' };
 }
 
 /** A document that was fetched names no host; curl needs one. */

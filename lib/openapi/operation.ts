@@ -3,7 +3,7 @@ import type { Binding } from '../rule/index.js';
 import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
 import { curlLine } from './curl.js';
 import { enveloped, errorResponse, errorSchema } from './errors.js';
-import { compact, type Json, type JsonObject, type OpenApiOptions } from './options.js';
+import { compact, type Json, type JsonObject, type OpenApiOptions, type RouteAccess } from './options.js';
 import { headerParameters, queryParameters } from './parameters.js';
 import type { OpenApiPath, PathParameter } from './path.js';
 import { sampleMessage, sampleText } from './sample.js';
@@ -15,6 +15,8 @@ export interface OperationContext {
   readonly operationId: string;
   /** Base of the curl line, the part's prefix included. */
   readonly curlUrl: string;
+  /** Who may call; undefined: everybody. */
+  readonly access: RouteAccess | undefined;
 }
 
 /** @param names the parameters' names as the path has them, which another operation of the same path may have chosen */
@@ -25,7 +27,9 @@ export function operationOf(
   context: OperationContext,
 ): JsonObject {
   const { method } = binding;
-  const { schemas, options, operationId } = context;
+  const { schemas, options, operationId, access } = context;
+  const claims = access?.claimsFor(method.fullName);
+  const curl = curlLine(binding, context.curlUrl);
   const { summary, rest } = splitComment(method.comment);
   const parameters = [
     ...path.parameters.map((parameter, index) => pathParameter(parameter, names[index]!, schemas, options)),
@@ -36,7 +40,7 @@ export function operationOf(
     operationId,
     tags: [method.service.fullName],
     summary,
-    description: text(rest, streamText(binding)),
+    description: text(rest, streamText(binding), claimText(claims)),
     deprecated: method.deprecated || undefined,
     parameters: parameters.length === 0 ? undefined : parameters,
     requestBody: requestBody(binding, schemas, options),
@@ -44,8 +48,22 @@ export function operationOf(
       [String(binding.options.successStatus ?? 200)]: success(binding, schemas, options),
       default: errorResponse(schemas, options),
     },
-    'x-codeSamples': [{ lang: 'Shell', label: 'curl', source: curlLine(binding, context.curlUrl) }],
+    security: claims === undefined ? undefined : [{ token: [] }],
+    'x-codeSamples': [
+      { lang: 'Shell', label: 'curl', source: claims === undefined ? curl : `${curl} ${tokenOption(access!)}` },
+    ],
   });
+}
+
+function claimText(claims: ReturnType<RouteAccess['claimsFor']> = new Map()): string {
+  const needs = [...claims].map(
+    ([claim, values]) => `\`${claim}\` ${values.map((value) => `\`${value}\``).join(' or ')}`,
+  );
+  return needs.length === 0 ? '' : `Needs a token with ${needs.join(' and ')}.`;
+}
+
+function tokenOption({ header }: RouteAccess): string {
+  return header === 'authorization' ? '-H "Authorization: Bearer $TOKEN"' : `-H "${header}: $TOKEN"`;
 }
 
 /** The first sentence, and what follows it. */

@@ -14,6 +14,16 @@ export interface DocumentedPart<B> {
   readonly prefix: string;
   readonly bindings: readonly B[];
   readonly options: OpenApiOptions;
+  /** Who may call; undefined: everybody. */
+  readonly access?: RouteAccess | undefined;
+}
+
+/** Which RPCs need a token. */
+export interface RouteAccess {
+  /** The request header with the token: behind `Bearer` in `authorization`, bare in any other. */
+  readonly header: string;
+  /** By claim the values of which a token needs one; undefined where the RPC needs no token. */
+  claimsFor(rpc: string): ReadonlyMap<string, readonly string[]> | undefined;
 }
 
 /** What stands at the head of a document. */
@@ -24,8 +34,6 @@ export interface DocumentInfo {
   readonly description?: string | undefined;
   /** Base URL of the paths; default `/`, which is wherever the document came from. */
   readonly server?: string | undefined;
-  /** Calls carry `Authorization: Bearer …`. */
-  readonly bearerAuth?: boolean | undefined;
 }
 
 /** A piece of JSON of the document. */

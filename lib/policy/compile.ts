@@ -3,6 +3,7 @@
  */
 import type { ContentCoding } from './compression.js';
 import { compileCors, type CorsOptions } from './cors.js';
+import type { JwtOptions } from './jwt-options.js';
 import { methodOverridePolicy } from './method-override.js';
 import { hostPolicy, isLoopback, originPolicy } from './origin.js';
 import type { Policy } from './policy.js';
@@ -18,6 +19,8 @@ export interface PolicyOptions {
   readonly compression: readonly ContentCoding[];
   /** Pages of other origins that may call. Default none. (Envoy's CorsPolicy.) */
   readonly cors: CorsOptions | undefined;
+  /** Who may call, by signed tokens. Default none: everybody. (Envoy's filter jwt_authn.) */
+  readonly jwt: JwtOptions | undefined;
 }
 
 export const defaultPolicyOptions: PolicyOptions = Object.freeze({
@@ -26,6 +29,7 @@ export const defaultPolicyOptions: PolicyOptions = Object.freeze({
   methodOverride: false,
   compression: Object.freeze([]),
   cors: undefined,
+  jwt: undefined,
 });
 
 /** The policies of a listener, in the order in which they run. `listenHost` is the address that it binds. */

@@ -108,7 +108,15 @@ function unaryExchange(
 
 /** An error of the proxy's own, as a unary call that failed. */
 export function connectUnaryError(error: StatusError, head: RequestHead, options: ProtocolSettings): Reply {
-  return failUnary(statusOfError(error), [], head, options);
+  const status = statusOfError(error);
+  // There was no call that they could trail: `www-authenticate` and its like are headers.
+  const headers = withoutDetails(status.trailers);
+  return failUnary(
+    { ...status, trailers: status.trailers.filter((entry) => !headers.includes(entry)) },
+    headers,
+    head,
+    options,
+  );
 }
 
 function failUnary(status: CallStatus, headers: Metadata, head: RequestHead, options: ProtocolSettings): Reply {

@@ -9,7 +9,13 @@ export {
   type ResponseHeaderBinding,
   type SseOptions,
 } from './method-options.js';
-export { checkMethodRules, mergeMethodRules, type MethodRule } from './method-rules.js';
+export {
+  checkRpcSelectors,
+  mergeMethodRules,
+  type MethodRule,
+  type PlacedSelector,
+  selectorRank,
+} from './method-rules.js';
 export { RpcProblems } from './option-reader.js';
 export { compareOrigins, placeText, type RuleOrigin } from './origin.js';
 export { RuleFiles, RuleSet, type RuleFileUse } from './rule-files.js';

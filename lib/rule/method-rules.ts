@@ -24,10 +24,11 @@ export function mergeMethodRules<T extends MethodRule>(rules: readonly T[], merg
     const outer = bySelector.get(rule.selector);
     bySelector.set(rule.selector, outer === undefined ? rule : merge(outer, rule));
   }
-  return [...bySelector.values()].sort((a, b) => rank(a) - rank(b));
+  return [...bySelector.values()].sort((a, b) => selectorRank(a.selector) - selectorRank(b.selector));
 }
 
-function rank({ selector }: MethodRule): number {
+/** How particular a selector is: a full name more than any wildcard, a longer wildcard more than a shorter. */
+export function selectorRank(selector: string): number {
   return selector.endsWith('*') ? selector.length : Number.MAX_SAFE_INTEGER;
 }
 
@@ -36,24 +37,31 @@ export function methodRulesFor(rules: readonly MethodRule[], rpc: string): Optio
   return rules.filter(({ selector }) => selectorMatches(selector, rpc)).map(({ option }) => option);
 }
 
+/** A selector and where it was written, if it stands in a file. */
+export interface PlacedSelector {
+  readonly selector: string;
+  readonly place?: SourcePlace | undefined;
+}
+
 /** A selector that is none, or that names nothing of the schema, is an error. */
-export function checkMethodRules(rules: readonly MethodRule[], schema: Schema, problems: ProblemList): void {
+export function checkRpcSelectors(selectors: readonly PlacedSelector[], schema: Schema, problems: ProblemList): void {
   // Where the schema lacks something, it may lack RPCs too.
   const isComplete = problems.errors.length === 0;
   const rpcs = schema.files.flatMap((file) =>
     file.services.flatMap(({ methods }) => methods.map(({ fullName }) => fullName)),
   );
   const all = new Selectable(rpcs);
-  for (const { selector, place } of rules) {
+  for (const { selector, place: where } of selectors) {
+    const place = where === undefined ? {} : { place: where };
     if (!isSelector(selector)) {
       problems.error({
         code: 'selector-syntax',
         message: `${quote(selector)} is not a selector of RPCs`,
-        place,
+        ...place,
         hint: 'write a full name (pkg.Service.Method), all in a package or service (pkg.*), or *',
       });
     } else if (isComplete && !all.has(selector)) {
-      problems.error({ ...unknownRpc(selector, rpcs), place });
+      problems.error({ ...unknownRpc(selector, rpcs), ...place });
     }
   }
 }

@@ -1,0 +1,121 @@
+/**
+ * Which RPC needs which token: decided once from the options, by selector. Lets a request pass with its identity, which
+ * services get as metadata, or refuses it. Without the option there is no `Access`, and nothing of this costs anything.
+ */
+import type { Channel, Metadata, MetadataEntry, RequestHead } from '../exchange.js';
+import type { HeaderFields } from '../headers.js';
+import {
+  type Authenticator,
+  claimMetadata,
+  type Identity,
+  type JwtOptions,
+  type RequiredClaims,
+  withoutToken,
+} from '../policy/index.js';
+import { selectorMatches, selectorRank } from '../rule/index.js';
+
+/** What an RPC needs: claims, none of them perhaps, or no token at all. */
+type Need = RequiredClaims | 'nothing';
+
+/** A request that may pass: as the route is to see it, and what the service is to know of its caller. */
+export interface Admitted {
+  readonly head: RequestHead;
+  readonly metadata: Metadata;
+}
+
+const noClaims: RequiredClaims = new Map();
+
+export class Access {
+  private readonly needs: ReadonlyMap<string, Need>;
+
+  /** @param rpcs all that can be reached, by full name */
+  constructor(
+    private readonly options: JwtOptions,
+    private readonly authenticator: Authenticator,
+    rpcs: readonly string[],
+  ) {
+    this.needs = new Map(rpcs.map((rpc) => [rpc, needOf(options, rpc)]));
+  }
+
+  /** The request header that tokens stand in. */
+  get header(): string {
+    return this.options.header;
+  }
+
+  get protectsPages(): boolean {
+    return this.options.protectPages;
+  }
+
+  get protectsFallback(): boolean {
+    return this.options.protectFallback;
+  }
+
+  /** The claims that an RPC needs; undefined where it needs no token. What is not known needs one. */
+  claimsFor(rpc: string): RequiredClaims | undefined {
+    const need = this.needs.get(rpc) ?? noClaims;
+    return need === 'nothing' ? undefined : need;
+  }
+
+  /**
+   * What an RPC gets that needs no token: the request without the parameter that may hold one, which no route knows.
+   */
+  open(head: RequestHead): Admitted {
+    const { queryParameter } = this.options;
+    if (queryParameter === undefined) return { head, metadata: [] };
+    return { head: { ...head, query: withoutToken(head.query, queryParameter) }, metadata: [] };
+  }
+
+  /**
+   * Checks the token of a request.
+   * @param what that is asked for, for messages: the name of the RPC
+   * @param claims that the token must have
+   * @throws StatusError 401, 403, 400 or 503
+   */
+  async admit(head: RequestHead, what: string, claims: RequiredClaims, isWebSocket: boolean): Promise<Admitted> {
+    const { headers, query } = head;
+    const identity = await this.authenticator.authenticate({ headers, query, isWebSocket });
+    this.authenticator.authorize(identity, claims, what);
+    const { forwardClaims } = this.options;
+    return {
+      head: { ...this.open(head).head, headers: this.passedHeaders(headers, identity) },
+      metadata: [...this.tokenMetadata(identity), ...claimMetadata(identity.claims, forwardClaims)],
+    };
+  }
+
+  /** Without the token where services are not to see it, or see it in another place. */
+  private passedHeaders(headers: HeaderFields, { place }: Identity): HeaderFields {
+    const { forwardToken, header } = this.options;
+    if (place === 'header' && forwardToken) return headers;
+    const dropped = place === 'header' ? header : 'authorization';
+    return headers.filter((_, index) => headers[index - (index % 2)] !== dropped);
+  }
+
+  /** One that stood in no header goes where services look for it. */
+  private tokenMetadata({ place, token }: Identity): MetadataEntry[] {
+    return place === 'header' || !this.options.forwardToken ? [] : [['authorization', `Bearer ${token}`]];
+  }
+}
+
+/** Claim by claim, and token or none: the most particular selector decides. */
+function needOf({ except, require }: JwtOptions, rpc: string): Need {
+  const opened = except.filter(({ selector }) => selectorMatches(selector, rpc));
+  const rules = require
+    .filter(({ selector }) => selectorMatches(selector, rpc))
+    .sort((a, b) => selectorRank(a.selector) - selectorRank(b.selector));
+  const openRank = Math.max(-1, ...opened.map(({ selector }) => selectorRank(selector)));
+  const last = rules.at(-1);
+  if (openRank > (last === undefined ? -1 : selectorRank(last.selector))) return 'nothing';
+  const claims = new Map(rules.flatMap((rule) => [...rule.claims]));
+  return new Map([...claims].filter(([, values]) => values.length > 0));
+}
+
+/** A channel whose calls say, besides what the client does, who it is. */
+export function identified(channel: Channel, identity: Metadata): Channel {
+  if (identity.length === 0) return channel;
+  return {
+    target: channel.target,
+    start: (request, listener) => channel.start({ ...request, metadata: [...request.metadata, ...identity] }, listener),
+    connect: (timeoutMs) => channel.connect(timeoutMs),
+    close: () => channel.close(),
+  };
+}
