@@ -43,6 +43,7 @@ export const presets: Readonly<Record<PresetName, PresetOptions>> = Object.freez
     ignoreUnknownFields: true,
     emptyStringBodies: true,
     snakeCaseFieldMasks: true,
+    methodOverride: true,
     errorFormat: 'aip193',
   }),
 });

@@ -61,6 +61,7 @@ async function startShowcase(): Promise<{ url: string; port: number; process: Ch
 const clientHeaders = { 'x-goog-api-client': 'rest/1.0.0 gapic/1.0.0' };
 
 interface Request {
+  /** `POST+PATCH` is a PATCH as clients in Java send it: by POST, with a header. */
   readonly method: string;
   readonly target: string;
   readonly body?: Json | undefined;
@@ -72,10 +73,15 @@ interface Answer {
 }
 
 async function send(url: string, { method, target, body }: Request): Promise<Answer> {
+  const [sent, meant] = method.split('+') as [string, string | undefined];
   const response = await fetch(url + target, {
-    method,
+    method: sent,
     signal: AbortSignal.timeout(20_000),
-    headers: { ...clientHeaders, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    headers: {
+      ...clientHeaders,
+      ...(meant === undefined ? {} : { 'x-http-method-override': meant }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const text = await response.text();
@@ -278,6 +284,7 @@ const lines: readonly Line[] = [
   ['GET /v1beta1/NAME'],
   ['PATCH /v1beta1/NAME?updateMask=nickname', { ...user, nickname: 'Countess' }],
   ['PATCH /v1beta1/NAME?updateMask=displayName,heightFeet', { ...user, displayName: 'A', heightFeet: 0 }],
+  ['POST+PATCH /v1beta1/NAME?updateMask=email', { ...user, email: 'b@example.com' }],
   ['GET /v1beta1/users?pageSize=1'],
   ['POST /v1beta1/NAME/profile/blurbs', { blurb: { user: 'users/1', text: 'in a profile' } }],
   ['POST /v1beta1/users/0:setIamPolicy', { policy: { version: 3, etag: '+/8=', bindings: [{ role: 'r' }] } }],

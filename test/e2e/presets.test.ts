@@ -60,6 +60,7 @@ const rows: readonly [request: string, send: RequestOptions, answers: readonly (
   ['GET /v1/a', {}, ['{"name":"a"}', '{"name":"a"}', '{"name":"a","flag":false,"big":"0"}', '{"name":"a"}']],
   ['GET /none', {}, ['{"code":5', '{"code":5', '{"code":5', '{"error":{"code":404']],
   ['GET /health', {}, [200, 404, 200, 200]],
+  ['POST /v1/a', { body: '{}', headers: { 'x-http-method-override': 'PUT' } }, [405, 405, 405, 200]],
   ['PUT /v1/a', foreign, [403, 200, 403, 403]],
   ['GET /v1/a', named, [403, 200, 403, 403]],
 ];
