@@ -93,10 +93,12 @@ function event(json: Buffer, fields: EventFields | undefined): Buffer {
   return Buffer.concat(parts);
 }
 
-/** An id with NUL in it would be ignored by readers; a line break would start another field. */
+/**
+ * An id with NUL in it would be ignored by readers; a line break would start another field. What cannot be said is left
+ * out: half an id would resume at another place.
+ */
 function fieldLine(name: string, value: string | undefined): string {
-  const text = value === undefined ? '' : /^[^\r\n\0]*/.exec(value)![0];
-  return text === '' ? '' : `${name}: ${text}\n`;
+  return value === undefined || value === '' || /[\r\n\0]/.test(value) ? '' : `${name}: ${value}\n`;
 }
 
 /** By name. */

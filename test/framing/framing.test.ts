@@ -147,8 +147,9 @@ void t.test('frames', (t) => {
   const fields: readonly (readonly [EventFields, string])[] = [
     [{}, ''],
     [{ id: '7', event: 'put' }, 'event: put\nid: 7\n'],
-    [{ id: '', event: 'a\ndata: b' }, 'event: a\n'],
-    [{ id: '1\x002' }, 'id: 1\n'],
+    [{ id: '', event: 'a\ndata: b' }, ''],
+    [{ id: '7', event: 'a\rb' }, 'id: 7\n'],
+    [{ id: '1\x002', event: 'put' }, 'event: put\n'],
   ];
   for (const [event, head] of fields) {
     t.equal(framings.sse.frame(Buffer.from('{}'), true, event).toString(), `${head}data: {}\n\n`);
