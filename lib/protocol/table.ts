@@ -141,15 +141,19 @@ function failOf({ name, subtype }: Detected, error: StatusError, head: RequestHe
   return grpcError(name, error, head, options);
 }
 
+/** What the message of a refusal goes on with. */
+const cures: Readonly<Record<ProtocolOptions['passThrough'], string>> = {
+  mapped: '; methods need a google.api.http rule, or auto_mapping, or pass_through: all',
+  all: ': none of the services has this method',
+  off: ': gRPC, gRPC-Web and Connect are switched off (pass_through: off); call it by its REST route',
+};
+
 /** A call of a method that is not there, or that may not be reached. */
 function refusal(detected: Detected, path: string, options: ProtocolSettings): MethodPlan {
   const [service = '', name = ''] = path.slice(1).split('/');
   const rpc: Rpc = { name: `${service}.${name}`, service, path, clientStreaming: true, serverStreaming: true };
   return streamPlan(rpc, detected, options, () => {
-    throw new StatusError(
-      Code.UNIMPLEMENTED,
-      `${quote(path)} is not served here; methods need a google.api.http rule, or auto_mapping, or pass_through: all`,
-    );
+    throw new StatusError(Code.UNIMPLEMENTED, `${quote(path)} is not served here${cures[options.passThrough]}`);
   });
 }
 

@@ -322,11 +322,14 @@ void t.test('pass_through', async (t) => {
           (error: unknown) => ConnectCode[ConnectError.from(error).code]?.toLowerCase(),
         );
       t.equal(answer, hidden, passThrough);
+      const unknown = await proxy.send('POST /p.v1.Talk/Nope', { headers: { 'content-type': 'application/grpc-web' } });
+      t.match(unknown.text, passThrough === 'all' ? 'has this method' : 'pass_through: all', passThrough);
     });
   }
   await withProxy({ passThrough: 'off' }, async (proxy) => {
     const failed = await errorOf(clientOf(createGrpcTransport({ baseUrl: proxy.url })).say({}));
     t.equal(failed.code, ConnectCode.Unimplemented, 'off');
+    t.match(failed.rawMessage, 'switched off (pass_through: off)', 'no rule would help');
     t.equal((await proxy.send('POST /v1/say', { body: '{"text":"x"}' })).text, '{"text":"x"}', 'REST goes on');
   });
   await withProxy({ autoMapping: true }, async (proxy) => {
