@@ -2,11 +2,13 @@
  * PhotonCloud as a whole in one process: its services, each a gRPC server of its own on one database, and photongate in
  * front of them as `photongate.yaml` says.
  */
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadConfig, type RunningProxy, startProxy } from '../../lib/index.js';
+import { type Config, loadConfig, type RunningProxy, startProxy } from '../../lib/index.js';
+import { startIam } from './iam.js';
 import { Database } from './lib/database.js';
-import type { RunningService } from './lib/service.js';
+import type { RunningService, StartOptions } from './lib/service.js';
 import { type ServiceEntry, services } from './services.js';
 
 /** Where it listens and where it keeps its data. */
@@ -17,6 +19,20 @@ export interface CloudOptions {
   readonly dataDir: string;
   /** Any free ports instead of those of the table in `services.ts`. */
   readonly freePorts?: boolean;
+  /** Calls need a token, as `auth.yaml` says. Default: everybody may do everything. */
+  readonly auth?: AuthOptions | undefined;
+}
+
+/** Who may call. */
+export interface AuthOptions {
+  /** Of the user `admin`, where it has to be created. Default: a random one, told by `PhotonCloud.admin`. */
+  readonly adminPassword?: string | undefined;
+}
+
+/** The administrator that was made at this start. */
+export interface NewAdmin {
+  readonly username: string;
+  readonly password: string;
 }
 
 /** A service that runs, and where. */
@@ -33,6 +49,8 @@ export interface PhotonCloud {
   readonly services: readonly ServiceAddresses[];
   /** Base URL of the port that serves all of them, each below its name. */
   readonly url: string;
+  /** Undefined where there was an administrator already, and without `auth`. */
+  readonly admin: NewAdmin | undefined;
   /** Ends requests in flight, then the services, then the database. */
   close(): Promise<void>;
 }
@@ -43,18 +61,22 @@ const grpcHost = '127.0.0.1';
 export async function startCloud(options: CloudOptions): Promise<PhotonCloud> {
   const database = Database.open(join(options.dataDir, 'photoncloud.db'));
   const running = new Map<ServiceEntry, RunningService>();
+  let admin: NewAdmin | undefined;
+  const onAdmin = (created: NewAdmin): void => {
+    admin = created;
+  };
   const closeServices = async (): Promise<void> => {
     await Promise.all([...running.values()].map((service) => service.close()));
     database.close();
   };
   try {
-    for (const service of services) running.set(service, await startService(service, database, options));
+    for (const service of services) running.set(service, await startService(service, database, options, onAdmin));
     const proxy = await startGate(running, options);
     const close = async (): Promise<void> => {
       await proxy.drain();
       await closeServices();
     };
-    return { ...addresses(running, proxy), close };
+    return { ...addresses(running, proxy), admin, close };
   } catch (error) {
     await closeServices();
     throw error;
@@ -64,22 +86,34 @@ export async function startCloud(options: CloudOptions): Promise<PhotonCloud> {
 async function startService(
   { name, grpcPort, start }: ServiceEntry,
   database: Database,
-  { dataDir, freePorts }: CloudOptions,
+  { dataDir, freePorts, auth }: CloudOptions,
+  onAdmin: (created: NewAdmin) => void,
 ): Promise<RunningService> {
   const port = freePorts === true ? 0 : grpcPort;
   try {
-    return await start({ host: grpcHost, port, database, dataDir });
+    const options = { host: grpcHost, port, database, dataDir };
+    return await (name === 'iam' && auth !== undefined ? startGuardedIam(options, auth, onAdmin) : start(options));
   } catch (error) {
     throw new Error(`${name} does not start at ${grpcHost}:${port}: ${(error as Error).message}`, { cause: error });
   }
 }
 
+/** With an administrator: without one nobody could create the first user. */
+function startGuardedIam(
+  options: StartOptions,
+  { adminPassword }: AuthOptions,
+  onCreated: (created: NewAdmin) => void,
+): Promise<RunningService> {
+  const admin = { username: 'admin', password: adminPassword ?? randomBytes(12).toString('base64url') };
+  return startIam({ ...options, admin: { ...admin, onCreated: () => onCreated(admin) } });
+}
+
 /** The configuration of the file, with the addresses of these services. */
-function startGate(
+async function startGate(
   running: ReadonlyMap<ServiceEntry, RunningService>,
-  { host, freePorts }: CloudOptions,
+  { host, freePorts, auth }: CloudOptions,
 ): Promise<RunningProxy> {
-  const file = fileURLToPath(new URL('photongate.yaml', import.meta.url));
+  const file = pathOf('photongate.yaml');
   const upstreams = [...running].map(([service, { port }]) => ({
     name: service.package,
     target: `${grpcHost}:${port}`,
@@ -90,7 +124,52 @@ function startGate(
     host,
     port: freePorts === true ? 0 : listener.port,
   }));
-  return startProxy({ ...config, listeners });
+  const atPorts = { ...config, listeners };
+  if (auth === undefined) return startProxy(atPorts);
+  const iamUrl = `http://${urlHost(host)}:${iamPort}`;
+  const proxy = await startProxy(guarded(atPorts, iamUrl));
+  if (freePorts !== true) return proxy;
+  try {
+    // The keys are at a port that the system has chosen.
+    await proxy.reload(guarded(atPorts, addresses(running, proxy).services.find(isIam)!.url));
+  } catch (error) {
+    await proxy.drain();
+    throw error;
+  }
+  return proxy;
+}
+
+/** With the policies of `auth.yaml`, and the keys of this IAM. */
+function guarded(config: Config, iamUrl: string): Config {
+  const policies = loadConfig({ file: pathOf('auth.yaml'), flags: { proto: config.sources.protos } });
+  const jwt = policies.listeners[0]!.root.options.jwt!;
+  const jwks = { kind: 'url', url: `${iamUrl}/.well-known/jwks.json` } as const;
+  const options = { jwt: { ...jwt, providers: jwt.providers.map((provider) => ({ ...provider, jwks })) } };
+  const withJwt = (mount: MountConfig): MountConfig => ({ ...mount, options: { ...mount.options, ...options } });
+  return {
+    ...config,
+    listeners: config.listeners.map((listener) => ({
+      ...listener,
+      root: withJwt(listener.root),
+      mounts: listener.mounts.map(withJwt),
+    })),
+  };
+}
+
+type MountConfig = Config['listeners'][number]['root'];
+
+function pathOf(file: string): string {
+  return fileURLToPath(new URL(file, import.meta.url));
+}
+
+/** An address of a listener as it stands in a URL; one for all addresses is reached by the loopback. */
+function urlHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+function isIam({ name }: { readonly name: string }): boolean {
+  return name === 'iam';
 }
 
 function addresses(
@@ -104,6 +183,9 @@ function addresses(
     url: urlAt(allServicesPort),
   };
 }
+
+/** Where the proxy serves IAM. */
+const iamPort = services.find(isIam)!.httpPort;
 
 /** Where the proxy serves all of them. */
 const allServicesPort = 8080;

@@ -20,8 +20,16 @@ import type { RunningService, ServiceImplementation, StartOptions } from './lib/
 export interface IamOptions extends StartOptions {
   /** `iss` and `aud` of its tokens. Default: `photoncloud-iam` and `photoncloud`. */
   readonly tokenNames?: TokenNames;
-  /** A user with the role `admin`, created where there is no user yet. Default: none. */
-  readonly admin?: { readonly username: string; readonly password: string };
+  /** A user with the role `admin`, created where no user has that role yet. Default: none. */
+  readonly admin?: FirstAdmin;
+}
+
+/** Who looks after the users until there are others. */
+export interface FirstAdmin {
+  readonly username: string;
+  readonly password: string;
+  /** Called where this user was created. */
+  readonly onCreated?: () => void;
 }
 
 const serviceName = 'iam.v1.IamService';
@@ -43,10 +51,11 @@ export async function startIam(options: IamOptions): Promise<RunningService> {
     options.tokenNames ?? { issuer: 'photoncloud-iam', audience: 'photoncloud' },
   );
   const requestIds = new RequestIds(database, clock);
-  if (options.admin !== undefined && directory.users('', 1).length === 0) {
-    const { username, password } = options.admin;
+  if (options.admin !== undefined && !directory.hasAdmin()) {
+    const { username, password, onCreated } = options.admin;
     const hash = await hashPassword(password);
     directory.addUser({ username, email: '', org_id: '', roles: 'admin', password: hash });
+    onCreated?.();
   }
   const handlers = {
     ...tokenHandlers(directory, tokens),

@@ -1,24 +1,27 @@
 /**
  * `npm start`: PhotonCloud's reference services, each a gRPC server of its own, and photongate in front of them.
  *
- *   npm start -- [--host ADDRESS] [--data-dir FOLDER] [--seed]
+ *   npm start -- [--host ADDRESS] [--data-dir FOLDER] [--seed] [--auth]
  */
 import { parseArgs } from 'node:util';
 import { ConfigError } from '../../lib/index.js';
-import { type PhotonCloud, startCloud } from './cloud.js';
+import { type NewAdmin, type PhotonCloud, startCloud } from './cloud.js';
 import { seed } from './seed.js';
 
-const usage = `usage: npm start -- [--host ADDRESS] [--data-dir FOLDER] [--seed]
+const usage = `usage: npm start -- [--host ADDRESS] [--data-dir FOLDER] [--seed] [--auth]
 
   --host ADDRESS     where the REST APIs listen; 0.0.0.0 for other machines  [default: 127.0.0.1]
   --data-dir FOLDER  where the services keep their data  [default: data]
   --seed             put sample data into each service, where it is not there yet
+  --auth             calls need a token of IAM's; the first start creates the user admin and prints its password,
+                     or takes it from PHOTONCLOUD_ADMIN_PASSWORD
 `;
 
 interface Settings {
   readonly host: string;
   readonly dataDir: string;
   readonly seed: boolean;
+  readonly auth: boolean;
 }
 
 /** Undefined where only the usage was asked for. */
@@ -29,15 +32,16 @@ function settingsOf(args: string[]): Settings | undefined {
       host: { type: 'string', default: '127.0.0.1' },
       'data-dir': { type: 'string', default: 'data' },
       seed: { type: 'boolean', default: false },
+      auth: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return undefined;
-  return { host: values.host, dataDir: values['data-dir'], seed: values.seed };
+  return { host: values.host, dataDir: values['data-dir'], seed: values.seed, auth: values.auth };
 }
 
 /** A table of the services, then where to look. */
-function announcement({ services, url }: PhotonCloud, dataDir: string): string {
+function announcement({ services, url }: PhotonCloud, dataDir: string, login: string | undefined): string {
   const rows = [
     ['SERVICE', 'REST', 'gRPC', `BELOW ${url}`],
     ...services.map(({ name, url, grpcPort }) => [name, url, `127.0.0.1:${grpcPort}`, `/${name}`]),
@@ -45,15 +49,16 @@ function announcement({ services, url }: PhotonCloud, dataDir: string): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   const table = rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ')}`.trimEnd());
   const chainfire = services[0]!.url;
+  const token = login === undefined ? '' : ' -H "Authorization: Bearer $TOKEN"';
   return `PhotonCloud is up, its data in ${dataDir}.
 
 ${table.join('\n')}
 
 Each URL has /docs (to try calls in a browser), /openapi.json, /health, and a list of its routes at /. Try:
 
-  curl ${url}/
-  curl -X PUT ${chainfire}/api/v1/kv/greeting -d '{"value":"hello"}'
-  curl ${chainfire}/api/v1/kv/greeting
+  curl ${url}/${login === undefined ? '' : `\n  ${login}`}
+  curl -X PUT ${chainfire}/api/v1/kv/greeting -d '{"value":"hello"}'${token}
+  curl ${chainfire}/api/v1/kv/greeting${token}
 
 Ctrl-C stops everything.`;
 }
@@ -69,6 +74,34 @@ function stopSignal(): Promise<void> {
   });
 }
 
+function knownAdmin(password: string | undefined): NewAdmin | undefined {
+  return password === undefined ? undefined : { username: 'admin', password };
+}
+
+function iamUrl({ services }: PhotonCloud): string {
+  return services.find(({ name }) => name === 'iam')!.url;
+}
+
+/** What a newcomer types first; the password is not shown again. */
+function loginLine(cloud: PhotonCloud): string {
+  const body = `'{"username":"admin","password":"'"$PASSWORD"'"}'`;
+  return `TOKEN=$(curl -fsS '${iamUrl(cloud)}/api/v1/auth/token?fields=token&alt=text' -d ${body})`;
+}
+
+/** A token for the sample data. */
+async function tokenOf(cloud: PhotonCloud, admin: NewAdmin | undefined): Promise<string> {
+  if (admin === undefined) {
+    throw new Error('--seed needs the password of the administrator; give it by PHOTONCLOUD_ADMIN_PASSWORD');
+  }
+  const response = await fetch(`${iamUrl(cloud)}/api/v1/auth/token?fields=token&alt=text`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(admin),
+  });
+  if (!response.ok) throw new Error(`the administrator gets no token: ${await response.text()}`);
+  return response.text();
+}
+
 async function main(): Promise<void> {
   const settings = settingsOf(process.argv.slice(2));
   if (settings === undefined) {
@@ -76,10 +109,18 @@ async function main(): Promise<void> {
     return;
   }
   const stopped = stopSignal();
-  const cloud = await startCloud(settings);
+  const adminPassword = process.env['PHOTONCLOUD_ADMIN_PASSWORD'];
+  const cloud = await startCloud({ ...settings, auth: settings.auth ? { adminPassword } : undefined });
   try {
-    if (settings.seed) console.log(`Sample data: ${await seed(cloud.services)}\n`);
-    console.log(announcement(cloud, settings.dataDir));
+    const admin = settings.auth ? (cloud.admin ?? knownAdmin(adminPassword)) : undefined;
+    if (cloud.admin !== undefined && adminPassword === undefined) {
+      console.log(`The administrator is "admin", the password, shown this once: ${cloud.admin.password}\n`);
+    }
+    if (settings.seed) {
+      const token = settings.auth ? await tokenOf(cloud, admin) : undefined;
+      console.log(`Sample data: ${await seed(cloud.services, token)}\n`);
+    }
+    console.log(announcement(cloud, settings.dataDir, settings.auth ? loginLine(cloud) : undefined));
     await stopped;
   } finally {
     await cloud.close();

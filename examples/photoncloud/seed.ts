@@ -12,9 +12,12 @@ type Call = (service: string, methodAndTarget: string, body?: unknown) => Promis
 
 const org = 'acme';
 
-/** Fills every service, and tells in a line what to look at. Throws where a service refuses. */
-export async function seed(services: readonly ServiceAddresses[]): Promise<string> {
-  const call = callTo(services);
+/**
+ * Fills every service, and tells in a line what to look at. Throws where a service refuses.
+ * @param token of an administrator, where calls need one.
+ */
+export async function seed(services: readonly ServiceAddresses[], token?: string): Promise<string> {
+  const call = callTo(services, token);
   const project = await seedAccounts(call);
   await seedStores(call);
   await seedMetrics(call);
@@ -156,14 +159,17 @@ async function ensure(
   }
 }
 
-function callTo(services: readonly ServiceAddresses[]): Call {
+function callTo(services: readonly ServiceAddresses[], token: string | undefined): Call {
   const urls = new Map(services.map(({ name, url }) => [name, url]));
   return async (service, methodAndTarget, body) => {
     const [method, target] = methodAndTarget.split(' ') as [string, string];
     const raw = typeof body === 'string';
     const response = await fetch(`${urls.get(service)!}${target}`, {
       method,
-      headers: { 'content-type': raw ? 'text/plain' : 'application/json' },
+      headers: {
+        'content-type': raw ? 'text/plain' : 'application/json',
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
       ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
     });
     const text = await response.text();

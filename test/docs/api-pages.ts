@@ -156,11 +156,16 @@ export function apiPage(service: ServiceEntry, answers: readonly Answered[]): st
   return `# ${titleOf(methods)}
 
 REST at \`http://127.0.0.1:${service.httpPort}\` and \`http://127.0.0.1:8080/${service.name}\`, gRPC at \`127.0.0.1:${service.grpcPort}\` (\`npm start\`).
-Every line below was run when this page was made, in the order of the table in \`test/docs/api-cases.ts\`. Answers are shown without their \`meta\`, see [the conventions](README.md).${about}
+Every line below was run when this page was made, in the order of the table in \`test/docs/api-cases.ts\`. Answers are shown without their \`meta\`, see [the conventions](README.md).${about}${notes[service.name] ?? ''}
 
 ${blocks.join('\n\n')}
 `;
 }
+
+/** What a page says besides. */
+const notes: Readonly<Record<string, string>> = {
+  iam: ' With `npm start -- --auth` all calls but the first three need a token, see [with tokens](with-tokens.md).',
+};
 
 /** `chainfire.v1.ChainFireService` → `ChainFire`. */
 function titleOf(methods: readonly Binding[][]): string {

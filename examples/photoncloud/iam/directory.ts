@@ -74,6 +74,11 @@ export class Directory {
     return this.#database.all('SELECT * FROM iam_users WHERE id > ? ORDER BY id LIMIT ?', after, count);
   }
 
+  /** True where somebody has the role `admin`. */
+  hasAdmin(): boolean {
+    return this.#database.get("SELECT id FROM iam_users WHERE ' ' || roles || ' ' LIKE '% admin %'") !== undefined;
+  }
+
   /** NOT_FOUND if there is none of that id. */
   user(id: string): StoredUser {
     const user = isId(id) ? this.#database.get<StoredUser>('SELECT * FROM iam_users WHERE id = ?', id) : undefined;
