@@ -94,7 +94,7 @@ async function startService(
     const options = { host: grpcHost, port, database, dataDir };
     return await (name === 'iam' && auth !== undefined ? startGuardedIam(options, auth, onAdmin) : start(options));
   } catch (error) {
-    throw new Error(`${name} does not start at ${grpcHost}:${port}: ${(error as Error).message}`, { cause: error });
+    throw new Error(`${name} does not start: ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -4,6 +4,7 @@
  *   npm start -- [--host ADDRESS] [--data-dir FOLDER] [--seed] [--auth]
  */
 import { parseArgs } from 'node:util';
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { ConfigError } from '../../lib/index.js';
 import { type NewAdmin, type PhotonCloud, startCloud } from './cloud.js';
 import { seed } from './seed.js';
@@ -103,6 +104,8 @@ async function tokenOf(cloud: PhotonCloud, admin: NewAdmin | undefined): Promise
 }
 
 async function main(): Promise<void> {
+  // What it would print stands in the errors that it throws, too.
+  setLogVerbosity(logVerbosity.NONE);
   const settings = settingsOf(process.argv.slice(2));
   if (settings === undefined) {
     console.log(usage);

@@ -1,7 +1,12 @@
 /** PhotonCloud as a whole, as `npm start` brings it up, on ports of the system's choice. */
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
 import { type PhotonCloud, startCloud } from '../../examples/photoncloud/cloud.js';
+import { Database } from '../../examples/photoncloud/lib/database.js';
 import { seed } from '../../examples/photoncloud/seed.js';
+import { services } from '../../examples/photoncloud/services.js';
 import { temporaryFolder } from '../support/photoncloud.js';
 import { send } from '../support/proxy.js';
 
@@ -98,6 +103,19 @@ void t.test('below its mount a service lists its routes as they are to be typed'
   const page = (await send(url, 'GET /iam', { headers: { accept: 'text/html' } })).text;
   test.match(page, '<code>/iam/api/v1/users</code>');
   test.match(page, '<a href="/iam/health">/iam/health</a>');
+});
+
+void t.test('a port in use is told as what it is', async (test) => {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  test.teardown(() => other.close());
+  const { port } = other.address() as AddressInfo;
+  const database = Database.open(join(temporaryFolder(test), 'photoncloud.db'));
+  test.teardown(() => database.close());
+  setLogVerbosity(logVerbosity.NONE);
+  await test.rejects(services[0]!.start({ host: '127.0.0.1', port, database }), {
+    message: `cannot listen on 127.0.0.1:${port}: another program listens there; is PhotonCloud running already?`,
+  });
 });
 
 void t.test('a folder in use is refused; closed, it can be opened again', async (test) => {

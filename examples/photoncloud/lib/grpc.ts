@@ -309,8 +309,11 @@ function bind(server: Server, host: string, port: number): Promise<number> {
   const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
   return new Promise((resolve, reject) => {
     server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => {
-      if (error === null) resolve(bound);
-      else reject(new Error(`cannot listen on ${address}: ${error.message}`, { cause: error }));
+      if (error === null) return resolve(bound);
+      const why = error.message.includes('EADDRINUSE')
+        ? 'another program listens there; is PhotonCloud running already?'
+        : error.message;
+      reject(new Error(`cannot listen on ${address}: ${why}`, { cause: error }));
     });
   });
 }
