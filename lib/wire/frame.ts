@@ -33,10 +33,16 @@ export function encodeFrame(payload: Uint8Array, compressed = false): Buffer {
   return frame;
 }
 
+/** Pieces smaller than this are collected in blocks of their own: each would cost an object, and the memory it came in. */
+const SMALL_PIECE_BYTES = 2048;
+const BLOCK_BYTES = 16 * 1024;
+
 /** Cuts a byte stream into frames. The length is checked before anything of the payload is kept. */
 export class FrameReader {
   private chunks: Buffer[] = [];
   private buffered = 0;
+  /** Bytes that are free behind the last chunk, where that is a block. */
+  private room = 0;
 
   /** @param maxPayloadBytes a frame that announces more fails with RESOURCE_EXHAUSTED. */
   constructor(private readonly maxPayloadBytes: number) {}
@@ -46,7 +52,12 @@ export class FrameReader {
    * @throws FrameError
    */
   push(chunk: Buffer): Frame[] {
-    this.chunks.push(chunk);
+    if (this.chunks.length > 0 && chunk.length < SMALL_PIECE_BYTES) {
+      this.append(chunk);
+    } else {
+      this.chunks.push(chunk);
+      this.room = 0;
+    }
     this.buffered += chunk.length;
     const frames: Frame[] = [];
     while (this.buffered >= FRAME_HEAD_BYTES) {
@@ -72,16 +83,35 @@ export class FrameReader {
     return this.buffered;
   }
 
+  private append(piece: Buffer): void {
+    const { chunks } = this;
+    if (this.room < piece.length) {
+      chunks.push(Buffer.allocUnsafeSlow(BLOCK_BYTES).subarray(0, 0));
+      this.room = BLOCK_BYTES;
+    }
+    const last = chunks.length - 1;
+    const { buffer, byteOffset, length } = chunks[last]!;
+    const longer = Buffer.from(buffer, byteOffset, length + piece.length);
+    piece.copy(longer, length);
+    chunks[last] = longer;
+    this.room -= piece.length;
+  }
+
   private peekHead(): Buffer {
     const first = this.chunks[0]!;
     if (first.length >= FRAME_HEAD_BYTES) return first;
-    this.chunks = [Buffer.concat(this.chunks, this.buffered)];
-    return this.chunks[0]!;
+    return this.join();
+  }
+
+  private join(): Buffer {
+    const whole = Buffer.concat(this.chunks, this.buffered);
+    this.chunks = [whole];
+    this.room = 0;
+    return whole;
   }
 
   private take(count: number): Buffer {
-    if (this.chunks[0]!.length < count) this.chunks = [Buffer.concat(this.chunks, this.buffered)];
-    const first = this.chunks[0]!;
+    const first = this.chunks[0]!.length < count ? this.join() : this.chunks[0]!;
     this.buffered -= count;
     if (first.length === count) this.chunks.shift();
     else this.chunks[0] = first.subarray(count);

@@ -20,6 +20,7 @@ import {
   type PeerServer,
   settings,
 } from '../support/http2-peer.js';
+import { heldBytes } from '../support/memory.js';
 import { type CallSpec, callOnce, grpcService, type Outcome, rawService } from './service.js';
 
 const DATA = 0;
@@ -661,6 +662,31 @@ void t.test('a call that is paused holds back its own stream, and no other', asy
   await peer.seen('an open window', () => updates() > 0);
   peer.send(peer.headers(1, ok, END_STREAM));
   t.equal((await paused).messages.length, 16);
+});
+
+void t.test('small messages that wait hold what they are worth, not all that came with them', async (t) => {
+  const junk = Buffer.concat(Array.from({ length: 2000 }, () => frame(0xee, 0, 0, Buffer.alloc(16))));
+  let call!: Call;
+  const server = await start(t, async (peer) => {
+    await peer.seen('a call', ({ type }) => type === HEADERS);
+    peer.send(peer.headers(1, grpcHead));
+    for (let count = 0; count < 400; count++) {
+      peer.send(frame(DATA, 0, 1, encodeFrame(Buffer.from('m'))), junk);
+      // A read each.
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  });
+  const outcome = server.call({ onStart: (started) => void (call = started).pause() });
+  while (server.peers.length === 0) await sleep(5);
+  const before = await heldBytes();
+  const peer = server.peers[0]!;
+  while (peer.socket.bytesWritten < 400 * junk.length) await sleep(20);
+  await sleep(100);
+  const held = (await heldBytes()) - before;
+  t.ok(held < 3 * 1024 ** 2, `${held} bytes for 400`);
+  call.resume();
+  peer.send(peer.headers(1, ok, END_STREAM));
+  t.equal((await outcome).messages.length, 400);
 });
 
 void t.test('what came before a loss is delivered before it, even to a call that was paused', async (t) => {

@@ -35,6 +35,9 @@ const MAX_UNTOLD_WAIT_MS = 250;
 /** However often a call may begin again: a server that takes connections and drops them is not tried for ever. */
 const MAX_BEGINNINGS = 5;
 
+/** So many times its size a message may take of memory while it is held. */
+const MAX_WASTE = 8;
+
 /** Messages up to this size go out in one frame with their length, which costs a copy. */
 const MAX_COPIED_BYTES = 16 * 1024 - FRAME_HEAD_BYTES;
 
@@ -219,6 +222,18 @@ export class NativeCall implements Call, StreamListener {
     }
     for (const frame of frames) this.held.push(frame);
     this.deliver();
+    if (this.taken < this.held.length) this.compact(frames.length);
+  }
+
+  /** What is held must not hold the memory of all that came with it. Of the newest messages; the others are done. */
+  private compact(count: number): void {
+    const { held } = this;
+    for (let index = Math.max(this.taken, held.length - count); index < held.length; index++) {
+      const { compressed, payload } = held[index]!;
+      if (payload.length * MAX_WASTE < payload.buffer.byteLength) {
+        held[index] = { compressed, payload: Buffer.from(payload) };
+      }
+    }
   }
 
   onTrailers(fields: HeaderFields): void {
