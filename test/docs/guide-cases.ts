@@ -184,7 +184,7 @@ curl -X PUT "http://127.0.0.1:8083/api/v1/projects/$PROJECT/members/$GRACE?field
       `curl 'http://127.0.0.1:8083/api/v1/auth/verify?fields=valid,username,project_ids' -d '{"token":"'$TOKEN'"}'`,
     ),
     block(`curl 'http://127.0.0.1:8083/api/v1/auth/verify?fields=valid,reason' -d '{"token":"made-up"}'`),
-    'It goes to every service as `Authorization`, which photongate passes on to the service as metadata:',
+    'It goes to every service as `Authorization`, which photongate passes on to the service as metadata; it can also ask for one itself and refuse who has none ([authentication](../authentication.md)):',
     block(`curl 'http://127.0.0.1:8084/api/v1/vms?fields=vms.name' -H "Authorization: Bearer $TOKEN"`),
     'Whoever has the public keys can check a token without asking IAM; it is a JWT signed with Ed25519:',
     block(`curl http://127.0.0.1:8083/.well-known/jwks.json`),
@@ -319,7 +319,11 @@ const advice: Readonly<Record<Exclude<keyof typeof Code, 'OK'>, string>> = {
 /** Failures that the proxy itself answers, by status. */
 const ours: readonly (readonly [status: number, meaning: string])[] = [
   [400, 'the request cannot be read: JSON, a query parameter, a header; the message has line and column, or the name'],
-  [403, 'a web page of another origin, or a `Host` that a listener on this machine does not answer to'],
+  [401, 'no token, or one that is not good, where `policies.jwt` asks for one; `www-authenticate` says why'],
+  [
+    403,
+    'a web page of another origin, a `Host` that a listener on this machine does not answer to, or a token without what the call needs',
+  ],
   [404, 'no route has this path; `GET /` lists what is served'],
   [405, 'the path is there, but not with this method; `Allow` lists those that are'],
   [408, 'the head or the body did not come in time'],
