@@ -33,7 +33,7 @@ export default tseslint.config(
   },
   {
     // Tests of the reference services look at messages as at JSON: to declare each of them again would test nothing.
-    files: ['test/examples/*.ts', 'test/support/photoncloud.ts'],
+    files: ['test/examples/*.ts', 'test/durability/*.ts', 'test/support/{photoncloud,wallets}.ts'],
     rules: {
       '@typescript-eslint/no-explicit-any': 'off',
       '@typescript-eslint/no-unsafe-argument': 'off',

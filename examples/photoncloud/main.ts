@@ -1,7 +1,7 @@
 /**
  * `npm start`: PhotonCloud's reference services, each a gRPC server of its own, and photongate in front of them.
  *
- *   npm start -- [--host ADDRESS] [--data-dir FOLDER] [--seed] [--auth]
+ *   npm start -- [--host ADDRESS] [--data-dir FOLDER] [--free-ports] [--seed] [--auth]
  */
 import { parseArgs } from 'node:util';
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
@@ -9,10 +9,11 @@ import { ConfigError } from '../../lib/index.js';
 import { type NewAdmin, type PhotonCloud, startCloud } from './cloud.js';
 import { seed } from './seed.js';
 
-const usage = `usage: npm start -- [--host ADDRESS] [--data-dir FOLDER] [--seed] [--auth]
+const usage = `usage: npm start -- [--host ADDRESS] [--data-dir FOLDER] [--free-ports] [--seed] [--auth]
 
   --host ADDRESS     where the REST APIs listen; 0.0.0.0 for other machines  [default: 127.0.0.1]
   --data-dir FOLDER  where the services keep their data  [default: data]
+  --free-ports       listen on any free ports, which the table shows, where the usual ones are taken
   --seed             put sample data into each service, where it is not there yet
   --auth             calls need a token of IAM's; the first start creates the user admin and prints its password,
                      or takes it from PHOTONCLOUD_ADMIN_PASSWORD
@@ -21,6 +22,7 @@ const usage = `usage: npm start -- [--host ADDRESS] [--data-dir FOLDER] [--seed]
 interface Settings {
   readonly host: string;
   readonly dataDir: string;
+  readonly freePorts: boolean;
   readonly seed: boolean;
   readonly auth: boolean;
 }
@@ -32,13 +34,15 @@ function settingsOf(args: string[]): Settings | undefined {
     options: {
       host: { type: 'string', default: '127.0.0.1' },
       'data-dir': { type: 'string', default: 'data' },
+      'free-ports': { type: 'boolean', default: false },
       seed: { type: 'boolean', default: false },
       auth: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return undefined;
-  return { host: values.host, dataDir: values['data-dir'], seed: values.seed, auth: values.auth };
+  const { host, seed, auth } = values;
+  return { host, dataDir: values['data-dir'], freePorts: values['free-ports'], seed, auth };
 }
 
 /** A table of the services, then where to look. */

@@ -2,7 +2,7 @@
  * CreditService, the reference service: every RPC by REST through the proxy and over gRPC, what it refuses, expiry,
  * repeats, and that the money adds up under concurrency, after a restart and after being killed in the midst of it.
  */
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { Schema } from '../../examples/photoncloud/lib/schema.js';
 import { systemClock } from '../../examples/photoncloud/lib/clock.js';
 import {
@@ -18,6 +18,7 @@ import {
   startRest,
   temporaryFolder,
 } from '../support/photoncloud.js';
+import { addsUp } from '../support/wallets.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const credit = {
@@ -115,34 +116,6 @@ void t.test('by REST, every endpoint', async (test) => {
   await runRestCases(test, await startRest(test, 'creditservice', port), restCases);
   await addsUp(test, client);
 });
-
-/** Every wallet's balance is the sum of its transactions, its reserved credit that of its pending reservations. */
-async function addsUp(test: Test, client: CloudClient): Promise<Map<string, Loose>> {
-  const all = async (rpc: string, list: string, request: object): Promise<Loose[]> => {
-    const found: Loose[] = [];
-    let page_token = '';
-    do {
-      const page = await client.call(rpc, { ...request, page_size: 1000, page_token });
-      found.push(...page[list]);
-      page_token = page.next_page_token as string;
-    } while (page_token !== '');
-    return found;
-  };
-  const found = new Map<string, Loose>();
-  for (const wallet of await all('ListWallets', 'wallets', {})) {
-    const { project_id } = wallet;
-    let balance = 0n;
-    for (const transaction of await all('ListTransactions', 'transactions', { project_id })) {
-      balance += transaction.amount as bigint;
-      if (transaction.balance_after !== balance) test.equal(transaction.balance_after, balance, transaction.id);
-    }
-    const pending = await all('ListReservations', 'reservations', { project_id, status: 'PENDING' });
-    const reserved = pending.reduce<bigint>((sum, { amount }) => sum + (amount as bigint), 0n);
-    test.same([wallet.balance, wallet.reserved, wallet.available], [balance, reserved, balance - reserved], project_id);
-    found.set(project_id as string, wallet);
-  }
-  return found;
-}
 
 void t.test('limits and odd requests', async (test) => {
   const { client } = await startCloud(test, credit);
