@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { type Config, loadConfig, type RunningProxy, startProxy } from '../../lib/index.js';
 import { startIam } from './iam.js';
 import { Database } from './lib/database.js';
+import { logToStderr } from './lib/grpc.js';
+import type { RemoteOptions } from './lib/remote-database.js';
 import type { RunningService, StartOptions } from './lib/service.js';
 import { type ServiceEntry, services } from './services.js';
 
@@ -17,6 +19,8 @@ export interface CloudOptions {
   readonly host: string;
   /** Made where it is not there. */
   readonly dataDir: string;
+  /** A libSQL server instead of a file in `dataDir`, for all but FlareDB's SQL and the bytes of objects. */
+  readonly database?: Pick<RemoteOptions, 'url' | 'authToken'> | undefined;
   /** Any free ports instead of those of the table in `services.ts`. */
   readonly freePorts?: boolean;
   /** Calls need a token, as `auth.yaml` says. Default: everybody may do everything. */
@@ -59,7 +63,10 @@ const grpcHost = '127.0.0.1';
 
 /** Starts everything; where something does not start, what did is closed again before this throws. */
 export async function startCloud(options: CloudOptions): Promise<PhotonCloud> {
-  const database = Database.open(join(options.dataDir, 'photoncloud.db'));
+  const database =
+    options.database === undefined
+      ? Database.open(join(options.dataDir, 'photoncloud.db'))
+      : await Database.connect({ ...options.database, log: logToStderr });
   const running = new Map<ServiceEntry, RunningService>();
   let admin: NewAdmin | undefined;
   const onAdmin = (created: NewAdmin): void => {

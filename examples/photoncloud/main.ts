@@ -1,7 +1,7 @@
 /**
  * `npm start`: PhotonCloud's reference services, each a gRPC server of its own, and photongate in front of them.
  *
- *   npm start -- [--host ADDRESS] [--data-dir FOLDER] [--free-ports] [--seed] [--auth]
+ *   npm start -- [--host ADDRESS] [--data-dir FOLDER] [--database URL] [--free-ports] [--seed] [--auth]
  */
 import { parseArgs } from 'node:util';
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
@@ -9,10 +9,12 @@ import { ConfigError } from '../../lib/index.js';
 import { type NewAdmin, type PhotonCloud, startCloud } from './cloud.js';
 import { seed } from './seed.js';
 
-const usage = `usage: npm start -- [--host ADDRESS] [--data-dir FOLDER] [--free-ports] [--seed] [--auth]
+const usage = `usage: npm start -- [--host ADDRESS] [--data-dir FOLDER] [--database URL] [--free-ports] [--seed] [--auth]
 
   --host ADDRESS     where the REST APIs listen; 0.0.0.0 for other machines  [default: 127.0.0.1]
   --data-dir FOLDER  where the services keep their data  [default: data]
+  --database URL     a libSQL server (libsql://host, http://host:port) instead of a file there, for all but FlareDB's
+                     SQL and the bytes of objects; its token is taken from LIBSQL_AUTH_TOKEN
   --free-ports       listen on any free ports, which the table shows, where the usual ones are taken
   --seed             put sample data into each service, where it is not there yet
   --auth             calls need a token of IAM's; the first start creates the user admin and prints its password,
@@ -22,6 +24,7 @@ const usage = `usage: npm start -- [--host ADDRESS] [--data-dir FOLDER] [--free-
 interface Settings {
   readonly host: string;
   readonly dataDir: string;
+  readonly database: { readonly url: string; readonly authToken: string | undefined } | undefined;
   readonly freePorts: boolean;
   readonly seed: boolean;
   readonly auth: boolean;
@@ -34,6 +37,7 @@ function settingsOf(args: string[]): Settings | undefined {
     options: {
       host: { type: 'string', default: '127.0.0.1' },
       'data-dir': { type: 'string', default: 'data' },
+      database: { type: 'string' },
       'free-ports': { type: 'boolean', default: false },
       seed: { type: 'boolean', default: false },
       auth: { type: 'boolean', default: false },
@@ -41,12 +45,17 @@ function settingsOf(args: string[]): Settings | undefined {
     },
   });
   if (values.help) return undefined;
-  const { host, seed, auth } = values;
-  return { host, dataDir: values['data-dir'], freePorts: values['free-ports'], seed, auth };
+  const { host, database: url, seed, auth } = values;
+  const database = url === undefined ? undefined : { url, authToken: process.env['LIBSQL_AUTH_TOKEN'] };
+  return { host, dataDir: values['data-dir'], database, freePorts: values['free-ports'], seed, auth };
 }
 
 /** A table of the services, then where to look. */
-function announcement({ services, url }: PhotonCloud, dataDir: string, login: string | undefined): string {
+function announcement(
+  { services, url }: PhotonCloud,
+  { dataDir, database }: Settings,
+  login: string | undefined,
+): string {
   const rows = [
     ['SERVICE', 'REST', 'gRPC', `BELOW ${url}`],
     ...services.map(({ name, url, grpcPort }) => [name, url, `127.0.0.1:${grpcPort}`, `/${name}`]),
@@ -55,7 +64,8 @@ function announcement({ services, url }: PhotonCloud, dataDir: string, login: st
   const table = rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ')}`.trimEnd());
   const chainfire = services[0]!.url;
   const token = login === undefined ? '' : ' -H "Authorization: Bearer $TOKEN"';
-  return `PhotonCloud is up, its data in ${dataDir}.
+  const where = database === undefined ? dataDir : `${dataDir} and ${new URL(database.url).host}`;
+  return `PhotonCloud is up, its data in ${where}.
 
 ${table.join('\n')}
 
@@ -127,7 +137,7 @@ async function main(): Promise<void> {
       const token = settings.auth ? await tokenOf(cloud, admin) : undefined;
       console.log(`Sample data: ${await seed(cloud.services, token)}\n`);
     }
-    console.log(announcement(cloud, settings.dataDir, settings.auth ? loginLine(cloud) : undefined));
+    console.log(announcement(cloud, settings, settings.auth ? loginLine(cloud) : undefined));
     await stopped;
   } finally {
     await cloud.close();

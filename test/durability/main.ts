@@ -22,6 +22,8 @@ type Loose = any;
 
 const seed = Number(process.env['DURABILITY_SEED'] ?? Date.now() % 1_000_000);
 const rounds = Number(process.env['DURABILITY_ROUNDS'] ?? 3);
+/** An empty database on a server instead of a file. */
+const server = process.env['DURABILITY_DATABASE'];
 const random = new Random(seed);
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -34,6 +36,7 @@ class Cloud {
 
   async start(): Promise<void> {
     const program = ['--import', 'tsx', 'examples/photoncloud/main.ts', '--free-ports', '--data-dir', this.folder];
+    if (server !== undefined) program.push('--database', server);
     const child = spawn(process.execPath, program, { cwd: repository, stdio: ['ignore', 'pipe', 'inherit'] });
     this.#child = child;
     let output = '';

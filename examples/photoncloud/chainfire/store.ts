@@ -115,7 +115,7 @@ export class KeyValueStore {
     this.#clock = clock;
     this.#limits = limits;
     this.#log = log;
-    this.#counters = database.get<Counters>('SELECT revision, compacted, history_bytes FROM chainfire_counters')!;
+    this.#counters = this.#readCounters();
     this.#nextExpiryMs = this.#readNextExpiry();
     this.#endLeases();
     this.#setTimer();
@@ -138,7 +138,12 @@ export class KeyValueStore {
     this.#endLeases();
     const now = this.#clock.now();
     const expiresMs = options.leaseMs === undefined ? null : now + options.leaseMs;
-    const item = this.#change((record) => {
+    // Beforehand, as the write may happen and its answer get lost; a look in vain does no harm.
+    if (expiresMs !== null && (this.#nextExpiryMs === undefined || expiresMs < this.#nextExpiryMs)) {
+      this.#nextExpiryMs = expiresMs;
+      this.#setTimer();
+    }
+    return this.#change((record) => {
       const keyBytes = Buffer.from(key);
       const before = this.#row(keyBytes);
       requireVersion(key, before?.version ?? 0n, options.expectedVersion);
@@ -166,11 +171,6 @@ export class KeyValueStore {
       record(row, false);
       return itemOf(row);
     });
-    if (expiresMs !== null && (this.#nextExpiryMs === undefined || expiresMs < this.#nextExpiryMs)) {
-      this.#nextExpiryMs = expiresMs;
-      this.#setTimer();
-    }
-    return item;
   }
 
   /** Deletes one key; false, and no revision is used, if there is none. */
@@ -260,9 +260,12 @@ export class KeyValueStore {
    * The counters in memory move, and listeners hear of it, only when all is on the disk.
    */
   #change<T>(work: (record: Recorder) => T): T {
-    const counters: Counters = { ...this.#counters };
+    let counters: Counters;
     const changes: Change[] = [];
     const result = this.#database.transaction(() => {
+      // Not from memory: where the answer to the last change got lost, that does not know of it.
+      counters = this.#readCounters();
+      this.#counters = { ...counters };
       const worked = work((row, deleted) => {
         changes.push({ revision: this.#append(counters, row, deleted), key: row.key });
       });
@@ -278,10 +281,14 @@ export class KeyValueStore {
       return worked;
     });
     if (changes.length > 0) {
-      this.#counters = counters;
+      this.#counters = counters!;
       for (const listener of this.#listeners) listener(changes);
     }
     return result;
+  }
+
+  #readCounters(): Counters {
+    return this.#database.get<Counters>('SELECT revision, compacted, history_bytes FROM chainfire_counters')!;
   }
 
   #append(counters: Counters, row: HistoryRow, deleted: boolean): bigint {

@@ -6,6 +6,7 @@
  * does not pass validation never gets here: its id is still free for the mended one. Faults of the service are not kept.
  */
 import { createHash } from 'node:crypto';
+import { status as Status } from '@grpc/grpc-js';
 import type { Clock } from './clock.js';
 import type { Database } from './database.js';
 import { badRequest, ServiceError } from './errors.js';
@@ -83,7 +84,8 @@ export class RequestIds {
         return reply;
       });
     } catch (error) {
-      if (error instanceof ServiceError) keep(null, error.toBytes());
+      // That the database did not answer is no answer to repeat.
+      if (error instanceof ServiceError && error.code !== Status.UNAVAILABLE) keep(null, error.toBytes());
       throw error;
     }
   }
