@@ -924,7 +924,8 @@ void t.test('killed while it writes, it has lost nothing that it acknowledged', 
     };
     // A delete that was cut off may or may not have happened: its key is left to the writer that was at it.
     const writers = count(8).map((writer) => write(writer).catch(() => undefined));
-    await sleep(400);
+    const before = members.size;
+    while (members.size < before + 5) await sleep(5);
     child.kill('SIGKILL');
     alive = false;
     await Promise.all([exited, ...writers]);

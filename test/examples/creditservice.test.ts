@@ -17,9 +17,9 @@ import {
   startCloud,
   startRest,
   temporaryFolder,
+  until,
 } from '../support/photoncloud.js';
 import { addsUp } from '../support/wallets.js';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 const credit = {
   entry: 'creditservice',
@@ -241,7 +241,8 @@ void t.test('killed while money moves: what was acknowledged is there, once', as
       }
     };
     const writers = count(6).map((n) => (n % 2 === 0 ? spend() : earn(n)).catch(() => undefined));
-    await sleep(400);
+    const [earned, spent] = [acknowledged.size, charged.size];
+    await until(() => acknowledged.size > earned + 5 && charged.size > spent + 5, 'some of each');
     await kill();
     alive = false;
     await Promise.all(writers);

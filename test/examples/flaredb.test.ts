@@ -4,7 +4,6 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import Libsql from 'libsql';
 import t from 'tap';
 import { isClosed } from '../../examples/photoncloud/flaredb/statement.js';
@@ -24,6 +23,7 @@ import {
   startCloud,
   startRest,
   temporaryFolder,
+  until,
 } from '../support/photoncloud.js';
 
 const flaredb = { entry: 'flaredb', file: 'flaredb/v1/flaredb.proto', service: 'flaredb.v1.FlareDbService' };
@@ -325,7 +325,7 @@ void t.test('killed while it writes, it has lost nothing that it acknowledged', 
       }
     })(),
   ].map((writer) => writer.catch(() => undefined));
-  await sleep(500);
+  await until(() => rows > 10 && keys > 10, 'some of each');
   await kill();
   await Promise.all(writers);
   client.close();

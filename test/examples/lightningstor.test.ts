@@ -5,7 +5,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { systemClock } from '../../examples/photoncloud/lib/clock.js';
 import { Database } from '../../examples/photoncloud/lib/database.js';
@@ -320,7 +319,8 @@ void t.test(
         }
       };
       const writers = count(4).map((writer) => write(writer).catch(() => undefined));
-      await sleep(500);
+      const before = acknowledged.size;
+      await until(() => acknowledged.size > before + 5, 'some objects');
       await kill();
       alive = false;
       await Promise.all(writers);

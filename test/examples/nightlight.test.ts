@@ -2,7 +2,6 @@
  * NightLight, the reference service: writes, queries and lists by REST through the proxy and over gRPC; the arithmetic of
  * the query language, its errors and limits; restart and kill.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { Database } from '../../examples/photoncloud/lib/database.js';
 import { Schema } from '../../examples/photoncloud/lib/schema.js';
@@ -21,6 +20,7 @@ import {
   startCloud,
   startRest,
   temporaryFolder,
+  until,
 } from '../support/photoncloud.js';
 
 const nightlight = {
@@ -401,7 +401,7 @@ void t.test('a restart and a kill lose nothing that was acknowledged', async (te
       written++;
     }
   })().catch(() => undefined);
-  await sleep(400);
+  await until(() => written > 10, 'some writes');
   await kill();
   await writing;
   client.close();
