@@ -42,22 +42,26 @@ export function readStatement(query: string): Statement {
   const more = all.slice(tokens.length).find(({ text }) => text !== ';');
   if (more !== undefined) throw refused(`has a second statement at ${placeOf(query, more.offset)}; send one at a time`);
   requireKind(tokens);
-  const internal = tokens.find(
-    ({ text }, index) => isClosed(text) || (/^["'`[]?temp["'`\]]?$/i.test(text) && tokens[index + 1]?.text === '.'),
-  );
+  const internal = tokens.find(({ text }, index) => {
+    const next = tokens[index + 1]?.text;
+    return isClosed(text, next === '(') || (next === '.' && /^["'`[]?temp["'`\]]?$/i.test(text));
+  });
   if (internal !== undefined) throw refused(`uses ${internal.text}, which is not open to queries`);
   return { text: query, tokens, parameters: countParameters(tokens) };
 }
 
-const closed =
-  /^["'`[]?(?:(?:pragma|libsql|sqlite3mc)_|(?:readfile|writefile|fsdir|lsmode|edit|sha3_query|load_extension|carray|fts3_tokenizer|sqlite_(?:dbpage|stmt|log|crypt))["'`\]]?$)/i;
+const closedFunctions =
+  /^(?:readfile|writefile|lsmode|sha3_query|load_extension|fts3_tokenizer|sqlite_(?:log|crypt)|sqlite3mc_\w+)$/i;
+const closedTables = /^(?:(?:pragma|libsql)_\w*|fsdir|carray|sqlite_(?:dbpage|stmt))$/i;
 
 /**
  * Whether a word names a function or table of the library that reaches beyond the namespace: the files of the machine,
- * how the database is kept, memory, or a statement in a text (`sha3_query`). Quotes do not hide it, so neither may a column have such a name.
+ * how the database is kept, memory, or a statement in a text (`sha3_query`). Quotes do not hide it: SQLite takes even
+ * 'fsdir' for a table, but not for a function. A function is one only where a parenthesis follows.
  */
-export function isClosed(word: string): boolean {
-  return closed.test(word);
+export function isClosed(word: string, called: boolean): boolean {
+  const name = word.replace(/^["'`[]|["'`\]]$/g, '');
+  return closedTables.test(name) || (called && !word.startsWith("'") && closedFunctions.test(name));
 }
 
 /** `line 2, column 7`, both from 1, columns in characters. */
