@@ -6,7 +6,7 @@ import { KeySet } from './key-set.js';
 import { normalize, type FieldOfTag } from './normalize.js';
 import { tagOf } from './tags.js';
 import type { Selection } from './selection.js';
-import { outOfOrder, WireInput } from './wire-input.js';
+import { outOfOrder, UnprintableError, WireInput } from './wire-input.js';
 import { Printed, type ValuePrinter, type WriteContext } from './write-context.js';
 import { defaultText, keyPrinter } from './write-scalars.js';
 
@@ -57,6 +57,8 @@ export class MapPrinter {
   /** By the text of the key; undefined: all keys. */
   private readonly selected: ReadonlyMap<string, EntryPrinter> | undefined;
   private readonly fieldOfTag: FieldOfTag;
+  /** Why the value of the entry that was printed last has no JSON form. */
+  private failure: UnprintableError | undefined;
 
   constructor(
     private readonly tag: number,
@@ -116,16 +118,21 @@ export class MapPrinter {
 
   /** Prints the entries, then keeps one text for each key. */
   private printUnique(input: WireInput, out: Writer): void {
-    const entries = new Map<string, Buffer>();
+    const entries = new Map<string, Buffer | UnprintableError>();
     const start = out.pos;
     do {
       const keyEnd = this.printEntry(input, out);
-      if (keyEnd >= 0)
-        entries.set(out.buf.toString('latin1', start, keyEnd), Buffer.from(out.buf.subarray(start, out.pos)));
+      const { failure } = this;
+      this.failure = undefined;
+      if (keyEnd >= 0) {
+        const key = out.buf.toString('latin1', start, keyEnd);
+        entries.set(key, failure ?? Buffer.from(out.buf.subarray(start, out.pos)));
+      }
       out.pos = start;
       input.nextTag();
     } while (input.ahead === this.tag);
     for (const entry of entries.values()) {
+      if (entry instanceof UnprintableError) throw entry;
       if (out.pos !== start) out.byte(COMMA);
       out.raw(entry);
     }
@@ -156,13 +163,30 @@ export class MapPrinter {
     out.byte(COLON);
     if (input.ahead === this.valueTag) {
       if (value === undefined) input.skip(input.ahead);
-      else if (value.print(input, out) === Printed.NOTHING) return -1;
+      else {
+        const printed = this.printValue(value, input, out);
+        if (this.failure !== undefined) return keyEnd;
+        if (printed === Printed.NOTHING) return -1;
+      }
       this.advanceToKnown(input);
     } else {
       value?.printDefault(out);
     }
     if (input.ahead !== 0) throw outOfOrder;
     return value === undefined ? -1 : keyEnd;
+  }
+
+  /** In the careful pass a value without a JSON form is kept as `failure`: a later one of the same key may replace it. */
+  private printValue(value: EntryPrinter, input: WireInput, out: Writer): Printed {
+    const { depth } = input;
+    try {
+      return value.print(input, out);
+    } catch (error) {
+      if (!input.careful || !(error instanceof UnprintableError)) throw error;
+      this.failure = error;
+      input.depth = depth;
+      return Printed.VALUE;
+    }
   }
 
   /** The printer for the key that was printed from `start` on; undefined where it is not selected. */

@@ -119,7 +119,8 @@ function printAnyOrder(content: ContentPrinter, wire: Buffer, out: Writer): void
   try {
     content(new WireInput(wire, false), out);
   } catch (error) {
-    if (error !== outOfOrder) throw error;
+    // What has no JSON form may yet be replaced by a later occurrence, which only the careful pass knows.
+    if (error !== outOfOrder && !(error instanceof UnprintableError)) throw error;
     out.pos = start;
     content(new WireInput(wire, true), out);
   }

@@ -32,7 +32,8 @@ import {
 } from '@bufbuild/protobuf/wkt';
 import type { FieldDescriptor, MessageDescriptor, Schema } from '../../lib/schema/index.js';
 
-const wellKnownFiles: readonly DescFile[] = [
+/** What the files of these tests import. */
+export const wellKnownFiles: readonly DescFile[] = [
   file_google_protobuf_any,
   file_google_protobuf_duration,
   file_google_protobuf_empty,
@@ -45,31 +46,9 @@ const wellKnownFiles: readonly DescFile[] = [
 type FieldInit = MessageInitShape<typeof FieldDescriptorProtoSchema>;
 type MessageInit = MessageInitShape<typeof DescriptorProtoSchema>;
 
-/** One file of messages and enums, as the other implementation sees it. */
+/** Reads and prints the messages of a registry. */
 export class Oracle {
-  private readonly registry: Registry;
-
-  /** @param names top-level messages and enums of one package */
-  constructor(schema: Schema, syntax: 'proto2' | 'proto3', messages: readonly string[], enums: readonly string[]) {
-    const packageName = messages[0]!.slice(0, messages[0]!.lastIndexOf('.'));
-    const file = create(FileDescriptorProtoSchema, {
-      name: 'oracle.proto',
-      syntax,
-      package: packageName,
-      dependency: wellKnownFiles.map(({ proto }) => proto.name),
-      messageType: messages.map((name) => messageProto(schema.message(name)!, syntax)),
-      enumType: enums.map((name) => {
-        const type = schema.enum(name)!;
-        const allowAlias = new Set(type.values.map(({ number }) => number)).size < type.values.length;
-        return create(EnumDescriptorProtoSchema, {
-          name: type.name,
-          value: type.values.map((value) => ({ name: value.name, number: value.number })),
-          ...(allowAlias ? { options: { allowAlias } } : {}),
-        });
-      }),
-    });
-    this.registry = createFileRegistry(file, (name) => wellKnownFiles.find(({ proto }) => proto.name === name));
-  }
+  constructor(private readonly registry: Registry) {}
 
   /** JSON text → wire. */
   wireOf(type: string, json: string): Buffer {
@@ -86,6 +65,36 @@ export class Oracle {
   private message(type: string): DescMessage {
     return this.registry.getMessage(type)!;
   }
+}
+
+/**
+ * One file of messages and enums, as the other implementation sees it.
+ * @param messages with `enums` the top-level types of one package
+ */
+export function registryOf(
+  schema: Schema,
+  syntax: 'proto2' | 'proto3',
+  messages: readonly string[],
+  enums: readonly string[],
+): Registry {
+  const packageName = messages[0]!.slice(0, messages[0]!.lastIndexOf('.'));
+  const file = create(FileDescriptorProtoSchema, {
+    name: 'oracle.proto',
+    syntax,
+    package: packageName,
+    dependency: wellKnownFiles.map(({ proto }) => proto.name),
+    messageType: messages.map((name) => messageProto(schema.message(name)!, syntax)),
+    enumType: enums.map((name) => {
+      const type = schema.enum(name)!;
+      const allowAlias = new Set(type.values.map(({ number }) => number)).size < type.values.length;
+      return create(EnumDescriptorProtoSchema, {
+        name: type.name,
+        value: type.values.map((value) => ({ name: value.name, number: value.number })),
+        ...(allowAlias ? { options: { allowAlias } } : {}),
+      });
+    }),
+  });
+  return createFileRegistry(file, (name) => wellKnownFiles.find(({ proto }) => proto.name === name));
 }
 
 function messageProto(message: MessageDescriptor, syntax: string): MessageInit {

@@ -5,19 +5,18 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { Codec, JsonScanner, JsonSyntaxError } from '../../lib/codec/index.js';
-import type { FieldDescriptor, MessageDescriptor } from '../../lib/schema/index.js';
-import { StatusError } from '../../lib/status.js';
 import { Reader, Writer } from '../../lib/wire/index.js';
 import { proto2, proto3 } from '../cases/json/schema.js';
 import { schemaFromText } from '../support/schema.js';
-import { Oracle } from './oracle.js';
+import { Oracle, registryOf } from './oracle.js';
+import { messageArbitrary, same, sorted, statusOf } from './values.js';
 
 const schema = schemaFromText({ 'j.proto': proto3, 'k.proto': proto2 });
 const codec = new Codec(schema);
 
 const types3 = ['Scalars', 'Disk', 'Spec', 'Vm', 'Lists', 'Maps', 'Known'].map((name) => `j.${name}`);
-const oracle3 = new Oracle(schema, 'proto3', types3, ['j.Color']);
-const oracle2 = new Oracle(schema, 'proto2', ['k.Old'], ['k.Closed']);
+const oracle3 = new Oracle(registryOf(schema, 'proto3', types3, ['j.Color']));
+const oracle2 = new Oracle(registryOf(schema, 'proto2', ['k.Old'], ['k.Closed']));
 const types = [...types3, 'k.Old'];
 const oracleOf = (type: string): Oracle => (type === 'k.Old' ? oracle2 : oracle3);
 
@@ -33,169 +32,9 @@ function print(type: string, wire: Buffer): string {
   return out.take().toString('utf8');
 }
 
-/** Canonical JSON values of a field type. */
-function valueArbitrary(field: FieldDescriptor, depth: number): fc.Arbitrary<unknown> {
-  const text = fc.string({ unit: 'grapheme', maxLength: 20 });
-  const bytes = fc.uint8Array({ maxLength: 20 }).map((data) => Buffer.from(data).toString('base64'));
-  const big = (min: bigint, max: bigint) => fc.bigInt({ min, max }).map(String);
-  switch (field.type) {
-    case 'bool':
-      return fc.boolean();
-    case 'string':
-      return text;
-    case 'bytes':
-      return bytes;
-    case 'double':
-      return fc.oneof(
-        fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0),
-        fc.constantFrom('NaN', 'Infinity', '-Infinity'),
-      );
-    case 'float':
-      return fc.oneof(
-        fc.float({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0),
-        fc.constantFrom('NaN', 'Infinity', '-Infinity'),
-      );
-    case 'enum':
-      if (field.enum!.fullName === 'google.protobuf.NullValue') return fc.constant(null);
-      return fc.constantFrom(
-        ...new Set(field.enum!.values.map(({ number }) => field.enum!.valueByNumber(number)!.name)),
-      );
-    case 'uint32':
-    case 'fixed32':
-      return fc.integer({ min: 0, max: 2 ** 32 - 1 });
-    case 'int32':
-    case 'sint32':
-    case 'sfixed32':
-      return fc.oneof(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), fc.integer({ min: -3, max: 300 }));
-    case 'uint64':
-    case 'fixed64':
-      return fc.oneof(big(0n, 2n ** 64n - 1n), big(0n, 1000n));
-    case 'int64':
-    case 'sint64':
-    case 'sfixed64':
-      return fc.oneof(big(-(2n ** 63n), 2n ** 63n - 1n), big(-1000n, 1000n));
-    case 'message':
-      return messageArbitrary(field.message!, depth + 1);
-  }
-}
-
-const timestamp = fc
-  .tuple(
-    fc.date({ min: new Date('0001-01-01T00:00:00Z'), max: new Date('9999-12-31T23:59:59Z'), noInvalidDate: true }),
-    fc.constantFrom('', '.500', '.000001', '.123456789'),
-  )
-  .map(([date, fraction]) => `${date.toISOString().replace(/^\+00/, '').slice(0, 19)}${fraction}Z`);
-const duration = fc
-  .tuple(fc.boolean(), fc.integer({ min: 0, max: 315_576_000_000 }), fc.constantFrom('', '.500', '.000000001'))
-  .filter(([, seconds]) => seconds < 315_576_000_000)
-  .map(
-    ([negative, seconds, fraction]) =>
-      `${negative && (seconds > 0 || fraction !== '') ? '-' : ''}${seconds}${fraction}s`,
-  );
-const json = fc
-  .jsonValue({ maxDepth: 3 })
-  .map((value) => JSON.parse(JSON.stringify(value)) as unknown)
-  .filter((value) => !JSON.stringify(value).includes('__proto__'));
-
-/** Canonical JSON of a message. */
-function messageArbitrary(message: MessageDescriptor, depth = 0): fc.Arbitrary<unknown> {
-  switch (message.fullName) {
-    case 'google.protobuf.Any':
-      return fc.oneof(
-        fc.constant({}),
-        messageArbitrary(schema.message('j.Disk')!, depth + 1).map((disk) => ({
-          '@type': 'type.googleapis.com/j.Disk',
-          ...(disk as object),
-        })),
-        duration.map((value) => ({ '@type': 'type.googleapis.com/google.protobuf.Duration', value })),
-      );
-    case 'google.protobuf.Timestamp':
-      return timestamp;
-    case 'google.protobuf.Duration':
-      return duration;
-    case 'google.protobuf.FieldMask':
-      return fc
-        .array(fc.stringMatching(/^[a-z]{1,4}([A-Z][a-z]{1,3})?(\.[a-z]{1,3})?$/), { maxLength: 3 })
-        .map((paths) => paths.join(','));
-    case 'google.protobuf.Value':
-      return json;
-    case 'google.protobuf.Struct':
-      return fc.dictionary(
-        fc.string({ maxLength: 5 }).filter((key) => key !== '__proto__'),
-        json,
-        { maxKeys: 3 },
-      );
-    case 'google.protobuf.ListValue':
-      return fc.array(json, { maxLength: 3 });
-  }
-  if (/^google\.protobuf\.\w+Value$/.test(message.fullName)) return valueArbitrary(message.field('value')!, depth);
-  const fields = message.fields.filter((field) => depth < 3 || field.type !== 'message');
-  const members = Object.fromEntries(fields.map((field) => [field.jsonName, fieldArbitrary(field, depth)]));
-  const required = fields.filter((field) => field.required).map((field) => field.jsonName);
-  return fc.record(members, { requiredKeys: required }).map((value) => oneOfEach(message, value));
-}
-
-function fieldArbitrary(field: FieldDescriptor, depth: number): fc.Arbitrary<unknown> {
-  if (field.map !== undefined) {
-    const { key, value } = field.map;
-    const keys = valueArbitrary(key, depth)
-      .map(String)
-      .filter((text) => text !== '__proto__');
-    return fc.dictionary(keys, valueArbitrary(value, depth), { maxKeys: 4 });
-  }
-  const value = valueArbitrary(field, depth);
-  return field.repeated ? fc.array(value, { maxLength: depth > 1 ? 2 : 4 }) : value;
-}
-
-/** Keeps one member of each oneof. */
-function oneOfEach(message: MessageDescriptor, value: Record<string, unknown>): Record<string, unknown> {
-  const result = { ...value };
-  for (const oneof of message.oneofs) {
-    const set = oneof.fields.filter((field) => field.jsonName in result);
-    for (const field of set.slice(1)) delete result[field.jsonName];
-  }
-  return result;
-}
-
-const typed = fc
-  .constantFrom(...types)
-  .chain((type) => fc.tuple(fc.constant(type), messageArbitrary(schema.message(type)!)));
-
-/** Parsed JSON, floats rounded: the other implementation prints them as doubles. */
-function comparable(value: unknown): unknown {
-  if (typeof value === 'number') return Math.fround(value);
-  if (Array.isArray(value)) return value.map(comparable);
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, comparable(member)]));
-}
-
-/** Two values as texts, so that a counterexample can be read. */
-function same(found: unknown, expected: unknown): boolean {
-  const [left, right] = [JSON.stringify(sorted(comparable(found))), JSON.stringify(sorted(comparable(expected)))];
-  if (left !== right) throw new Error(`found ${left}\nexpected ${right}`);
-  return true;
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, member]) => [key, sorted(member)]),
-  );
-}
-
-/** A failure must be one that the caller can answer with. */
-function statusOf(run: () => unknown): number {
-  try {
-    run();
-    return 0;
-  } catch (error) {
-    if (error instanceof StatusError) return error.code;
-    throw error;
-  }
-}
+const arbitrary = (type: string): fc.Arbitrary<unknown> =>
+  messageArbitrary(schema.message(type)!, schema.message('j.Disk')!);
+const typed = fc.constantFrom(...types).chain((type) => fc.tuple(fc.constant(type), arbitrary(type)));
 
 /** Runs a property; the counterexample is in the error. */
 function holds(name: string, property: fc.IRawProperty<unknown>, numRuns: number): void {
@@ -260,9 +99,7 @@ function fieldsOf(wire: Buffer): Buffer[] {
 
 const parts = fc
   .constantFrom(...types)
-  .chain((type) =>
-    fc.tuple(fc.constant(type), fc.array(messageArbitrary(schema.message(type)!), { minLength: 2, maxLength: 3 })),
-  )
+  .chain((type) => fc.tuple(fc.constant(type), fc.array(arbitrary(type), { minLength: 2, maxLength: 3 })))
   .map(
     ([type, values]) =>
       [type, values.flatMap((value) => fieldsOf(oracleOf(type).wireOf(type, JSON.stringify(value))))] as const,

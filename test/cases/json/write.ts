@@ -36,6 +36,14 @@ export const printed: readonly (readonly [name: string, type: string, wire: stri
   ['map entries in parts', 'j.Maps', '0a03120131 0a030a0162 0a00', '{"ss":{"":"","b":""}}'],
   ['a map entry value first', 'j.Maps', '12041002 0801', '{"ii":{"1":2}}'],
   ['unknown fields in a map entry', 'j.Maps', '1208180908011802 1002', '{"ii":{"1":2}}'],
+  ['a value without a JSON form, and one behind it', 'j.Known', '1a070880cadaf6880a 1a020800', '{"span":"0s"}'],
+  ['a string that is no UTF-8, and one behind it', 'j.Disk', '1201ff 120161', '{"name":"a"}'],
+  [
+    'the same under a key of a map',
+    'j.Maps',
+    '4a0f 0a0161 120a 10ffffffffffffffff7f 4a050a01611200 4a050a01621200',
+    '{"st":{"a":"1970-01-01T00:00:00Z","b":"1970-01-01T00:00:00Z"}}',
+  ],
   ['a map value given twice', 'j.Maps', '32 0d 0a0161 12020801 1204 12026262', '{"sd":{"a":{"size":1,"name":"bb"}}}'],
   [
     'absent values of maps',
