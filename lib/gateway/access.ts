@@ -56,13 +56,13 @@ export class Access {
     return need === 'nothing' ? undefined : need;
   }
 
-  /**
-   * What an RPC gets that needs no token: the request without the parameter that may hold one, which no route knows.
-   */
+  /** What an RPC gets that needs no token: the request without what may be one, where services are not to see it. */
   open(head: RequestHead): Admitted {
-    const { queryParameter } = this.options;
-    if (queryParameter === undefined) return { head, metadata: [] };
-    return { head: { ...head, query: withoutToken(head.query, queryParameter) }, metadata: [] };
+    const { forwardToken, header } = this.options;
+    const headers = forwardToken
+      ? head.headers
+      : withoutFields(head.headers, (name, value) => name === header && (name !== 'authorization' || isBearer(value)));
+    return { head: { ...head, headers, query: this.passedQuery(head.query) }, metadata: [] };
   }
 
   /**
@@ -77,9 +77,15 @@ export class Access {
     this.authenticator.authorize(identity, claims, what);
     const { forwardClaims } = this.options;
     return {
-      head: { ...this.open(head).head, headers: this.passedHeaders(headers, identity) },
+      head: { ...head, query: this.passedQuery(query), headers: this.passedHeaders(headers, identity) },
       metadata: [...this.tokenMetadata(identity), ...claimMetadata(identity.claims, forwardClaims)],
     };
+  }
+
+  /** Without the parameter that may hold a token, which no route knows. */
+  private passedQuery(query: string | undefined): string | undefined {
+    const { queryParameter } = this.options;
+    return queryParameter === undefined ? query : withoutToken(query, queryParameter);
   }
 
   /** Without the token where services are not to see it, or see it in another place. */
@@ -87,13 +93,28 @@ export class Access {
     const { forwardToken, header } = this.options;
     if (place === 'header' && forwardToken) return headers;
     const dropped = place === 'header' ? header : 'authorization';
-    return headers.filter((_, index) => headers[index - (index % 2)] !== dropped);
+    return withoutFields(headers, (name) => name === dropped);
   }
 
   /** One that stood in no header goes where services look for it. */
   private tokenMetadata({ place, token }: Identity): MetadataEntry[] {
     return place === 'header' || !this.options.forwardToken ? [] : [['authorization', `Bearer ${token}`]];
   }
+}
+
+/** The fields but those that are dropped. */
+export function withoutFields(headers: HeaderFields, isDropped: (name: string, value: string) => boolean): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < headers.length; index += 2) {
+    const name = headers[index]!;
+    const value = headers[index + 1]!;
+    if (!isDropped(name, value)) kept.push(name, value);
+  }
+  return kept;
+}
+
+function isBearer(value: string): boolean {
+  return /^\s*bearer(?:\s|$)/i.test(value);
 }
 
 /** Claim by claim, and token or none: the most particular selector decides. */

@@ -21,7 +21,7 @@ import type { PathMatcher } from '../router/index.js';
 import { header, type HeaderFields } from '../headers.js';
 import { StatusError } from '../status.js';
 import { quote, splitTarget } from '../uri.js';
-import { type Access, type Admitted, identified } from './access.js';
+import { type Access, type Admitted, identified, withoutFields } from './access.js';
 import { errorChannel, type InternalError } from './diagnostics.js';
 import { requestIdOf } from './request-id.js';
 import { SocketRun } from './socket.js';
@@ -375,7 +375,7 @@ class Run implements StreamOutcome {
     const send = ({ head, metadata }: Admitted): void => {
       const { requestId, query, headers } = head;
       const target = query === this.head.query ? exchange.target : withQuery(exchange.target, query);
-      const passed = headers.filter((_, index) => !names.isIdentity(headers[index - (index % 2)]!));
+      const passed = withoutFields(headers, (name) => names.isIdentity(name));
       fallback.forward(
         exchange,
         { requestId, target, headers: passed, identity: fieldsOf(metadata) },
@@ -384,8 +384,9 @@ class Run implements StreamOutcome {
     };
     if (access === undefined) send({ head: this.head, metadata: [] });
     else {
-      // A browser's preflight has no token, whatever the request behind it has.
-      const isOpen = !access.protectsFallback || isPreflight(this.head);
+      // A browser's preflight has no token, whatever the request behind it has. The method that counts is the one that the
+      // fallback gets, and not what an override made of it here.
+      const isOpen = !access.protectsFallback || isPreflight(exchange);
       this.admit(access, 'this path', isOpen ? undefined : new Map(), send);
     }
   }
@@ -453,7 +454,7 @@ function emptyReply(head: RequestHead, headers: readonly string[]): Reply {
   return { status: 204, headers: [...headers, 'x-request-id', head.requestId], body: undefined };
 }
 
-function isPreflight({ method, headers }: RequestHead): boolean {
+function isPreflight({ method, headers }: RequestStart): boolean {
   return (
     method === 'OPTIONS' &&
     header(headers, 'origin') !== undefined &&

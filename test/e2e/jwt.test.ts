@@ -231,6 +231,15 @@ void t.test('what services get to know', async (t) => {
       t.strictSame(metadata.get('authorization'), guard === forward ? [`Bearer ${good}`] : []);
     }
   }
+  const open = await guarded(t, ['forward_token: false', 'query_parameter: token', 'except: [a.v1.Open.*]']);
+  for (const authorization of [`Bearer ${good}`, 'Basic YTpi']) {
+    await open.proxy.send('POST /login?token=x', { headers: { authorization }, body: '{}' });
+    const passed = authorization.startsWith('Basic') ? [authorization] : [];
+    t.strictSame(seen(open).get('authorization'), passed, 'tokens are kept back from open RPCs, too');
+  }
+  const custom = await guarded(t, ['forward_token: false', 'header: x-jwt', 'except: [a.v1.Open.*]']);
+  await custom.proxy.send('POST /login', { headers: { 'x-jwt': good, authorization: 'Bearer own' }, body: '{}' });
+  t.strictSame([seen(custom).get('x-jwt'), seen(custom).get('authorization')], [[], ['Bearer own']]);
   const lists = await signed(key, { sub: ' a,b ', roles: ['a,b', 'c', 7, true] });
   await forward.get('GET /v1/x', lists);
   t.strictSame(seen(forward).get('x-user-id'), ['%20a,b%20']);
@@ -357,6 +366,10 @@ void t.test('what stays open, and what does not', async (t) => {
   );
   t.equal((await shut.proxy.send('OPTIONS /none', { headers: asked })).text, 'fallback', 'a preflight has no token');
   t.equal((await shut.proxy.send('OPTIONS /none')).status, 401);
+  const override = await guarded(t, base, { fallback: url, methodOverride: true, checkOrigin: false });
+  const disguised = { ...asked, 'x-http-method-override': 'OPTIONS' };
+  const write = await override.proxy.send('POST /none', { headers: disguised, body: 'x' });
+  t.equal(write.status, 401, 'a write in the guise of a preflight');
   seen.length = 0;
   const spoof = { 'x-user-id': 'eve', x_user_id: 'eve', connection: 'close, x-user-id' };
   await shut.proxy.send(`GET /none?a=1&token=${good}&b=2`, { headers: spoof });
