@@ -6,7 +6,7 @@ import { compareOrigins, placeText, type RuleOrigin } from '../rule/origin.js';
 import type { PathTemplate } from '../rule/template.js';
 import type { Problem, ProblemList } from '../status.js';
 import { commonMethods, PathMatcher, type MethodTable } from './matcher.js';
-import { findShadowed } from './shadow.js';
+import { findOutrun, findShadowed } from './shadow.js';
 import { captureLayout, TrieNode, type Leaf } from './trie.js';
 
 export interface RouterOptions {
@@ -64,7 +64,7 @@ export class PathMatcherBuilder<T> {
     });
   }
 
-  /** A warning for each rule that no request can reach because another one always wins. Slow; for `photongate check`. */
+  /** A warning for each rule that no request, or hardly one, can reach because another one wins. Slow; for `photongate check`. */
   reportShadowed(problems: ProblemList): void {
     for (const { rule, by } of findShadowed(this.rules)) {
       problems.warn({
@@ -72,6 +72,16 @@ export class PathMatcherBuilder<T> {
         code: 'shadowed-route',
         message: `no request can reach ${ruleText(rule)}: ${ruleText(by)} of ${whereText(by)} always comes first`,
         hint: 'drop this rule or change one of the two templates',
+      });
+    }
+    for (const { rule, by } of findOutrun(this.rules)) {
+      problems.warn({
+        ...blame(rule),
+        code: 'shadowed-route',
+        message:
+          `only a path where its ** is empty or ends with a slash reaches ${ruleText(rule)}: ` +
+          `${ruleText(by)} of ${whereText(by)} comes first for all others`,
+        hint: 'spell out in both how many segments there are, such as a/*/b/*',
       });
     }
   }

@@ -22,11 +22,35 @@ export function findShadowed<R extends Rule>(rules: readonly R[]): { readonly ru
     });
 }
 
+/**
+ * Pairs of a rule that ends in `**` and one that only has a `*` behind that, which is the longer and so takes every path
+ * but those where the `**` is empty or ends with a slash. Mostly both were meant: Firestore's documents and collections.
+ */
+export function findOutrun<R extends Rule>(rules: readonly R[]): { readonly rule: R; readonly by: R }[] {
+  return rules
+    .filter(({ template }) => template.deepIndex === template.segments.length - 1)
+    .flatMap((rule) => {
+      const by = rules.find((other) => sameRequests(other, rule) && extendsByOne(other.template, rule.template));
+      return by === undefined ? [] : [{ rule, by }];
+    });
+}
+
 function hides(winner: Rule, rule: Rule): boolean {
+  return sameRequests(winner, rule) && winsAllPaths(winner.template, rule.template);
+}
+
+/** By method and verb alone. */
+function sameRequests(winner: Rule, rule: Rule): boolean {
   return (
-    winner.template.verb?.normal === rule.template.verb?.normal &&
-    coversMethod(winner.httpMethod, rule.httpMethod) &&
-    winsAllPaths(winner.template, rule.template)
+    winner.template.verb?.normal === rule.template.verb?.normal && coversMethod(winner.httpMethod, rule.httpMethod)
+  );
+}
+
+function extendsByOne(longer: PathTemplate, template: PathTemplate): boolean {
+  return (
+    longer.segments.length === template.segments.length + 1 &&
+    longer.segments[template.segments.length]!.kind === '*' &&
+    template.segments.every((segment, index) => isSame(segment, longer.segments[index]!))
   );
 }
 

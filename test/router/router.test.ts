@@ -386,6 +386,23 @@ void t.test('shadowed rules', (t) => {
     t.end();
   });
 
+  void t.test('outrun by a longer rule', (t) => {
+    t.strictSame(shadowedIn('GET /{a=d/*/**}', 'GET /{b=d/*/**}/{c}'), [
+      'only a path where its ** is empty or ends with a slash reaches GET /{a=d/*/**}: GET /{b=d/*/**}/{c} of p.S.M1 (a.proto:2) comes first for all others',
+    ]);
+    t.equal(shadowedIn('GET /{a=**}:v', '* /{b=**}/*:v').length, 1);
+    const sets = [
+      ['GET /{a=**}', 'GET /{b=**}/x'],
+      ['GET /{a=**}', 'GET /{b=**}/*/*'],
+      ['GET /{a=**}', 'POST /{b=**}/*'],
+      ['GET /{a=**}', 'GET /{b=**}/*:v'],
+      ['GET /p/{a=**}', 'GET /q/{b=**}/*'],
+      ['GET /{a=**}/x', 'GET /{b=**}/x/*'],
+    ] as const;
+    for (const set of sets) t.strictSame(shadowedIn(...set), [], set.join(', '));
+    t.end();
+  });
+
   void t.test('are not guessed', (t) => {
     const sets = [
       ['GET /{a=**}/x', 'GET /*/{b=**}/x'],
@@ -418,7 +435,14 @@ void t.test('shadowed rules', (t) => {
       const hidden = problems.warnings.map(({ rpc }) => rules[Number(rpc!.slice('p.S.M'.length))]);
       for (const method of requestMethods) {
         const winner = referenceMatch(rules, method, path);
-        assert.ok(winner === undefined || !hidden.includes(winner), `${method} ${path}`);
+        if (winner === undefined || !hidden.includes(winner)) continue;
+        const outrun = problems.warnings.some(
+          ({ rpc, message }) =>
+            rules[Number(rpc!.slice('p.S.M'.length))] === winner && message.startsWith('only a path'),
+        );
+        const depth = winner.slice(winner.indexOf('/')).split('/').length - 2;
+        const lastIsEmpty = path.endsWith('/') || path.split('/').length - 1 <= depth;
+        assert.ok(outrun && lastIsEmpty, `${method} ${path}`);
       }
     });
     holds(t, property, 2000);
