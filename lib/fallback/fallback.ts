@@ -8,7 +8,7 @@ import { errors, Pool, type Dispatcher } from 'undici';
 import type { Exchange } from '../exchange.js';
 import { headerTokens, type HeaderFields } from '../headers.js';
 import { StatusError } from '../status.js';
-import { toOriginForm } from '../uri.js';
+import { quote, toOriginForm } from '../uri.js';
 import { hopsOf, requestFields, responseFields, trailerFields } from './headers.js';
 
 export interface FallbackOptions {
@@ -160,6 +160,10 @@ class Forwarding implements Dispatcher.DispatchHandler {
   ): void {
     // Interim answers are for us: we have told the client to go on already.
     if (status < 200) return;
+    const coding = headerTokens(['te', String(headers['transfer-encoding'] ?? '')], 'te').find(
+      (token) => token !== 'chunked',
+    );
+    if (coding !== undefined) return this.fail(codedTransfer(coding));
     this.responded = true;
     this.stopTimer();
     const fields = responseFields(headers);
@@ -273,6 +277,14 @@ function loopOf(url: string): StatusError {
   return StatusError.http(
     508,
     `the fallback ${url} leads back here: the request came round in a circle; change --fallback (fallback) to the server that has the other routes`,
+  );
+}
+
+/** What is below the chunks would be taken for the body itself. */
+function codedTransfer(coding: string): StatusError {
+  return StatusError.http(
+    502,
+    `the fallback server sent a body in Transfer-Encoding ${quote(coding)}, which was not asked for; expected chunked`,
   );
 }
 

@@ -281,6 +281,9 @@ void t.test('errors', async (t) => {
   t.match(cut.json, { code: 14, message: /fallback server/ });
   onConnect = (socket) => void socket.once('data', () => socket.end('nonsense\r\n\r\n'));
   t.equal((await proxy.send('GET /x')).status, 502, 'no HTTP');
+  const coded = 'HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n';
+  onConnect = (socket) => void socket.once('data', () => socket.end(coded));
+  t.match(await proxy.send('GET /x'), { status: 502, json: { message: /Transfer-Encoding "gzip"/ } });
   onConnect = (socket) => void socket.resume();
   const late = await proxy.send('GET /x');
   t.equal(late.status, 504);
