@@ -229,7 +229,8 @@ export function statusMapValue(codeOf: (name: string) => number | undefined): Va
     const code = /^\d{1,2}$/.test(name) ? Number(name) : codeOf(name);
     const status = typeof raw === 'number' ? raw : Number(typeof raw === 'string' && /^\d{3}$/.test(raw) ? raw : NaN);
     const isGood = code !== undefined && code >= 1 && code <= 16 && status >= 400 && status <= 599;
-    return isGood && Number.isInteger(status) ? [code, status] : fail(`${name}=${JSON.stringify(raw)}`, description);
+    if (isGood && Number.isInteger(status)) return [code, status];
+    return fail(`${name}=${typeof raw === 'string' ? raw : JSON.stringify(raw)}`, description);
   };
   const pairsOf = (raw: RawValue): (readonly [string, RawValue])[] => {
     if (Array.isArray(raw)) return (raw as readonly RawValue[]).flatMap(pairsOf);

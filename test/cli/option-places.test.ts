@@ -1,0 +1,134 @@
+/**
+ * Every option in every place where it can be given: the file, the environment, a flag, the library. The same value has the
+ * same effect in each; a value that will not do is refused in each, with place, value and what is expected.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { parse, stringify } from 'yaml';
+import { environmentName } from '../../lib/cli/flags.js';
+import {
+  flagName,
+  libraryName,
+  loadConfig,
+  type LibraryOptions,
+  type OptionSpec,
+  optionSpecs,
+  printConfig,
+} from '../../lib/config/index.js';
+import { ConfigError } from '../../lib/status.js';
+import { runMain } from '../support/cli.js';
+
+/** A value as files and programs write it, and as the text of a flag. */
+interface Sample {
+  readonly value: unknown;
+  readonly text: string;
+}
+
+const plain = (value: unknown): Sample => ({ value, text: String(value) });
+
+/** By what `--help` calls the value: one that is nowhere the default, and one that will not do; undefined where all will. */
+const samples: Readonly<Record<string, readonly [good: Sample, bad: string | undefined]>> = {
+  TIME: [plain('17s'), 'soon'],
+  SIZE: [plain('123KiB'), 'lots'],
+  N: [plain(7), '1.5'],
+  URL: [plain('http://127.0.0.1:9'), 'nowhere'],
+  FILE: [plain('a.pem'), undefined],
+  TEXT: [plain('some text'), undefined],
+  NAME: [plain('n.example'), 'a b'],
+  'NAME,…': [{ value: ['x-a', 'x-b'], text: 'x-a,x-b' }, undefined],
+  'CODE=STATUS,…': [{ value: { 5: 410 }, text: '5=410' }, '5=x'],
+};
+
+function sampleOf({ kind, defaultValue }: OptionSpec): readonly [good: Sample, bad: string | undefined] {
+  if (kind.placeholder === undefined) return [plain(defaultValue !== true), 'maybe'];
+  const known = samples[kind.placeholder];
+  if (known !== undefined) return known;
+  const isList = kind.placeholder.endsWith(',…');
+  const words = kind.placeholder.replace(',…', '').split('|');
+  const word = words.find((each) => each !== 'none' && each !== kind.print(defaultValue as never))!;
+  return [isList ? { value: [word], text: word } : plain(word), 'zzz'];
+}
+
+const base = { descriptorSet: ['set.binpb'], upstreams: ['127.0.0.1:1'], listen: ['127.0.0.1:7000'] };
+const baseFlags = ['--descriptor-set', 'set.binpb', '--upstream', '127.0.0.1:1', '--listen', '127.0.0.1:7000'];
+const baseFile = { descriptor_set: 'set.binpb', upstreams: { default: '127.0.0.1:1' }, listen: '127.0.0.1:7000' };
+
+const all = optionSpecs.map((spec) => ({ spec, name: spec.name, good: sampleOf(spec)[0], bad: sampleOf(spec)[1] }));
+const refused = all.filter((each) => each.bad !== undefined) as readonly ((typeof all)[number] & { bad: string })[];
+
+void t.test('the same value is the same, wherever it is given', async (t) => {
+  const folder = t.testdir();
+  const usual = await runMain(['print-config', ...baseFlags], folder);
+  t.equal(usual.code, 0, usual.stderr);
+
+  const values = Object.fromEntries(all.map(({ name, good }) => [name, good.value]));
+  writeFileSync(join(folder, 'p.yaml'), stringify({ ...baseFile, ...values }));
+  const byFile = await runMain(['print-config', '--config', 'p.yaml'], folder);
+  t.equal(byFile.code, 0, byFile.stderr);
+
+  const environment = Object.fromEntries(all.map(({ name, good }) => [environmentName(flagName(name)), good.text]));
+  const byEnvironment = await runMain(['print-config', ...baseFlags], folder, environment);
+  t.equal(byEnvironment.stdout, byFile.stdout, `environment ${byEnvironment.stderr}`);
+
+  const flags = all.map(({ spec, name, good }) =>
+    spec.kind.placeholder === undefined
+      ? `--${good.value === true ? '' : 'no-'}${flagName(name)}`
+      : `--${flagName(name)}=${good.text}`,
+  );
+  const byFlag = await runMain(['print-config', ...baseFlags, ...flags], folder);
+  t.equal(byFlag.stdout, byFile.stdout, `flags ${byFlag.stderr}`);
+
+  const options = Object.fromEntries(all.map(({ name, good }) => [libraryName(name), good.value])) as LibraryOptions;
+  const config = loadConfig({ flags: { ...base, options }, workingDirectory: folder });
+  t.equal(printConfig(config), byFile.stdout, 'library');
+
+  type Printed = { readonly listeners: readonly Readonly<Record<string, unknown>>[] };
+  const [before, after] = [usual, byFile].map(({ stdout }) => (parse(stdout) as Printed).listeners[0]!);
+  t.strictSame(
+    all.filter(({ name }) => JSON.stringify(before![name]) === JSON.stringify(after![name])).map(({ name }) => name),
+    [],
+    'each of them had an effect',
+  );
+});
+
+void t.test('what will not do is refused, wherever it is given', async (t) => {
+  const folder = t.testdir();
+  const expects = (text: string, name: string, title: string, bad: string): void => {
+    const line = text.split('\n').find((each) => each.includes(`${title}: found `)) ?? '';
+    t.ok(line.includes(bad) && /expected |it takes |write /.test(line), `${name}: ${line === '' ? text : line}`);
+  };
+
+  const environment = Object.fromEntries(refused.map(({ name, bad }) => [environmentName(flagName(name)), bad]));
+  const byEnvironment = await runMain(['print-config', ...baseFlags], folder, environment);
+  t.equal(byEnvironment.code, 2);
+  for (const { name, bad } of refused) expects(byEnvironment.stderr, name, environmentName(flagName(name)), bad);
+
+  const flags = refused.filter(({ spec }) => spec.kind.placeholder !== undefined);
+  const byFlag = await runMain(
+    ['print-config', ...baseFlags, ...flags.map(({ name, bad }) => `--${flagName(name)}=${bad}`)],
+    folder,
+  );
+  t.equal(byFlag.code, 2);
+  for (const { name, bad } of flags) expects(byFlag.stderr, name, `--${flagName(name)}`, bad);
+
+  const file = stringify({ ...baseFile, ...Object.fromEntries(refused.map(({ name, bad }) => [name, bad])) });
+  writeFileSync(join(folder, 'p.yaml'), file);
+  const byFile = await runMain(['print-config', '--config', 'p.yaml'], folder);
+  t.equal(byFile.code, 1);
+  for (const { name, bad } of refused) {
+    expects(byFile.stderr, name, name, bad);
+    const line = file.split('\n').findIndex((each) => each.startsWith(`${name}: `)) + 1;
+    t.ok(byFile.stderr.includes(`p.yaml:${line}:`), `${name}: line ${line}`);
+  }
+
+  const options = Object.fromEntries(refused.map(({ name, bad }) => [libraryName(name), bad])) as LibraryOptions;
+  try {
+    loadConfig({ flags: { ...base, options }, workingDirectory: folder });
+    t.fail('the library took them');
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const messages = error.problems.map(({ message }) => message).join('\n');
+    for (const { name, bad } of refused) expects(messages, name, libraryName(name), bad);
+  }
+});
