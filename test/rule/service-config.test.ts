@@ -120,3 +120,23 @@ void t.test('what is wrong', (t) => {
   }
   t.end();
 });
+
+void t.test('a rule for what is not served is a warning', (t) => {
+  const schema = schemaFromText(proto);
+  const problems = new ProblemList();
+  const files = memoryFiles({ 'r.yaml': 'http: { rules: [ { selector: c.v1.Books.Get, get: /a } ] }' }, '/memory');
+  const ruleFiles = new RuleFiles(schema, '/memory', problems, files);
+  ruleFiles.ruleSet(['r.yaml']);
+  ruleFiles.reportUnserved([{ paths: ['r.yaml'], services: ['c.v1.Books'] }]);
+  t.strictSame(problems.warnings, []);
+  ruleFiles.reportUnserved([{ paths: ['r.yaml'], services: [] }]);
+  t.match(problems.warnings, [
+    {
+      code: 'unserved-rule',
+      message: '"c.v1.Books.Get" selects RPCs of services that are not served',
+      place: { file: 'r.yaml', line: 1, column: 20 },
+      hint: 'ask for their .proto file with --proto, and check --service',
+    },
+  ]);
+  t.end();
+});

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
 import type { Exchange } from '../../lib/exchange.js';
+import { listenError } from '../../lib/server/address.js';
 import { listen, parseListener, type Listener } from '../../lib/server/index.js';
 import { ConfigError } from '../../lib/status.js';
 import { ask, MemoryExchange, type MemoryRequest } from '../support/exchange.js';
@@ -91,6 +92,31 @@ void t.test('opening a port', async (t) => {
     code: 'listen-address',
     text: /^192\.0\.2\.1 is not an address of this machine; write --listen 127\.0\.0\.1:0/,
   });
+
+  // What no test can bring about on every machine.
+  for (const [code, port, problem, said] of [
+    [
+      'EACCES',
+      80,
+      'listen-permission',
+      'listening on ::1 is not permitted: ports below 1024 belong to the administrator; write --listen with a port from 1024 to 65535',
+    ],
+    [
+      'EACCES',
+      8080,
+      'listen-permission',
+      'listening on ::1 is not permitted; write --listen with a port from 1024 to 65535',
+    ],
+    ['EMFILE', 80, 'listen-failed', 'cannot listen on ::1 (EMFILE); write another --listen'],
+  ] as const) {
+    const error = Object.assign(new Error(code), { code });
+    t.strictSame(
+      await problemOf(() => {
+        throw listenError(error, { host: '::1', port });
+      }),
+      { code: problem, text: said.replace('::1', `[::1]:${port}`) },
+    );
+  }
 
   const listener = await listen({ host: '127.0.0.1', port: 0 }, handler);
   t.ok(listener.address.port > 0, 'port 0 picks one');
