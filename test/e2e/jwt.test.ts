@@ -690,6 +690,16 @@ void t.test('embedded', async (t) => {
   t.equal((await send(url, 'GET /v1/x', { headers: bearer })).status, 200);
   t.strictSame(proxy.service.calls.at(-1)!.metadata.get('x-user-id'), ['ada']);
   t.equal((await send(url, 'POST /login', { body: '{}' })).status, 200);
+  gateway.attach(server);
+  const socketEnd = (protocols: string[]): Promise<unknown> =>
+    new Promise((resolve) => {
+      const socket = new WebSocket(`${url.replace('http', 'ws')}/watch/x`, protocols);
+      socket.on('unexpected-response', (_request, response) => resolve(response.statusCode));
+      socket.on('error', () => undefined);
+      socket.on('close', (code) => resolve(code));
+    });
+  t.equal(await socketEnd([]), 401);
+  t.equal(await socketEnd(['bearer', good]), 1000);
   const fetched = (headers: Record<string, string>): Promise<Response> =>
     gateway.fetch(new Request('http://h/v1/x', { method: 'PUT', body: '{}', headers: { ...json, ...headers } }));
   t.equal((await fetched({})).status, 401, 'before the body');
