@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { type Config, loadConfig, type RunningProxy, startProxy } from '../../lib/index.js';
 import { startIam } from './iam.js';
 import { Database } from './lib/database.js';
+import { makeFolder } from './lib/folder.js';
 import { logToStderr } from './lib/grpc.js';
 import type { RemoteOptions } from './lib/remote-database.js';
 import type { RunningService, StartOptions } from './lib/service.js';
@@ -63,6 +64,7 @@ const grpcHost = '127.0.0.1';
 
 /** Starts everything; where something does not start, what did is closed again before this throws. */
 export async function startCloud(options: CloudOptions): Promise<PhotonCloud> {
+  makeFolder(options.dataDir);
   const database =
     options.database === undefined
       ? Database.open(join(options.dataDir, 'photoncloud.db'))

@@ -122,6 +122,8 @@ void t.test('a folder in use is refused; closed, it can be opened again', async 
   const folder = temporaryFolder(test);
   const cloud = await start(test, folder);
   await test.rejects(startCloud({ host: '127.0.0.1', dataDir: folder, freePorts: true }), /in use/);
+  const impossible = '/proc/photoncloud/data';
+  await test.rejects(startCloud({ host: '127.0.0.1', dataDir: impossible, freePorts: true }), /mkdir '\/proc/);
   await cloud.close();
   await (await start(test, folder)).close();
 });
