@@ -208,7 +208,8 @@ void t.test('system parameters that are refused, before any call', async (t) => 
     ['fields=any.x', 'has no fields to choose from'],
     ['fields=items[0].name', 'expected "." behind "items", which takes every element'],
     ['fields=byId.x.name', 'the key "x" is no integer'],
-    ['fields=name,,big', 'expected field paths'],
+    ['fields=name,,big', 'expected field paths with commas between them, such as name,spec.cpus'],
+    ['fields=labels[a', '"labels[a": expected a key behind "labels": labels.KEY or labels[KEY]'],
     ['fields=', 'expected field paths'],
     ['fields=inner..name', 'has no field ""'],
     [`fields=${'inner.'.repeat(200)}name`, 'more than 100 steps'],
@@ -236,6 +237,11 @@ void t.test('system parameters that are refused, before any call', async (t) => 
       if (!query.startsWith('$other')) t.ok(found.includes(message), `${query}: ${found}`);
       t.equal(details[0]?.fieldViolations.length, 1, query);
     }
+  }
+  for (const target of ['/v1/raw', '/v1/raw-field']) {
+    const { status, text } = await proxy.send(`GET ${target}?fields=data`);
+    t.equal(status, 400, target);
+    t.match(text, '$fields: the answer of this route is raw bytes, which have no fields');
   }
   t.equal(proxy.service.calls.length, 0, 'nothing was called');
 });

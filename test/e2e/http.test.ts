@@ -311,8 +311,12 @@ void t.test('with default options', async (t) => {
     t.equal(both.status, 200);
     const left = Number(service.calls.at(-1)!.deadline) - Date.now();
     t.ok(left > 3000 && left <= 5000, `the smaller of both: ${left}`);
+    const unit = await proxy.send('GET /v1/a', { headers: { 'grpc-timeout': '5' } });
+    t.match(
+      (unit.json as Status).message,
+      'found "5", expected 1 to 8 digits and a unit of H, M, S, m, u or n, such as 1500m',
+    );
     for (const headers of [
-      { 'grpc-timeout': '5' },
       { 'grpc-timeout': '123456789S' },
       { 'grpc-timeout': '-1S' },
       { 'x-request-timeout': '5' },

@@ -313,6 +313,8 @@ void t.test('an early failure has its true status', async (t) => {
     const rows: readonly (readonly [string, StreamRequest, number, RegExp])[] = [
       ['GET /watch/x?nope=1', {}, 400, /nope/],
       ['GET /watch/x?number=z', {}, 400, /number/],
+      ['GET /watch/x?alt=text', {}, 400, /\$alt: text is for single answers; write json, ndjson or sse/],
+      ['GET /file/x?fields=data', {}, 400, /\$fields: the answer of this route is raw bytes, which have no fields/],
       ['POST /watch', { body: '{"nope":1}' }, 400, /nope/],
       ['POST /put/x?number=1', { body: '{}' }, 400, /number/],
       ['PUT /list/x?number=z', { body: '{}' }, 400, /number/],
