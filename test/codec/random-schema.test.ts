@@ -62,6 +62,9 @@ function agree(ours: () => unknown, theirs: () => unknown, code: number, known?:
   throw new Error(`found ${JSON.stringify(found)}\nexpected ${JSON.stringify(expected)}`);
 }
 
+/** The same schemas each time, so that a failure is of the change at hand; others for a longer search. */
+const SEED = 1;
+
 /** Runs `check` on a type of each of some random schemas; the counterexample names schema and message. */
 function holds(
   name: string,
@@ -81,7 +84,7 @@ function holds(
           }
         }),
         // A counterexample is small and says all; to shrink it would take minutes.
-        { numRuns, endOnFailure: true },
+        { numRuns, seed: SEED, endOnFailure: true },
       );
     });
     t.end();
