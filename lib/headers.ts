@@ -31,6 +31,17 @@ export function headerTokens(fields: HeaderFields, name: string): string[] {
     .filter((token) => token !== '');
 }
 
+/** The fields but those that are dropped. */
+export function withoutFields(fields: HeaderFields, isDropped: (name: string, value: string) => boolean): string[] {
+  const kept: string[] = [];
+  for (let index = 0; index < fields.length; index += 2) {
+    const name = fields[index]!;
+    const value = fields[index + 1]!;
+    if (!isDropped(name, value)) kept.push(name, value);
+  }
+  return kept;
+}
+
 /** True for an RFC 9110 token: what a header name must be. */
 export function isHeaderName(text: string): boolean {
   return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(text);

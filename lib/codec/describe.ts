@@ -31,7 +31,7 @@ export function expectedOf(field: FieldDescriptor): string {
 }
 
 /** What a message must look like in JSON. */
-export function expectedMessage(message: MessageDescriptor): string {
+function expectedMessage(message: MessageDescriptor): string {
   const wrapped = wrappedField(message);
   if (wrapped !== undefined) return expectedOf(wrapped);
   switch (message.fullName) {

@@ -2,7 +2,7 @@
  * ProtoJSON: the JSON mapping of protobuf (https://protobuf.dev/programming-guides/json/), straight between JSON bytes and
  * wire bytes, and the text form of single values. For `transcode` and, the scanner alone, for `framing`.
  */
-export { Codec, type JsonFieldReader, type JsonReader, type JsonWriter } from './codec.js';
+export { Codec, type JsonWriter } from './codec.js';
 export { checkWire } from './check-wire.js';
 export { indentJson } from './indent.js';
 export { defaultCodecOptions, type CodecOptions } from './options.js';

@@ -80,7 +80,7 @@ const FALSE = Buffer.from('false');
 const NULL = Buffer.from('null');
 
 /** What `next` returns at the end of the text. */
-export const END = -1;
+const END = -1;
 
 export class JsonScanner {
   pos = 0;

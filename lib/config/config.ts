@@ -87,3 +87,6 @@ export interface MountSettings extends ServingSettings {
   readonly prefix: string;
   readonly hosts: readonly string[];
 }
+
+/** What is built member by member, and read-only for all others. */
+export type Writable<T> = { -readonly [K in keyof T]: T[K] };

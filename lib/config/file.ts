@@ -28,6 +28,7 @@ import type {
   Reflection,
   ServingSettings,
   Settings,
+  Writable,
 } from './config.js';
 import { readJwt, type Step } from './jwt.js';
 import { absolutePaths, optionSpec, type OptionSpec, optionSpecs, type Options, upstreamTlsSpecs } from './options.js';
@@ -64,8 +65,6 @@ const noListenerTls: Partial<Options> = {
   tlsClientCa: undefined,
   tlsClientCert: 'none',
 };
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface NamedPair {
   readonly name: string;

@@ -20,6 +20,7 @@ import {
 } from '../policy/index.js';
 import { nearestName, type SourcePlace } from '../status.js';
 import { quote } from '../uri.js';
+import type { Writable } from './config.js';
 import {
   booleanValue,
   choicesValue,
@@ -43,7 +44,6 @@ export interface JwtSource {
 }
 
 export type RawMap = Readonly<Record<string, RawValue>>;
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 const leewayTime: ValueKind<number> = {
   ...timeValue,

@@ -9,7 +9,7 @@ import type { Exchange } from '../exchange.js';
 import { headerTokens, type HeaderFields } from '../headers.js';
 import { StatusError } from '../status.js';
 import { quote, toOriginForm } from '../uri.js';
-import { hopsOf, requestFields, responseFields, trailerFields } from './headers.js';
+import { hopsOf, requestFields, responseFields, tokensOf, trailerFields } from './headers.js';
 
 export interface FallbackOptions {
   /** `http://host:port`, or with a path that goes before that of each request. */
@@ -160,9 +160,7 @@ class Forwarding implements Dispatcher.DispatchHandler {
   ): void {
     // Interim answers are for us: we have told the client to go on already.
     if (status < 200) return;
-    const coding = headerTokens(['te', String(headers['transfer-encoding'] ?? '')], 'te').find(
-      (token) => token !== 'chunked',
-    );
+    const coding = tokensOf(headers, 'transfer-encoding').find((token) => token !== 'chunked');
     if (coding !== undefined) return this.fail(codedTransfer(coding));
     this.responded = true;
     this.stopTimer();

@@ -57,9 +57,20 @@ export function requestFields(
   return fields;
 }
 
-/** Headers or trailers of an upstream, as undici has parsed them, as our answer has them. */
-export function responseFields(parsed: Readonly<Record<string, string | readonly string[] | undefined>>): string[] {
-  const named = headerTokens(['connection', [parsed['connection'] ?? []].flat().join(',')], 'connection');
+/** Headers or trailers of an upstream, as undici has parsed them. */
+export type ParsedFields = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** `headerTokens` of parsed fields. */
+export function tokensOf(parsed: ParsedFields, name: string): string[] {
+  return headerTokens(
+    [parsed[name] ?? []].flat().flatMap((value) => [name, value]),
+    name,
+  );
+}
+
+/** As our answer has them. */
+export function responseFields(parsed: ParsedFields): string[] {
+  const named = tokensOf(parsed, 'connection');
   const fields: string[] = [];
   for (const [name, value] of Object.entries(parsed)) {
     if (hopByHop.has(name) || named.includes(name)) continue;
@@ -69,7 +80,7 @@ export function responseFields(parsed: Readonly<Record<string, string | readonly
 }
 
 /** What may not stand in trailers: it would change how the message is read. */
-export function trailerFields(parsed: Readonly<Record<string, string | readonly string[] | undefined>>): HeaderFields {
+export function trailerFields(parsed: ParsedFields): HeaderFields {
   const { 'content-length': _length, 'content-type': _type, 'content-encoding': _encoding, ...rest } = parsed;
   return responseFields(rest);
 }

@@ -3,7 +3,7 @@
  * services get as metadata, or refuses it. Without the option there is no `Access`, and nothing of this costs anything.
  */
 import type { Channel, Metadata, MetadataEntry, RequestHead } from '../exchange.js';
-import type { HeaderFields } from '../headers.js';
+import { type HeaderFields, withoutFields } from '../headers.js';
 import {
   type Authenticator,
   claimMetadata,
@@ -100,17 +100,6 @@ export class Access {
   private tokenMetadata({ place, token }: Identity): MetadataEntry[] {
     return place === 'header' || !this.options.forwardToken ? [] : [['authorization', `Bearer ${token}`]];
   }
-}
-
-/** The fields but those that are dropped. */
-export function withoutFields(headers: HeaderFields, isDropped: (name: string, value: string) => boolean): string[] {
-  const kept: string[] = [];
-  for (let index = 0; index < headers.length; index += 2) {
-    const name = headers[index]!;
-    const value = headers[index + 1]!;
-    if (!isDropped(name, value)) kept.push(name, value);
-  }
-  return kept;
 }
 
 function isBearer(value: string): boolean {

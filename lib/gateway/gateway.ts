@@ -15,13 +15,13 @@ import type {
 } from '../exchange.js';
 import type { Fallback } from '../fallback/index.js';
 import type { HeaderNames } from '../metadata/index.js';
-import type { Cors, Policy, ReplyEncoder, RequiredClaims } from '../policy/index.js';
+import { type Cors, isPreflight, type Policy, type ReplyEncoder, type RequiredClaims } from '../policy/index.js';
 import type { ProtocolMatch, ProtocolTable } from '../protocol/index.js';
 import type { PathMatcher } from '../router/index.js';
-import { header, type HeaderFields } from '../headers.js';
+import { withoutFields } from '../headers.js';
 import { StatusError } from '../status.js';
 import { quote, splitTarget } from '../uri.js';
-import { type Access, type Admitted, identified, withoutFields } from './access.js';
+import { type Access, type Admitted, identified } from './access.js';
 import { errorChannel, type InternalError } from './diagnostics.js';
 import { requestIdOf } from './request-id.js';
 import { SocketRun } from './socket.js';
@@ -113,7 +113,7 @@ export class Gateway {
     if (protocols.match(head)?.channel !== undefined) return true;
     const isKnown = pages.has(path) || matcher.allowed(path).length > 0;
     if (method === 'OPTIONS') {
-      return isKnown || (protocols.reaches(path) && cors?.isPreflight(method, headers) === true);
+      return isKnown || (protocols.reaches(path) && cors !== undefined && isPreflight(method, headers));
     }
     return isKnown && policies.some((policy) => policy.mayChangeMethod?.(head) === true);
   }
@@ -206,7 +206,7 @@ class Run implements StreamOutcome {
       this.open(this.protocol.plan, [], this.protocol.channel);
       return;
     }
-    if (this.parts.cors?.isPreflight(head.method, head.headers) === true && this.preflight()) return;
+    if (this.parts.cors !== undefined && isPreflight(head.method, head.headers) && this.preflight()) return;
     const match = this.parts.matcher.match(head.method, head.path);
     if (match === undefined) {
       this.miss();
@@ -386,7 +386,7 @@ class Run implements StreamOutcome {
     else {
       // A browser's preflight has no token, whatever the request behind it has. The method that counts is the one that the
       // fallback gets, and not what an override made of it here.
-      const isOpen = !access.protectsFallback || isPreflight(exchange);
+      const isOpen = !access.protectsFallback || isPreflight(exchange.method, exchange.headers);
       this.admit(access, 'this path', isOpen ? undefined : new Map(), send);
     }
   }
@@ -433,33 +433,22 @@ class Run implements StreamOutcome {
 /** Whatever the answer is and whoever writes it, it carries what CORS says of its request, and nothing else of that kind. */
 function addCors(exchange: Exchange, cors: Cors): void {
   const respond = exchange.respond.bind(exchange);
-  const isPreflight = cors.isPreflight(exchange.method, exchange.headers);
+  const isAsked = isPreflight(exchange.method, exchange.headers);
   exchange.respond = (head) => {
     const own = head.headers.includes('access-control-allow-methods');
-    if (isPreflight && own) return respond(head);
-    respond({ ...head, headers: [...withoutCors(head.headers), ...cors.responseHeaders(exchange.headers)] });
+    if (isAsked && own) return respond(head);
+    respond({
+      ...head,
+      headers: [
+        ...withoutFields(head.headers, (name) => name.startsWith('access-control-')),
+        ...cors.responseHeaders(exchange.headers),
+      ],
+    });
   };
-}
-
-function withoutCors(headers: HeaderFields): string[] {
-  const kept: string[] = [];
-  for (let index = 0; index < headers.length; index += 2) {
-    const name = headers[index]!;
-    if (!name.startsWith('access-control-')) kept.push(name, headers[index + 1]!);
-  }
-  return kept;
 }
 
 function emptyReply(head: RequestHead, headers: readonly string[]): Reply {
   return { status: 204, headers: [...headers, 'x-request-id', head.requestId], body: undefined };
-}
-
-function isPreflight({ method, headers }: RequestStart): boolean {
-  return (
-    method === 'OPTIONS' &&
-    header(headers, 'origin') !== undefined &&
-    header(headers, 'access-control-request-method') !== undefined
-  );
 }
 
 function withQuery(target: string, query: string | undefined): string {

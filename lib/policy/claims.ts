@@ -9,7 +9,7 @@ export type Claims = Readonly<Record<string, unknown>>;
 const spaced = new Set(['scope', 'scp']);
 
 /** By its whole name, which may have dots in it, or as a path: `realm_access.roles`. */
-export function claimOf(claims: Claims, name: string): unknown {
+function claimOf(claims: Claims, name: string): unknown {
   if (Object.hasOwn(claims, name)) return claims[name];
   let value: unknown = claims;
   for (const step of name.split('.')) {

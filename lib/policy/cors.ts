@@ -24,8 +24,6 @@ export interface CorsOptions {
 export interface Cors {
   /** True where pages of this origin may call; the value of an `Origin` header. */
   allows(origin: string): boolean;
-  /** True for a preflight, whose answer is `preflightHeaders`. */
-  isPreflight(method: string, headers: HeaderFields): boolean;
   /** What goes with the answer to any request that is no preflight. */
   responseHeaders(headers: HeaderFields): string[];
   /** @param allowed the methods that the path's routes have. */
@@ -58,6 +56,16 @@ function originMatcher(origins: readonly string[]): (origin: string) => boolean 
   };
 }
 
+/** True where a browser asks what it may send; `Cors.preflightHeaders` is the answer. */
+export function isPreflight(method: string, headers: HeaderFields): boolean {
+  return (
+    method === 'OPTIONS' &&
+    header(headers, 'origin') !== undefined &&
+    header(headers, 'access-control-request-method') !== undefined
+  );
+}
+
+/** What CORS says of requests, by options that `config` has checked. */
 export function compileCors(options: CorsOptions): Cors {
   const every = options.origins.includes('*');
   const matches = originMatcher(options.origins);
@@ -79,11 +87,6 @@ export function compileCors(options: CorsOptions): Cors {
 
   return {
     allows,
-
-    isPreflight: (method, headers) =>
-      method === 'OPTIONS' &&
-      header(headers, 'origin') !== undefined &&
-      header(headers, 'access-control-request-method') !== undefined,
 
     responseHeaders(headers) {
       const granted = grant(headers);

@@ -27,7 +27,7 @@ export function statusOfError(error: StatusError): CallStatus {
 }
 
 /** The details that a status carries, without those meant for developers unless the option shows them. */
-export function detailsOf(trailers: Metadata, debugInfo: boolean): readonly StatusDetail[] {
+function detailsOf(trailers: Metadata, debugInfo: boolean): readonly StatusDetail[] {
   const bytes = metadataBytes(trailers, 'grpc-status-details-bin');
   const details = bytes === undefined ? [] : parseStatusDetails(bytes);
   return debugInfo ? details : details.filter((detail) => !isDebugInfo(detail));
@@ -42,7 +42,7 @@ export function shownTrailers({ code, message, trailers }: CallStatus, debugInfo
 }
 
 /** Connect's word for a code: `NOT_FOUND` → `not_found`; one L in `canceled`. */
-export function connectCodeName(code: number): string {
+function connectCodeName(code: number): string {
   return code === 1 ? 'canceled' : codeName(code).toLowerCase();
 }
 

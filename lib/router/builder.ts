@@ -2,8 +2,7 @@
  * Rules → routing table, once at start or reload. Finds rules that a request could not tell apart; the order in which
  * rules are added never matters.
  */
-import { compareOrigins, placeText, type RuleOrigin } from '../rule/origin.js';
-import type { PathTemplate } from '../rule/template.js';
+import { compareOrigins, type PathTemplate, placeText, type RuleOrigin } from '../rule/index.js';
 import type { Problem, ProblemList } from '../status.js';
 import { commonMethods, PathMatcher, type MethodTable } from './matcher.js';
 import { findOutrun, findShadowed } from './shadow.js';

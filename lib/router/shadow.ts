@@ -5,7 +5,7 @@
  * Only templates with something behind their `**` can be hidden: `/**` + `/x/y` by `/*` + `/**`, which matches every
  * path of two segments and more and is the more specific at its first segment.
  */
-import type { PathTemplate, Segment } from '../rule/template.js';
+import type { PathTemplate, Segment } from '../rule/index.js';
 
 interface Rule {
   readonly httpMethod: string;

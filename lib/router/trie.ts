@@ -6,7 +6,7 @@
  * at most the number of nodes, whatever the path, and a miss at a literal costs one look-up. Recursion goes as deep as
  * the longest template, never as deep as a path.
  */
-import type { PathTemplate, Segment } from '../rule/template.js';
+import type { PathTemplate, Segment } from '../rule/index.js';
 import type { PathSegments } from './segments.js';
 
 /** What a finished template leads to. */

@@ -1,31 +1,7 @@
-export { bindingsOf, type Binding, type BindingOptions, type BodyBinding, type BoundVariable } from './binding.js';
-export { fieldPathText, hasTextForm, isTextType, resolveFieldPath, type Fault, type FieldPath } from './field-path.js';
-export { readHttpRules, type HttpRule } from './http-rule.js';
-export {
-  noMethodOptions,
-  readMethodOptions,
-  type MethodOptions,
-  type RequestHeaderBinding,
-  type ResponseHeaderBinding,
-  type SseOptions,
-} from './method-options.js';
-export {
-  checkRpcSelectors,
-  mergeMethodRules,
-  type MethodRule,
-  type PlacedSelector,
-  selectorRank,
-} from './method-rules.js';
-export { RpcProblems } from './option-reader.js';
+export { bindingsOf, type Binding } from './binding.js';
+export { fieldPathText, hasTextForm, isTextType, type FieldPath } from './field-path.js';
+export { checkRpcSelectors, mergeMethodRules, type MethodRule, selectorRank } from './method-rules.js';
 export { compareOrigins, placeText, type RuleOrigin } from './origin.js';
-export { RuleFiles, RuleSet, type RuleFileUse } from './rule-files.js';
-export { isSelector, selectorMatches, selectServices } from './selector.js';
-export {
-  maxTemplateLength,
-  parseTemplate,
-  PathTemplate,
-  TemplateError,
-  type LiteralSegment,
-  type Segment,
-  type TemplateVariable,
-} from './template.js';
+export { RuleFiles, RuleSet } from './rule-files.js';
+export { selectorMatches, selectServices } from './selector.js';
+export { PathTemplate, type Segment } from './template.js';

@@ -488,7 +488,7 @@ function newMessage(name: string, origin: Origin, options: OptionNode[]): Mutabl
 }
 
 /** The two fields of a map's entry, which text does not spell out. */
-export function mapFields(map: { key: string; value: string }, origin: Origin): NonNullable<FieldNode['map']> {
+function mapFields(map: { key: string; value: string }, origin: Origin): NonNullable<FieldNode['map']> {
   const field = (name: string, type: string, number: number): FieldNode => ({
     name,
     origin: new UncommentedOrigin(origin),

@@ -248,6 +248,6 @@ export function joinName(scope: string, name: string): string {
 }
 
 /** `a.b.c` → `a.b`; `a` → ''. */
-export function parentScope(name: string): string {
+function parentScope(name: string): string {
   return name.slice(0, Math.max(0, name.lastIndexOf('.')));
 }

@@ -57,7 +57,7 @@ function badListen(text: string, problem: string, hint: string): ConfigError {
 }
 
 /** `127.0.0.1` and 8080 → `127.0.0.1:8080`; brackets round IPv6. */
-export function formatAddress({ host, port }: ListenAddress): string {
+function formatAddress({ host, port }: ListenAddress): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 

@@ -1,3 +1,3 @@
 export { tlsChannel, type TlsEvent } from './diagnostics.js';
-export { readTlsFiles, type TlsFiles, type TlsMaterial, type TlsNames } from './files.js';
+export { type TlsFiles, type TlsMaterial, type TlsNames } from './files.js';
 export { watchTlsFiles, type WatchedTlsFiles } from './renewal.js';

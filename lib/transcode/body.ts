@@ -39,7 +39,7 @@ export const jsonType: BodyType = Object.freeze({ kind: 'json', contentType: '',
  * The type of a request's body.
  * @throws StatusError 415 for a type or charset that is not read, 400 for a multipart form without a boundary.
  */
-export function bodyTypeOf(headers: HeaderFields): BodyType {
+function bodyTypeOf(headers: HeaderFields): BodyType {
   const contentType = header(headers, 'content-type') ?? '';
   if (contentType.trim() === '') return jsonType;
   const { type, parameters } = parseMediaType(contentType);
