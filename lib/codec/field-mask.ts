@@ -1,6 +1,6 @@
 /**
  * google.protobuf.FieldMask: `paths` in snake_case ↔ one text of lowerCamelCase paths with commas in between. Some names have
- * no such text (`address_1` would come back as `address1`): what is read can always be printed.
+ * no such text: `address_1` would come back as `address1`. Where snake_case is read they can be given, but JSON cannot print them.
  */
 
 const example = 'with commas between them and no spaces, such as "name,spec.cpuCount"';
@@ -9,14 +9,20 @@ const example = 'with commas between them and no spaces, such as "name,spec.cpuC
 export const fieldMaskExpected = `field paths in lowerCamelCase, ${example}`;
 
 /** Where snake_case is read too. */
-export const snakeCaseMaskExpected = `field paths in lowerCamelCase or snake_case, a small letter behind each underscore, ${example}`;
+export const snakeCaseMaskExpected = `field paths in lowerCamelCase or snake_case, ${example}`;
 
-/** `name,spec.cpuCount` → `['name', 'spec.cpu_count']`; undefined where that is no mask, or has no JSON form. */
+/**
+ * `name,spec.cpuCount` → `['name', 'spec.cpu_count']`; undefined where that is no mask.
+ * @param allowSnakeCase a name with an underscore is taken as it is; else there is none
+ */
 export function parseFieldMask(text: string, allowSnakeCase: boolean): string[] | undefined {
   if (text === '') return [];
   if (/^,|,,|,$|\s/.test(text) || (!allowSnakeCase && text.includes('_'))) return undefined;
-  const paths = text.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`).split(',');
-  return printFieldPaths(paths) === undefined ? undefined : paths;
+  return text.replace(/[^.,]+/g, (name) => (name.includes('_') ? name : snakeCase(name))).split(',');
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /** `['name', 'spec.cpu_count']` → `name,spec.cpuCount`; undefined where capitals or underscores would not be read back. */

@@ -135,9 +135,7 @@ const valueRows: readonly ValueCase[] = [
   ...['1', '1.s', '315576000001s', '1.0000000001s', ''].map((text) => bad(`GET /get?wait=${text}`, 'wait', ['wait'])),
   good('GET /get?mask=', { mask: '' }),
   good('GET /get?mask=foo_bar,bazQux.a_b', { mask: 'fooBar,bazQux.aB' }),
-  ...['c_', 'address_1', 'foo__bar', 'foo_Bar', 'a._', 'a,,b', ',a', 'a,', 'a, b'].map((text) =>
-    bad(`GET /get?mask=${enc(text)}`, 'mask', ['mask']),
-  ),
+  ...['a,,b', ',a', 'a,', 'a, b'].map((text) => bad(`GET /get?mask=${enc(text)}`, 'mask', ['mask'])),
   good('GET /get?big=', undefined, { status: 400, error: 'big' }),
   good('GET /get?big=-1&wrapped=true', { big: '-1', wrapped: 'true' }),
   good(`GET /get?struct=${enc('{"a":{"b":[true,null,1.5,"x"]}}')}`, { struct: { a: { b: [true, null, 1.5, 'x'] } } }),

@@ -34,6 +34,23 @@ void t.test('texts that are accepted', (t) => {
   t.end();
 });
 
+void t.test('paths of a field mask in snake_case are taken as they are, also those that JSON could not print', (t) => {
+  const paths = (text: string): string[] => {
+    const out = new Writer();
+    codec.textReader(fieldOf('j.Known', 'mask'))!(text, out);
+    // The field's own tag and length, then each path behind its tag and length.
+    const message = out.take().subarray(2);
+    const found: string[] = [];
+    for (let at = 0; at < message.length; at += 2 + message[at + 1]!) {
+      found.push(message.subarray(at + 2, at + 2 + message[at + 1]!).toString());
+    }
+    return found;
+  };
+  t.strictSame(paths('address_1,c_,foo__bar'), ['address_1', 'c_', 'foo__bar']);
+  t.strictSame(paths('lineItems.line_1,aB.cD,Foo_Bar'), ['line_items.line_1', 'a_b.c_d', 'Foo_Bar']);
+  t.end();
+});
+
 void t.test('texts that are refused', (t) => {
   for (const [type, name, text, message] of badTexts) {
     t.equal(

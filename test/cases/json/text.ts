@@ -63,7 +63,7 @@ const time =
   'expected an RFC 3339 time such as "2026-01-31T10:00:00.5Z" or "2026-01-31T10:00:00+09:00", years 1 to 9999';
 
 const mask =
-  'expected field paths in lowerCamelCase or snake_case, a small letter behind each underscore, with commas between them and no spaces, such as "name,spec.cpuCount"';
+  'expected field paths in lowerCamelCase or snake_case, with commas between them and no spaces, such as "name,spec.cpuCount"';
 
 /** What is refused: [type, field, text, message]. */
 export const badTexts: readonly (readonly [type: string, field: string, text: string, message: string])[] = [
@@ -113,9 +113,6 @@ export const badTexts: readonly (readonly [type: string, field: string, text: st
   ['j.Known', 'time', '2026-01-31', `found "2026-01-31", ${time}`],
   ['j.Known', 'time', '2026-01-31 10:00:00Z', `found "2026-01-31 10:00:00Z", ${time}`],
   ['j.Known', 'mask', 'a,,b', `found "a,,b", ${mask}`],
-  ...['c_', 'a_1', 'a__b', 'foo_Bar', '_', 'a_.b', 'x,y_'].map(
-    (text) => ['j.Known', 'mask', text, `found "${text}", ${mask}`] as const,
-  ),
   ['j.Known', 'struct', '', 'invalid JSON at line 1, column 1: found the end of the text, expected a value'],
   ['j.Known', 'struct', '[]', 'found an array, expected an object (line 1, column 1)'],
   [
