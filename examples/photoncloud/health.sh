@@ -9,11 +9,12 @@
 base=${1:-http://127.0.0.1:8080}
 services="chainfire flaredb iam plasmavmc k8shost creditservice prismnet nightlight lightningstor fiberlb deployer"
 
-# A service that does not serve answers 503, which both take for a failure.
+# A service that does not serve answers 503, which both take for a failure. No time-out for wget: the proxy has one, and
+# the one of some BusyBoxes crashes.
 if command -v curl >/dev/null 2>&1; then
   ask() { curl -fsS --max-time 10 -o /dev/null "$1" 2>/dev/null; }
 elif command -v wget >/dev/null 2>&1; then
-  ask() { wget -q -T 10 -O /dev/null "$1" 2>/dev/null; }
+  ask() { wget -q -O /dev/null "$1" 2>/dev/null; }
 else
   echo "health.sh: needs curl or wget" >&2
   exit 2

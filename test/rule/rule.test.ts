@@ -410,7 +410,12 @@ const errorCases: readonly (readonly [text: string, ...Expected[]])[] = [
       'a rule has no pattern, expected one of get, put, post, delete, patch, custom',
       'write for example get: "/v1/shelves/{shelf}"',
     ],
-    ['unknown-field', 'p.Request has no field "a"', 'did you mean at?', 1],
+    [
+      'unknown-field',
+      'p.Request has no field "a"',
+      'its fields are name, id, raw, kind, tags, labels, shelf, shelves, at, note, …',
+      1,
+    ],
   ],
 ];
 
