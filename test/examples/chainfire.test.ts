@@ -2,12 +2,11 @@
  * ChainFire, the reference service, over real gRPC on loopback: every RPC, what it refuses, races, leases, watches, and
  * that nothing acknowledged is lost, whether the service is closed or killed.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { Client, credentials, status as Status, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 import t, { type Test } from 'tap';
@@ -15,24 +14,21 @@ import { startChainFire, type ChainFireOptions } from '../../examples/photonclou
 import { Cluster } from '../../examples/photoncloud/chainfire/cluster.js';
 import type * as message from '../../examples/photoncloud/chainfire/messages.js';
 import { KeyValueStore } from '../../examples/photoncloud/chainfire/store.js';
-import { systemClock, timestampOf, type Clock } from '../../examples/photoncloud/lib/clock.js';
+import { systemClock, timestampOf } from '../../examples/photoncloud/lib/clock.js';
 import { Database } from '../../examples/photoncloud/lib/database.js';
 import { quoted } from '../../examples/photoncloud/lib/errors.js';
 import { serve } from '../../examples/photoncloud/lib/grpc.js';
 import { isId, newId } from '../../examples/photoncloud/lib/ids.js';
 import { Schema } from '../../examples/photoncloud/lib/schema.js';
 import { services } from '../../examples/photoncloud/services.js';
+import { spawnProcess } from '../support/service-process.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { refusal } from '../support/refusal.js';
+import { until } from '../support/until.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 const serviceName = 'chainfire.v1.ChainFireService';
 const schema = Schema.load(['chainfire/v1/chainfire.proto']);
-const badRequests = Schema.parse(`
-  syntax = "proto3";
-  message Any { string type_url = 1; bytes value = 2; }
-  message Status { int32 code = 1; string message = 2; repeated Any details = 3; }
-  message FieldViolation { string field = 1; string description = 2; }
-  message BadRequest { repeated FieldViolation field_violations = 1; }
-`);
 const healthMethods = Schema.parse(
   `
   syntax = "proto3";
@@ -51,36 +47,6 @@ const healthMethods = Schema.parse(
   }
 `,
 ).methods('grpc.health.v1.Health');
-
-/** A clock that moves only when told. */
-class ManualClock implements Clock {
-  #now = Date.UTC(2026, 0, 1);
-  readonly #timers = new Set<{ atMs: number; run: () => void }>();
-
-  now(): number {
-    return this.#now;
-  }
-
-  schedule(atMs: number, run: () => void): () => void {
-    const timer = { atMs, run };
-    this.#timers.add(timer);
-    return () => this.#timers.delete(timer);
-  }
-
-  /** Moves on without waking anybody, as if the timers were late. */
-  jump(ms: number): void {
-    this.#now += ms;
-  }
-
-  advance(ms: number): void {
-    this.#now += ms;
-    for (const timer of [...this.#timers]) {
-      if (timer.atMs > this.#now) continue;
-      this.#timers.delete(timer);
-      timer.run();
-    }
-  }
-}
 
 /** The replies of a stream as they come, and how it ended. */
 class Replies<Reply> {
@@ -226,33 +192,6 @@ function fileWith(items: readonly (readonly [key: string, value: string])[]): st
   store.close();
   database.close();
   return file;
-}
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const giveUpAt = Date.now() + 10_000;
-  while (!condition()) {
-    if (Date.now() > giveUpAt) throw new Error(`waited in vain for ${what}`);
-    await sleep(2);
-  }
-}
-
-/** The failure of a call: code by name, message, and the fields that it blames. */
-async function refusal(call: Promise<unknown>): Promise<{ code: string; message: string; fields: string[] }> {
-  try {
-    await call;
-  } catch (thrown) {
-    const error = thrown as ServiceError;
-    return { code: Status[error.code], message: error.details, fields: violatedFields(error) };
-  }
-  return { code: 'OK', message: '', fields: [] };
-}
-
-function violatedFields(error: ServiceError): string[] {
-  const [bytes] = error.metadata.get('grpc-status-details-bin');
-  if (bytes === undefined) return [];
-  const status = badRequests.codec<{ details: { value: Buffer }[] }>('Status').decode(bytes as Buffer);
-  const codec = badRequests.codec<{ field_violations: { field: string }[] }>('BadRequest');
-  return status.details.flatMap(({ value }) => codec.decode(value).field_violations.map(({ field }) => field));
 }
 
 const briefly = ({ type, item }: message.WatchEvent): string =>
@@ -874,37 +813,12 @@ void t.test('a restart keeps everything', async (test) => {
   test.equal((await history.atLeast(22)).length, 22);
 });
 
-/** ChainFire in a process of its own, which can be killed. */
-async function spawnChainFire(file: string): Promise<{ child: ChildProcess; port: number; exited: Promise<void> }> {
-  const module = (path: string): string => JSON.stringify(pathToFileURL(join(repository, path)).href);
-  const program = `
-    import { startChainFire } from ${module('examples/photoncloud/chainfire.ts')};
-    import { Database } from ${module('examples/photoncloud/lib/database.ts')};
-    const database = Database.open(${JSON.stringify(file)});
-    const service = await startChainFire({ host: '127.0.0.1', port: 0, database });
-    console.log(service.port);
-    process.stdin.resume().on('end', () => process.exit()); // not to outlive a test that was killed itself
-  `;
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program], {
-    cwd: repository,
-    env: { PATH: process.env['PATH'] },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const port = await new Promise<number>((resolve, reject) => {
-    child.stdout.once('data', (line: Buffer) => resolve(Number(line)));
-    child.once('exit', (code) => reject(new Error(`ChainFire ended with ${code} before it listened`)));
-  });
-  return { child, port, exited };
-}
-
 void t.test('killed while it writes, it has lost nothing that it acknowledged', async (test) => {
   const file = temporaryFile();
   const acknowledged = new Map<string, { version: bigint; revision: bigint; value: string }>();
   const members = new Map<string, message.Member>();
   for (const round of count(3)) {
-    const { child, port, exited } = await spawnChainFire(file);
-    test.teardown(() => child.kill('SIGKILL'));
+    const { port, kill } = await spawnProcess(test, 'chainfire', dirname(file));
     const client = new TestClient(port);
     let alive = true;
     const write = async (writer: number): Promise<void> => {
@@ -926,9 +840,9 @@ void t.test('killed while it writes, it has lost nothing that it acknowledged', 
     const writers = count(8).map((writer) => write(writer).catch(() => undefined));
     const before = members.size;
     while (members.size < before + 5) await sleep(5);
-    child.kill('SIGKILL');
+    const killed = kill();
     alive = false;
-    await Promise.all([exited, ...writers]);
+    await Promise.all([killed, ...writers]);
     client.close();
   }
   test.ok(acknowledged.size > 10 && members.size > 10, `${acknowledged.size} keys, ${members.size} members`);
@@ -966,13 +880,11 @@ void t.test('killed while it writes, it has lost nothing that it acknowledged', 
 
 void t.test('a database belongs to one process', async (test) => {
   const file = temporaryFile();
-  const { child, exited } = await spawnChainFire(file);
-  test.teardown(() => child.kill('SIGKILL'));
+  const { kill } = await spawnProcess(test, 'chainfire', dirname(file));
   test.throws(() => Database.open(file), {
     message: /is in use; end the process that has it open, or choose another file/,
   });
-  child.kill('SIGKILL');
-  await exited;
+  await kill();
   Database.open(file).close();
 });
 

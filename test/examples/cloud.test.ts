@@ -9,6 +9,7 @@ import { seed } from '../../examples/photoncloud/seed.js';
 import { services } from '../../examples/photoncloud/services.js';
 import { temporaryFolder } from '../support/photoncloud.js';
 import { send } from '../support/proxy.js';
+import { until } from '../support/until.js';
 
 async function start(test: Test, dataDir: string): Promise<PhotonCloud> {
   const cloud = await startCloud({ host: '127.0.0.1', dataDir, freePorts: true });
@@ -77,11 +78,6 @@ void t.test('eleven services on ports of their own and together; sample data tha
   test.equal(await seed(second.services), said);
   test.same(await contents(second), settled);
 });
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const giveUpAt = Date.now() + 10_000;
-  while (!(await condition())) if (Date.now() > giveUpAt) throw new Error('waited in vain');
-}
 
 void t.test('below its mount a service lists its routes as they are to be typed', async (test) => {
   const { url, services } = await start(test, temporaryFolder(test));

@@ -9,17 +9,17 @@ import {
   CloudClient,
   count,
   type Loose,
-  refusal,
   type RestCase,
   runRefusals,
   runRestCases,
-  spawnCloud,
   startCloud,
   startRest,
   temporaryFolder,
-  until,
 } from '../support/photoncloud.js';
 import { addsUp } from '../support/wallets.js';
+import { refusal } from '../support/refusal.js';
+import { spawnProcess } from '../support/service-process.js';
+import { until } from '../support/until.js';
 
 const credit = {
   entry: 'creditservice',
@@ -212,7 +212,7 @@ void t.test('killed while money moves: what was acknowledged is there, once', as
   const charged = new Map<string, bigint>(); // reservation → amount
   const unsure = new Set<string>(); // request ids of top-ups that were cut off
   for (const round of count(3)) {
-    const { port, kill } = await spawnCloud(test, credit, folder);
+    const { port, kill } = await spawnProcess(test, credit.entry, folder);
     const client = new CloudClient(port, schema, credit.service);
     const topUp = (request_id: string): Promise<Loose> =>
       client.call('TopUpWallet', { project_id: 'p', amount: 3n, request_id });

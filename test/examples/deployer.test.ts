@@ -3,14 +3,14 @@ import t from 'tap';
 import type * as message from '../../examples/photoncloud/deployer/messages.js';
 import {
   allPages,
-  ManualClock,
-  refusal,
   spawnService,
   startTestService,
   temporaryFile,
-  until,
   type RunningTestService,
 } from '../support/resource-service.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { refusal } from '../support/refusal.js';
+import { until } from '../support/until.js';
 
 const service = ['deployer', 'DeployerService'] as const;
 const none = '01jz4q0v7m9k3c5x8w2n6t1r0a';

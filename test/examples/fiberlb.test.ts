@@ -7,14 +7,14 @@ import type * as message from '../../examples/photoncloud/fiberlb/messages.js';
 import { pem } from '../support/certificates.js';
 import {
   allPages,
-  refusal,
   spawnService,
   startTestService,
   temporaryFile,
-  until,
   type RestCase,
   type RunningTestService,
 } from '../support/resource-service.js';
+import { refusal } from '../support/refusal.js';
+import { until } from '../support/until.js';
 
 const service = ['fiberlb', 'FiberLbService'] as const;
 const none = '01jz4q0v7m9k3c5x8w2n6t1r0a';

@@ -14,17 +14,17 @@ import {
   CloudClient,
   count,
   type Loose,
-  refusal,
   type RefusalCase,
   type RestCase,
   runRefusals,
   runRestCases,
-  spawnCloud,
   startCloud,
   startRest,
   temporaryFolder,
-  until,
 } from '../support/photoncloud.js';
+import { refusal } from '../support/refusal.js';
+import { spawnProcess } from '../support/service-process.js';
+import { until } from '../support/until.js';
 
 const flaredb = { entry: 'flaredb', file: 'flaredb/v1/flaredb.proto', service: 'flaredb.v1.FlareDbService' };
 const schema = Schema.load([flaredb.file]);
@@ -308,7 +308,7 @@ void t.test('many at once, pages of large values, a restart', async (test) => {
 
 void t.test('killed while it writes, it has lost nothing that it acknowledged', async (test) => {
   const folder = temporaryFolder(test);
-  const { port, kill } = await spawnCloud(test, flaredb, folder);
+  const { port, kill } = await spawnProcess(test, flaredb.entry, folder);
   const client = new CloudClient(port, schema, flaredb.service);
   await client.call('ExecuteSql', { query: 'CREATE TABLE t (a INTEGER PRIMARY KEY)' });
   let [rows, keys] = [0, 0];

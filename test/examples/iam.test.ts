@@ -9,7 +9,6 @@ import { Database } from '../../examples/photoncloud/lib/database.js';
 import {
   count,
   type Loose,
-  refusal,
   type RestCase,
   runRefusals,
   runRestCases,
@@ -18,6 +17,7 @@ import {
   temporaryFolder,
 } from '../support/photoncloud.js';
 import { join } from 'node:path';
+import { refusal } from '../support/refusal.js';
 
 const iam = { entry: 'iam', file: 'iam/v1/iam.proto', service: 'iam.v1.IamService' };
 const day = 24 * 3600 * 1000;

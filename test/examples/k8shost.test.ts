@@ -3,13 +3,13 @@ import t from 'tap';
 import type * as message from '../../examples/photoncloud/k8shost/messages.js';
 import {
   allPages,
-  ManualClock,
   spawnService,
   startTestService,
   temporaryFile,
-  until,
   type RunningTestService,
 } from '../support/resource-service.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { until } from '../support/until.js';
 
 const service = ['k8shost', 'K8sHostService'] as const;
 const pod = { name: 'web', namespace: 'shop', image: 'nginx:1.27' };

@@ -14,16 +14,16 @@ import {
   CloudClient,
   count,
   type Loose,
-  refusal,
   type RestCase,
   runRefusals,
   runRestCases,
-  spawnCloud,
   startCloud,
   startRest,
   temporaryFolder,
-  until,
 } from '../support/photoncloud.js';
+import { refusal } from '../support/refusal.js';
+import { spawnProcess } from '../support/service-process.js';
+import { until } from '../support/until.js';
 
 const storage = {
   entry: 'lightningstor',
@@ -302,7 +302,7 @@ void t.test(
     const folder = temporaryFolder(test);
     const acknowledged = new Map<string, string>();
     for (const round of count(2)) {
-      const { port, kill } = await spawnCloud(test, storage, folder);
+      const { port, kill } = await spawnProcess(test, storage.entry, folder);
       const client = new CloudClient(port, schema, storage.service);
       await client.call('CreateBucket', { bucket: 'b' });
       let alive = true;

@@ -11,17 +11,17 @@ import { join } from 'node:path';
 import {
   CloudClient,
   count,
-  refusal,
   type RefusalCase,
   type RestCase,
   runRefusals,
   runRestCases,
-  spawnCloud,
   startCloud,
   startRest,
   temporaryFolder,
-  until,
 } from '../support/photoncloud.js';
+import { refusal } from '../support/refusal.js';
+import { spawnProcess } from '../support/service-process.js';
+import { until } from '../support/until.js';
 
 const nightlight = {
   entry: 'nightlight',
@@ -391,7 +391,7 @@ void t.test('times', (test) => {
 
 void t.test('a restart and a kill lose nothing that was acknowledged', async (test) => {
   const folder = temporaryFolder(test);
-  const { port, kill } = await spawnCloud(test, nightlight, folder);
+  const { port, kill } = await spawnProcess(test, nightlight.entry, folder);
   const client = new CloudClient(port, schema, nightlight.service);
   let written = 0;
   const writing = (async () => {

@@ -2,15 +2,10 @@
 import t from 'tap';
 import type * as message from '../../examples/photoncloud/plasmavmc/messages.js';
 import { timestampOf } from '../../examples/photoncloud/lib/clock.js';
-import {
-  allPages,
-  ManualClock,
-  refusal,
-  spawnService,
-  startTestService,
-  temporaryFile,
-  until,
-} from '../support/resource-service.js';
+import { allPages, spawnService, startTestService, temporaryFile } from '../support/resource-service.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { refusal } from '../support/refusal.js';
+import { until } from '../support/until.js';
 
 const service = ['plasmavmc', 'PlasmaVmcService'] as const;
 const none = '01jz4q0v7m9k3c5x8w2n6t1r0a';

@@ -2,15 +2,9 @@
 import t from 'tap';
 import type * as message from '../../examples/photoncloud/prismnet/messages.js';
 import { blockText, parseBlock, usable, addressText } from '../../examples/photoncloud/prismnet/cidr.js';
-import {
-  allPages,
-  ManualClock,
-  refusal,
-  spawnService,
-  startTestService,
-  temporaryFile,
-  type RestCase,
-} from '../support/resource-service.js';
+import { allPages, spawnService, startTestService, temporaryFile, type RestCase } from '../support/resource-service.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { refusal } from '../support/refusal.js';
 
 const service = ['prismnet', 'PrismNetService'] as const;
 const none = '01jz4q0v7m9k3c5x8w2n6t1r0a';

@@ -11,8 +11,10 @@ import { Database } from '../../examples/photoncloud/lib/database.js';
 import type { ServiceError } from '../../examples/photoncloud/lib/errors.js';
 import { Schema } from '../../examples/photoncloud/lib/schema.js';
 import { services } from '../../examples/photoncloud/services.js';
-import { CloudClient, count, ManualClock, refusal, temporaryFolder } from '../support/photoncloud.js';
+import { CloudClient, count, temporaryFolder } from '../support/photoncloud.js';
 import { addsUp } from '../support/wallets.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { refusal } from '../support/refusal.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -20,6 +20,7 @@ import {
   startReflectionServer,
   type Told,
 } from '../support/reflection.js';
+import { until } from '../support/until.js';
 
 const greeter = fileOf('greeter.proto', 'greeter.v1.Greeter', { Hello: '/v1/hello/{name}' });
 const fast = { reflectionInterval: '100ms', reflectionTimeout: '2s' };
@@ -51,10 +52,6 @@ async function problemsOf(start: Promise<unknown>): Promise<readonly Problem[]> 
   const error = await start.catch((thrown: unknown) => thrown);
   if (error instanceof ConfigError) return error.problems;
   throw new Error('it starts', { cause: error });
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 for (const versions of [['v1'], ['v1alpha'], ['v1', 'v1alpha']] as const) {

@@ -8,6 +8,7 @@ import { watchFiles } from '../../lib/live/index.js';
 import { serveCli } from '../support/cli.js';
 import { send } from '../support/proxy.js';
 import { fileOf, type ReflectionServer, startReflectionServer } from '../support/reflection.js';
+import { until } from '../support/until.js';
 
 const greeter = fileOf('greeter.proto', 'greeter.v1.Greeter', { Hello: '/v1/hello/{name}' });
 
@@ -26,10 +27,6 @@ async function service(t: Test): Promise<ReflectionServer> {
   const started = await startReflectionServer({ files: [greeter] });
   t.teardown(() => started.close());
   return started;
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 interface World {

@@ -1,13 +1,11 @@
 /**
  * PhotonCloud's reference services in tests: one of them on a database of its own, a gRPC client that takes plain
- * objects, the proxy in front as `photongate.yaml` configures it, and the same service in a process that can be killed.
+ * objects, and the proxy in front as `photongate.yaml` configures it.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import {
   Client,
   type ClientDuplexStream,
@@ -15,8 +13,6 @@ import {
   type ClientWritableStream,
   credentials,
   Metadata,
-  type ServiceError,
-  status as Status,
 } from '@grpc/grpc-js';
 import type { Test } from 'tap';
 import { parse, stringify } from 'yaml';
@@ -27,69 +23,10 @@ import type { StartOptions } from '../../examples/photoncloud/lib/service.js';
 import { services } from '../../examples/photoncloud/services.js';
 import { loadConfig, startProxy } from '../../lib/index.js';
 import { type RequestOptions, send, type TestResponse } from './proxy.js';
+import { ManualClock } from './manual-clock.js';
+import { refusal } from './refusal.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
-
-/** A clock that moves only when told. */
-export class ManualClock implements Clock {
-  #now: number;
-  readonly #timers = new Set<{ atMs: number; run: () => void }>();
-
-  constructor(now = Date.UTC(2026, 0, 1)) {
-    this.#now = now;
-  }
-
-  now(): number {
-    return this.#now;
-  }
-
-  schedule(atMs: number, run: () => void): () => void {
-    const timer = { atMs, run };
-    this.#timers.add(timer);
-    return () => this.#timers.delete(timer);
-  }
-
-  advance(ms: number): void {
-    this.#now += ms;
-    for (const timer of [...this.#timers]) {
-      if (timer.atMs > this.#now) continue;
-      this.#timers.delete(timer);
-      timer.run();
-    }
-  }
-}
-
-/** How a call failed: code by name, message, and the fields that it blames. */
-export interface Refusal {
-  readonly code: string;
-  readonly message: string;
-  readonly fields: readonly string[];
-}
-
-const badRequests = Schema.load(['google/rpc/status.proto', 'google/rpc/error_details.proto']);
-
-function violatedFields(error: ServiceError): string[] {
-  const [bytes] = error.metadata.get('grpc-status-details-bin');
-  if (bytes === undefined) return [];
-  const status = badRequests.codec<{ details: { type_url: string; value: Buffer }[] }>('google.rpc.Status');
-  const codec = badRequests.codec<{ field_violations: { field: string }[] }>('google.rpc.BadRequest');
-  return status
-    .decode(bytes as Buffer)
-    .details.filter(({ type_url }) => type_url.endsWith('google.rpc.BadRequest'))
-    .flatMap(({ value }) => codec.decode(value).field_violations.map(({ field }) => field));
-}
-
-/** What a call was refused with; code OK where it was not. */
-export async function refusal(call: Promise<unknown>): Promise<Refusal> {
-  try {
-    await call;
-  } catch (thrown) {
-    const error = thrown as ServiceError;
-    if (typeof error.code !== 'number') throw thrown;
-    return { code: Status[error.code], message: error.details, fields: violatedFields(error) };
-  }
-  return { code: 'OK', message: '', fields: [] };
-}
 
 const same = (bytes: Buffer): Buffer => bytes;
 
@@ -328,49 +265,6 @@ function keep(known: Map<string, string>, found: Loose, expected: Loose): Loose 
   if (typeof expected !== 'object' || expected === null || expected instanceof RegExp) return expected;
   if (Array.isArray(expected)) return expected.map((each, index) => keep(known, found?.[index], each));
   return Object.fromEntries(Object.entries(expected).map(([name, each]) => [name, keep(known, found?.[name], each)]));
-}
-
-/** A service in a process of its own, which can be killed. */
-export async function spawnCloud(
-  test: Test,
-  { entry }: CloudService,
-  folder: string,
-): Promise<{ port: number; kill: () => Promise<void> }> {
-  const module = (path: string): string => JSON.stringify(pathToFileURL(join(repository, path)).href);
-  const program = `
-    import { Database } from ${module('examples/photoncloud/lib/database.ts')};
-    import { services } from ${module('examples/photoncloud/services.ts')};
-    const database = Database.open(${JSON.stringify(join(folder, 'photoncloud.db'))});
-    const { start } = services.find(({ name }) => name === ${JSON.stringify(entry)});
-    const service = await start({ host: '127.0.0.1', port: 0, database, dataDir: ${JSON.stringify(folder)} });
-    console.log(service.port);
-    process.stdin.resume().on('end', () => process.exit()); // not to outlive a test that was killed itself
-  `;
-  const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program], {
-    cwd: repository,
-    env: { PATH: process.env['PATH'] },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const kill = (): Promise<void> => {
-    child.kill('SIGKILL');
-    return exited;
-  };
-  test.teardown(kill);
-  const port = await new Promise<number>((resolve, reject) => {
-    child.stdout!.once('data', (line: Buffer) => resolve(Number(line)));
-    child.once('exit', (code) => reject(new Error(`${entry} ended with ${code} before it listened`)));
-  });
-  return { port, kill };
-}
-
-/** Waits until a condition holds; throws after ten seconds. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const giveUpAt = Date.now() + 10_000;
-  while (!condition()) {
-    if (Date.now() > giveUpAt) throw new Error(`waited in vain for ${what}`);
-    await sleep(2);
-  }
 }
 
 /** 0, 1, 2, …, n - 1. */

@@ -3,60 +3,23 @@
  * of `examples/photoncloud/photongate.yaml`, on ports of the system's choice. Its clock moves when told.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { spawn, type ChildProcess } from 'node:child_process';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { Client, credentials, status as Status, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
-import type { Clock } from '../../examples/photoncloud/lib/clock.js';
 import { Database } from '../../examples/photoncloud/lib/database.js';
 import { Schema } from '../../examples/photoncloud/lib/schema.js';
 import { services, type ServiceEntry } from '../../examples/photoncloud/services.js';
 import { type Config, loadConfig, startProxy } from '../../lib/index.js';
 import { parseUpstream } from '../../lib/upstream/index.js';
 import { send, type TestResponse } from './proxy.js';
+import { ManualClock } from './manual-clock.js';
+import { spawnProcess } from './service-process.js';
+import { until } from './until.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
-
-/** A clock that moves only when told. */
-export class ManualClock implements Clock {
-  #now: number;
-  readonly #timers = new Set<{ atMs: number; run: () => void }>();
-
-  constructor(now = Date.UTC(2026, 0, 1)) {
-    this.#now = now;
-  }
-
-  now(): number {
-    return this.#now;
-  }
-
-  schedule(atMs: number, run: () => void): () => void {
-    const timer = { atMs, run };
-    this.#timers.add(timer);
-    return () => this.#timers.delete(timer);
-  }
-
-  /** Moves on without waking anybody, as if the timers were late. */
-  jump(ms: number): void {
-    this.#now += ms;
-  }
-
-  /** Moves on and wakes whoever is due on the way, each at its time. */
-  advance(ms: number): void {
-    const end = this.#now + ms;
-    for (;;) {
-      const [next] = [...this.#timers].sort((a, b) => a.atMs - b.atMs);
-      if (next === undefined || next.atMs > end) break;
-      this.#now = Math.max(this.#now, next.atMs);
-      this.#timers.delete(next);
-      next.run();
-    }
-    this.#now = end;
-  }
-}
 
 /** What a stream sends, as it comes, and how it ended. */
 export class Replies<Reply> {
@@ -246,25 +209,6 @@ function configOf(entry: ServiceEntry, grpcPort: number): Config {
   };
 }
 
-/** The failure of a gRPC call: code by name and message; `OK` where there was none. */
-export async function refusal(call: Promise<unknown>): Promise<{ code: string; message: string }> {
-  try {
-    await call;
-    return { code: 'OK', message: '' };
-  } catch (thrown) {
-    const error = thrown as ServiceError;
-    return { code: Status[error.code], message: error.details };
-  }
-}
-
-export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const giveUpAt = Date.now() + 15_000;
-  while (!(await condition())) {
-    if (Date.now() > giveUpAt) throw new Error(`waited in vain for ${what}`);
-    await sleep(2);
-  }
-}
-
 /** Every page of a list, by REST: the resources in order, and how many pages there were. */
 export async function allPages<Item>(
   service: RunningTestService,
@@ -291,36 +235,11 @@ export async function spawnService(
   name: string,
   serviceName: string,
   file: string,
-): Promise<{ child: ChildProcess; client: TestClient; kill: () => Promise<void> }> {
+): Promise<{ client: TestClient; kill: () => Promise<void> }> {
   const entry = entryOf(name);
-  const module = (path: string): string => JSON.stringify(pathToFileURL(join(repository, path)).href);
-  const program = `
-    import { services } from ${module('examples/photoncloud/services.ts')};
-    import { Database } from ${module('examples/photoncloud/lib/database.ts')};
-    const database = Database.open(${JSON.stringify(file)});
-    const entry = services.find(({ name }) => name === ${JSON.stringify(name)});
-    const service = await entry.start({ host: '127.0.0.1', port: 0, database });
-    console.log(service.port);
-    process.stdin.resume().on('end', () => process.exit()); // not to outlive a test that was killed itself
-  `;
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', program], {
-    cwd: repository,
-    env: { PATH: process.env['PATH'] },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  test.teardown(() => child.kill('SIGKILL'));
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const port = await new Promise<number>((resolve, reject) => {
-    child.stdout.once('data', (line: Buffer) => resolve(Number(line)));
-    child.once('exit', (code) => reject(new Error(`${name} ended with ${code} before it listened`)));
-  });
+  const { port, kill } = await spawnProcess(test, name, dirname(file));
   const { schema, service } = schemaOf(entry, serviceName);
   const client = new TestClient(port, schema, service);
   test.teardown(() => client.close());
-  const kill = async (): Promise<void> => {
-    child.kill('SIGKILL');
-    await exited;
-    client.close();
-  };
-  return { child, client, kill };
+  return { client, kill };
 }
