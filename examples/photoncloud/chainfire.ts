@@ -18,8 +18,8 @@ import {
 import { watch } from './chainfire/watch.js';
 import { systemClock, timestampOf } from './lib/clock.js';
 import { quoted, requireFields, ServiceError } from './lib/errors.js';
-import type { Rule } from './lib/fields.js';
-import { logToStderr, maxMessageBytes, serve } from './lib/grpc.js';
+import type { Rule } from './lib/rules.js';
+import { hostAndPort, logToStderr, maxMessageBytes, serve } from './lib/grpc.js';
 import { keyRules, prefixRule } from './lib/keys.js';
 import { readPageSize, readPageToken, writePageToken } from './lib/paging.js';
 import { RequestIds } from './lib/request-ids.js';
@@ -220,8 +220,4 @@ function isHostAndPort(text: string): boolean {
   // What looks like an IPv4 address has to be one.
   if (/^[0-9.]+$/.test(host)) return isIPv4(host);
   return host.split('.').every((label) => /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label));
-}
-
-function hostAndPort(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -9,7 +9,7 @@ import { type Config, loadConfig, type RunningProxy, startProxy } from '../../li
 import { startIam } from './iam.js';
 import { Database } from './lib/database.js';
 import { makeFolder } from './lib/folder.js';
-import { logToStderr } from './lib/grpc.js';
+import { hostAndPort, logToStderr } from './lib/grpc.js';
 import type { RemoteOptions } from './lib/remote-database.js';
 import type { RunningService, StartOptions } from './lib/service.js';
 import { type ServiceEntry, services } from './services.js';
@@ -135,7 +135,7 @@ async function startGate(
   }));
   const atPorts = { ...config, listeners };
   if (auth === undefined) return startProxy(atPorts);
-  const iamUrl = `http://${urlHost(host)}:${iamPort}`;
+  const iamUrl = `http://${hostAndPort(reachable(host), iamPort)}`;
   const proxy = await startProxy(guarded(atPorts, iamUrl));
   if (freePorts !== true) return proxy;
   try {
@@ -171,10 +171,9 @@ function pathOf(file: string): string {
   return fileURLToPath(new URL(file, import.meta.url));
 }
 
-/** An address of a listener as it stands in a URL; one for all addresses is reached by the loopback. */
-function urlHost(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
-  return host.includes(':') ? `[${host}]` : host;
+/** A listener on all addresses is reached by the loopback. */
+function reachable(host: string): string {
+  return host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
 }
 
 function isIam({ name }: { readonly name: string }): boolean {

@@ -6,7 +6,7 @@ import { Ledger, type StoredReservation, type StoredTransaction, type StoredWall
 import type * as message from './creditservice/messages.js';
 import { systemClock, timestampOf } from './lib/clock.js';
 import { requireFields } from './lib/errors.js';
-import { idRule, optionalLineRule, type Rule, textRule } from './lib/fields.js';
+import { idRule, optionalLineRule, type Rule, textRule } from './lib/rules.js';
 import { serve } from './lib/grpc.js';
 import { readPage } from './lib/paging.js';
 import { RequestIds } from './lib/request-ids.js';

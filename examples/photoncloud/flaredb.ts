@@ -10,7 +10,7 @@ import { requireParameters, type Result, SqlDatabases, type SqlLimits, type SqlP
 import { readStatement } from './flaredb/statement.js';
 import { systemClock, timestampOf } from './lib/clock.js';
 import { badRequest, requireFields } from './lib/errors.js';
-import { idRule, type Rule } from './lib/fields.js';
+import { idRule, type Rule } from './lib/rules.js';
 import { maxMessageBytes, serve } from './lib/grpc.js';
 import { keyRules, prefixRule } from './lib/keys.js';
 import { readPageSize, readPageToken, writePageToken } from './lib/paging.js';

@@ -9,7 +9,8 @@ import { hashPassword, isPassword, passwordFingerprint } from './iam/passwords.j
 import { maxTtlSeconds, type TokenNames, Tokens } from './iam/tokens.js';
 import { systemClock, timestampOf } from './lib/clock.js';
 import { quoted, requireFields, ServiceError } from './lib/errors.js';
-import { idRule, lineRule, maskedFields, type Rule, textRule } from './lib/fields.js';
+import { idRule, lineRule, type Rule, textRule } from './lib/rules.js';
+import { maskedFields } from './lib/update-mask.js';
 import { serve } from './lib/grpc.js';
 import { readPage } from './lib/paging.js';
 import { RequestIds } from './lib/request-ids.js';

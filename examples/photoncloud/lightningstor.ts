@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { status as Status } from '@grpc/grpc-js';
 import { systemClock, timestampOf } from './lib/clock.js';
 import { badRequest, requireFields, ServiceError } from './lib/errors.js';
-import { idRule } from './lib/fields.js';
+import { idRule } from './lib/rules.js';
 import { logToStderr, serve } from './lib/grpc.js';
 import { keyRules, prefixRule } from './lib/keys.js';
 import { readPage } from './lib/paging.js';

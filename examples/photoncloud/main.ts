@@ -93,14 +93,15 @@ function knownAdmin(password: string | undefined): NewAdmin | undefined {
   return password === undefined ? undefined : { username: 'admin', password };
 }
 
-function iamUrl({ services }: PhotonCloud): string {
-  return services.find(({ name }) => name === 'iam')!.url;
+/** Answers with the bare token. */
+function tokenUrl({ services }: PhotonCloud): string {
+  return `${services.find(({ name }) => name === 'iam')!.url}/api/v1/auth/token?fields=token&alt=text`;
 }
 
 /** What a newcomer types first; the password is not shown again. */
 function loginLine(cloud: PhotonCloud): string {
   const body = `'{"username":"admin","password":"'"$PASSWORD"'"}'`;
-  return `TOKEN=$(curl -fsS '${iamUrl(cloud)}/api/v1/auth/token?fields=token&alt=text' -d ${body})`;
+  return `TOKEN=$(curl -fsS '${tokenUrl(cloud)}' -d ${body})`;
 }
 
 /** A token for the sample data. */
@@ -108,7 +109,7 @@ async function tokenOf(cloud: PhotonCloud, admin: NewAdmin | undefined): Promise
   if (admin === undefined) {
     throw new Error('--seed needs the password of the administrator; give it by PHOTONCLOUD_ADMIN_PASSWORD');
   }
-  const response = await fetch(`${iamUrl(cloud)}/api/v1/auth/token?fields=token&alt=text`, {
+  const response = await fetch(tokenUrl(cloud), {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(admin),

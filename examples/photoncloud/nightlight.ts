@@ -6,7 +6,7 @@
 import { status as Status } from '@grpc/grpc-js';
 import { systemClock } from './lib/clock.js';
 import { badRequest, quoted, requireFields, ServiceError } from './lib/errors.js';
-import type { Rule } from './lib/fields.js';
+import type { Rule } from './lib/rules.js';
 import { serve } from './lib/grpc.js';
 import { readPage } from './lib/paging.js';
 import { Schema } from './lib/schema.js';

@@ -3,11 +3,11 @@
  * other, ends that process where one takes too long, and turns what the database says into statuses.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { status as Status } from '@grpc/grpc-js';
 import { badRequest, quoted, ServiceError } from '../lib/errors.js';
+import { makeFolder } from '../lib/folder.js';
 import type { Outcome, Task } from './executor.js';
 import { placeOf, type Statement, type Token } from './statement.js';
 
@@ -46,7 +46,7 @@ export class SqlDatabases {
   #closed = false;
 
   constructor(folder: string, limits: SqlLimits) {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     this.#folder = folder;
     this.#limits = limits;
     void this.#start().catch(() => undefined); // whoever comes first, waits less; and is told of a failure

@@ -1,6 +1,6 @@
 /** The messages of `protos/iam/v1/iam.proto` as TypeScript sees them; what the fields mean stands there. */
 import type { Timestamp } from '../lib/clock.js';
-import type { FieldMask } from '../lib/fields.js';
+import type { FieldMask } from '../lib/update-mask.js';
 
 export interface CreateTokenRequest {
   readonly username: string;

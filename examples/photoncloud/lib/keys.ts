@@ -1,5 +1,5 @@
 /** Keys of key-value and object stores: what may be one, and how a prefix becomes a range of them. */
-import type { Rule } from './fields.js';
+import type { Rule } from './rules.js';
 
 const maxKeyBytes = 2048;
 

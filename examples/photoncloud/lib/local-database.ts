@@ -1,8 +1,8 @@
 /** A database in a file: SQLite, as libsql brings it, with a write-ahead log that is synced at every commit. */
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Libsql from 'libsql';
 import type { Connection, SqlRow, SqlValue } from './connection.js';
+import { makeFolder } from './folder.js';
 
 type Statement = Libsql.Statement<[readonly SqlValue[]]>;
 
@@ -19,7 +19,7 @@ export class LocalConnection implements Connection {
 
   /** Opens a file, making it and its folder where they are not there. Throws if it is open already, here or elsewhere. */
   static open(file: string): LocalConnection {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
     const lock = takeLock(file);
     try {
       const connection = new Libsql(file);

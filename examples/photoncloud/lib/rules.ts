@@ -18,6 +18,42 @@ export function nameRule(field: string, value: string): Rule {
   return [field, holds, `expected 1 to ${longestName} characters, none of them a control character`];
 }
 
+/** Text of one line: 1 to `longest` characters, none of them a control character. */
+export function lineRule(field: string, text: string, longest = 128): Rule {
+  const found = text === '' ? 'is missing or empty, ' : '';
+  return [
+    field,
+    isLine(text, longest) && text !== '',
+    `${found}expected 1 to ${longest} characters, none of them a control character`,
+  ];
+}
+
+/** The same for a field that may be empty. */
+export function optionalLineRule(field: string, text: string, longest = 128): Rule {
+  return [field, isLine(text, longest), `expected at most ${longest} characters, none of them a control character`];
+}
+
+/** Text of any lines; only its length counts, and that it holds no NUL. */
+export function textRule(field: string, text: string, longest = 4096): Rule {
+  const fits = text.length <= longest && !text.includes('\0');
+  return [field, fits, `expected at most ${longest} characters, none of them NUL`];
+}
+
+/** An id of another resource or service, as it may stand in a path. */
+export function idRule(field: string, text: string, longest = 128): Rule {
+  const found = text === '' ? 'is empty' : `is ${quoted(text)}`;
+  const fits = text.length <= longest && /^[A-Za-z0-9][A-Za-z0-9._~-]*$/.test(text);
+  return [
+    field,
+    fits,
+    `${found}, expected 1 to ${longest} of letters, digits and . _ ~ - (the first a letter or digit)`,
+  ];
+}
+
+function isLine(text: string, longest: number): boolean {
+  return text.length <= 2 * longest && Array.from(text).length <= longest && !/\p{Cc}/u.test(text);
+}
+
 /** A name as host names are made of: what Kubernetes takes for a pod or a namespace. */
 export function labelRule(field: string, value: string): Rule {
   if (value === '') return [field, false, 'is missing or empty'];
