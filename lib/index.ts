@@ -1,5 +1,6 @@
 // For users.
 export {
+  type AttachOptions,
   createGateway,
   type EmbeddedGateway,
   type FastifyPlugin,
@@ -7,6 +8,8 @@ export {
   type FetchHandler,
   type GatewayInput,
   type NodeHandler,
+  type UpgradeHandler,
+  type UpgradingServer,
 } from './embed/index.js';
 export { type RunningProxy, startProxy } from './live/index.js';
 export {

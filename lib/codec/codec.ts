@@ -24,6 +24,10 @@ export type JsonWriter = (wire: Buffer, out: Writer) => void;
 const MAX_DEPTH_LIMIT = 500;
 const NULL = 0x6e;
 
+/**
+ * ProtoJSON both ways for the messages of one schema, straight between JSON bytes and wire bytes. Readers and writers are
+ * compiled for a message when they are first asked for, and kept: ask once, not per call.
+ */
 export class Codec {
   readonly options: CodecOptions;
   private readonly readers: JsonReaders;

@@ -10,6 +10,7 @@ export interface MethodSetting extends MethodRule {
   readonly raw: Readonly<Record<string, RawValue>>;
 }
 
+/** All that `startProxy` needs. */
 export interface Config {
   readonly sources: SchemaSources;
   readonly listeners: readonly ListenerConfig[];
@@ -24,6 +25,7 @@ export interface Config {
 /** True: all upstreams. */
 export type Reflection = true | readonly string[];
 
+/** An address, and what is served there. */
 export interface ListenerConfig {
   /** As it was written, for messages: `127.0.0.1:8080`. */
   readonly listen: string;

@@ -1,6 +1,7 @@
 /**
  * The configuration file: YAML → `Settings`, every key and value checked, each complaint with its line and column.
- * Paths in the file are relative to the file.
+ * Paths in the file are relative to the file. In one file, as all of it reads one tree of nodes with the same few helpers and
+ * reports to the same list; what is long in itself (`jwt`, `values`) stands beside.
  */
 import { dirname, resolve } from 'node:path';
 import {

@@ -6,5 +6,6 @@ export { type ConfigInput, type LibrarySettings, loadConfig } from './load.js';
 export { presets, type PresetName } from './presets.js';
 export { flagName, type Options, type OptionSpec, optionSpecs } from './options.js';
 export { printConfig } from './print.js';
+export { reportLoops } from './loops.js';
 export { upstreamSpecsOf } from './upstreams.js';
 export { OptionError } from './values.js';

@@ -14,27 +14,43 @@ export interface JwtProviderSettings {
   readonly audiences?: string | readonly string[] | undefined;
   /** URL of a JSON Web Key Set, path of a file with one, or the set itself. */
   readonly jwks?: string | JsonWebKeySet | undefined;
+  /** Signatures that are taken. Default: all that a public key checks. */
   readonly algorithms?: JwtAlgorithm | readonly JwtAlgorithm[] | undefined;
-  /** Times are texts with a unit, or milliseconds. */
+  /** By how much clocks may differ. Times are texts with a unit, or milliseconds. Default `60s`. */
   readonly leeway?: string | number | undefined;
+  /** Keys of that age are fetched anew, while the old ones serve. Default `10m`. */
   readonly jwksCache?: string | number | undefined;
+  /** The least time between two fetches for keys that are not in the set. Default `30s`. */
   readonly jwksCooldown?: string | number | undefined;
+  /** For a whole fetch. Default `5s`. */
   readonly jwksTimeout?: string | number | undefined;
+  /** A larger key set is none; a number is bytes. Default `256KiB`. */
   readonly maxJwksBytes?: string | number | undefined;
 }
 
 /** `policies: { jwt: … }` of docs/configuration.md as programs write it: `{ jwks: 'https://…', audiences: 'my-api' }`. */
 export interface JwtSettings extends JwtProviderSettings {
+  /** Issuers by name, where there are several. */
   readonly providers?: Readonly<Record<string, JwtProviderSettings>> | undefined;
+  /** The request header with the token. Default `authorization`, behind `Bearer`; bare in any other. */
   readonly header?: string | undefined;
+  /** A query parameter that may hold the token. Default none. */
   readonly queryParameter?: string | undefined;
+  /** RPCs that need no token: full names, or wildcards such as `pkg.*`. Default none. */
   readonly except?: string | readonly string[] | undefined;
+  /** RPC → claim → values, one of which a token must have: `{ 'pkg.*': { roles: 'admin' } }`. Default none. */
   readonly require?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>> | undefined;
+  /** Claim → metadata that services get: `{ sub: 'x-user-id' }`. Default none. */
   readonly forwardClaims?: Readonly<Record<string, string>> | undefined;
+  /** Services get the token too. Default true. */
   readonly forwardToken?: boolean | undefined;
+  /** Our own pages but `/health` need a token. Default false. */
   readonly protectPages?: boolean | undefined;
+  /** What goes to the fallback needs a token. Default true. */
   readonly protectFallback?: boolean | undefined;
+  /** Named in `www-authenticate`. Default `photongate`. */
   readonly realm?: string | undefined;
+  /** A longer token is none; a number is bytes. Default `16KiB`. */
   readonly maxTokenBytes?: string | number | undefined;
 }
 

@@ -1,6 +1,7 @@
 /**
  * Every option by its one name, once: kind of value, default, text. Flags, file keys and `--help` follow from this table.
- * The name is snake_case in files, kebab-case as a flag, camelCase in the library.
+ * The name is snake_case in files, kebab-case as a flag, camelCase in the library. Long because it is a table, and in one file
+ * so that nobody looks for an option in two.
  */
 import { resolve } from 'node:path';
 import { defaultGatewayOptions, type GatewayOptions } from '../gateway/index.js';

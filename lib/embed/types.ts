@@ -63,11 +63,13 @@ export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Bu
 /** A server of `node:http` or `node:https`, or one of `node:http2` with `allowHTTP1`. */
 export type UpgradingServer = EventEmitter;
 
+/** For `EmbeddedGateway.attach`. */
 export interface AttachOptions {
   /** WebSockets below this path are looked at, and their paths read without it. Default: all. */
   readonly prefix?: string;
 }
 
+/** What `instance.register(gateway.fastify, …)` takes. */
 export interface FastifyPluginOptions {
   /** Requests below this path are looked at, and their paths read without it. Default: all. */
   readonly prefix?: string;

@@ -2,6 +2,7 @@
  * The client's side of one HTTP/2 connection (RFC 9113) over a socket that stands. It opens streams as the server's settings
  * allow and keeps to its rules; a server that breaks them loses the connection, and its streams are told why. All frames of
  * one turn of the event loop go out in one write (bench: unary). It knows nothing of gRPC, and takes no pushes.
+ * In one file, as it is one state machine: every frame changes state that the others read.
  */
 import type { Socket } from 'node:net';
 import type { HeaderFields } from '../headers.js';

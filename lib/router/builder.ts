@@ -28,6 +28,10 @@ export interface RoutingRule {
 
 interface AddedRule<T> extends RoutingRule, Leaf<T> {}
 
+/**
+ * Collects rules, then makes a `PathMatcher`. Which rule a path goes to never depends on the order in which they were added,
+ * but for duplicates: two rules of the same method and shape, which are a problem or give way, as `onDuplicate` says.
+ */
 export class PathMatcherBuilder<T> {
   private readonly rules: AddedRule<T>[] = [];
   private readonly strictSlash: boolean;

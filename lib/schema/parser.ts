@@ -1,6 +1,7 @@
 /**
  * The grammar of `.proto` files: proto2, proto3 and editions (https://protobuf.dev/reference/protobuf/edition-2023-spec/).
  * Text becomes a `FileNode`; no name is resolved and no rule of a syntax is checked here (`check` does).
+ * In one file, as the grammar is: a method for each of its productions.
  */
 import type { ProblemList, SourcePlace } from '../status.js';
 import {

@@ -156,6 +156,7 @@ export interface OptionField {
  */
 export type OptionValue = string | number | bigint | boolean | { readonly identifier: string } | OptionMessage;
 
+/** Everything that was loaded, resolved and linked; never changes. */
 export interface Schema {
   /** All files, those that were only imported included. */
   readonly files: readonly FileDescriptor[];

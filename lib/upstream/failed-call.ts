@@ -1,3 +1,4 @@
+/** A call that ends before it begins, the same for both clients. */
 import type { Call, CallListener, CallStatus } from '../exchange.js';
 
 /** A call that could not even start: `onEnd` comes soon, everything else does nothing. */
