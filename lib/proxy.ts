@@ -9,6 +9,7 @@ import {
   type BuiltGateway,
   type GatewayContext,
   type GatewayOptions,
+  reflectionSchema,
   type ServedService,
   Site,
 } from './gateway/index.js';
@@ -103,8 +104,13 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
   const ruleFiles = new RuleFiles(schema, config.sources.workingDirectory, problems, files);
   const parts = config.listeners.flatMap(({ root, mounts }) => [root, ...mounts]);
   checkRpcSelectors(
-    parts.flatMap(({ methods, options: { jwt } }) => [...methods, ...(jwt?.except ?? []), ...(jwt?.require ?? [])]),
-    schema,
+    parts.flatMap(({ methods }) => methods),
+    schema.files,
+    problems,
+  );
+  checkRpcSelectors(
+    parts.flatMap(({ options: { jwt } }) => [...(jwt?.except ?? []), ...(jwt?.require ?? [])]),
+    [...schema.files, ...reflectionSchema().files],
     problems,
   );
   for (const listener of config.listeners) reportLoops(listener, problems);

@@ -193,6 +193,14 @@ export const optionSpecs: readonly OptionSpec[] = [
   option(routes, 'openapi_version', 'openapiVersion', textValue, '1.0', 'version of the API that it names'),
   option(routes, 'docs', 'docs', booleanValue, 'true', 'serve the interactive reference at /docs'),
   option(routes, 'index', 'index', booleanValue, 'true', 'serve the list of services and routes at /'),
+  option(
+    routes,
+    'grpc_reflection',
+    'grpcReflection',
+    booleanValue,
+    'true',
+    'answer grpc.reflection for the services that native gRPC reaches, so that grpcurl needs no files',
+  ),
 
   option(
     requests,

@@ -23,6 +23,7 @@ export const presets: Readonly<Record<PresetName, PresetOptions>> = Object.freez
     openapi: false,
     docs: false,
     index: false,
+    grpcReflection: false,
     checkOrigin: false,
     allowedHosts: Object.freeze(['*']),
   }),

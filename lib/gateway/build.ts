@@ -15,7 +15,7 @@ import {
 import { ProtocolTable, type ProtocolTarget } from '../protocol/index.js';
 import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
 import { bindingsOf, selectServices, type Binding, type MethodRule, type RuleSet } from '../rule/index.js';
-import type { Schema, ServiceDescriptor } from '../schema/index.js';
+import type { MethodDescriptor, Schema, ServiceDescriptor } from '../schema/index.js';
 import { ProblemList, type StatusError } from '../status.js';
 import { checkPlan, compilePlan, createContext, type TranscodeContext } from '../transcode/index.js';
 import { Access } from './access.js';
@@ -24,6 +24,7 @@ import type { ServiceChannel } from './health.js';
 import { buildPages } from './pages.js';
 import type { DocumentedPart } from '../openapi/index.js';
 import type { GatewayOptions } from './options.js';
+import { reflectionTargets } from './reflection.js';
 
 /** A gateway and what can be told about it. */
 export interface BuiltGateway {
@@ -75,7 +76,7 @@ export function buildGateway(
   {
     schema,
     rules,
-    methods,
+    methods: methodRules,
     types,
     channelFor,
     listenHost,
@@ -92,14 +93,18 @@ export function buildGateway(
 ): BuiltGateway {
   const options = withIdentityHeaders(given);
   const services = servicesOf(schema, options.services, problems);
-  const access = problems.attempt(() => accessOf(options, services, keysOf));
-  const bindings = bindingsOf(services, problems, { ...options, rules, methods });
+  const bindings = bindingsOf(services, problems, { ...options, rules, methods: methodRules });
   const context = createContext(types, options);
   const served = services.flatMap((service) => {
     const channel = problems.attempt(() => channelFor(service.fullName));
     return channel === undefined ? [] : [{ name: service.fullName, channel }];
   });
   const channels = new Map(served.map(({ name, channel }) => [name, channel]));
+  const targets = protocolTargets(services, bindings, channels, options);
+  const isReflecting = options.grpcReflection && options.passThrough !== 'off';
+  const reflecting = isReflecting ? reflectionTargets(schema, targets, options.maxBodyBytes) : [];
+  const methods = [...services.flatMap((service) => service.methods), ...reflecting.map(({ method }) => method)];
+  const access = problems.attempt(() => accessOf(options, methods, keysOf));
   const builder = new PathMatcherBuilder<LazyRoute>(options);
   addRoutes(bindings, channels, context, builder, problems);
   const matcher = builder.build(problems);
@@ -118,7 +123,7 @@ export function buildGateway(
     pages,
     indexPath: pages.has('/') && matcher.match('GET', '/') === undefined ? `${prefix}/` : undefined,
     writeError: context.writeError,
-    protocols: new ProtocolTable(protocolTargets(services, bindings, channels, options), context.codec, options),
+    protocols: new ProtocolTable([...targets, ...reflecting], context.codec, options),
     maxConcurrentRequests: options.maxConcurrentRequests,
     encode: compileEncoder(options.compression),
     cors: options.cors && compileCors(options.cors),
@@ -144,11 +149,11 @@ function withIdentityHeaders(options: GatewayOptions): GatewayOptions {
 /** @throws ConfigError */
 function accessOf(
   { jwt }: GatewayOptions,
-  services: readonly ServiceDescriptor[],
+  methods: readonly MethodDescriptor[],
   keysOf: (provider: JwtProvider) => KeySet,
 ): Access | undefined {
   if (jwt === undefined) return undefined;
-  const rpcs = services.flatMap(({ methods }) => methods.map(({ fullName }) => fullName));
+  const rpcs = methods.map(({ fullName }) => fullName);
   return new Access(jwt, new Authenticator(jwt, keysOf), rpcs);
 }
 

@@ -26,6 +26,8 @@ export interface GatewayOptions extends TranscodeOptions, PolicyOptions, Protoco
   readonly docs: boolean;
   /** Serve the list of services and routes at `/`. Default true. */
   readonly index: boolean;
+  /** Answer `grpc.reflection` for the services that native gRPC reaches. Default true. */
+  readonly grpcReflection: boolean;
   /** Requests under way at once; more are answered 503. Default 10000. */
   readonly maxConcurrentRequests: number;
 }
@@ -45,5 +47,6 @@ export const defaultGatewayOptions: GatewayOptions = Object.freeze({
   openapiVersion: '1.0',
   docs: true,
   index: true,
+  grpcReflection: true,
   maxConcurrentRequests: 10_000,
 } as const);

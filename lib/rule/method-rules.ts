@@ -2,7 +2,7 @@
  * Method options of a configuration, by selector: which of them an RPC gets. A more particular selector wins over a wider
  * one, member by member, and all of them over what the `.proto` says. What a member means is `method-options`' part.
  */
-import type { OptionMessage, Schema } from '../schema/types.js';
+import type { FileDescriptor, OptionMessage } from '../schema/types.js';
 import type { ProblemList, SourcePlace } from '../status.js';
 import { quote } from '../uri.js';
 import { Selectable, unknownRpc } from './rpc-names.js';
@@ -43,13 +43,15 @@ export interface PlacedSelector {
   readonly place?: SourcePlace | undefined;
 }
 
-/** A selector that is none, or that names nothing of the schema, is an error. */
-export function checkRpcSelectors(selectors: readonly PlacedSelector[], schema: Schema, problems: ProblemList): void {
+/** A selector that is none, or that names nothing of the files, is an error. */
+export function checkRpcSelectors(
+  selectors: readonly PlacedSelector[],
+  files: readonly FileDescriptor[],
+  problems: ProblemList,
+): void {
   // Where the schema lacks something, it may lack RPCs too.
   const isComplete = problems.errors.length === 0;
-  const rpcs = schema.files.flatMap((file) =>
-    file.services.flatMap(({ methods }) => methods.map(({ fullName }) => fullName)),
-  );
+  const rpcs = files.flatMap((file) => file.services.flatMap(({ methods }) => methods.map(({ fullName }) => fullName)));
   const all = new Selectable(rpcs);
   for (const { selector, place: where } of selectors) {
     const place = where === undefined ? {} : { place: where };

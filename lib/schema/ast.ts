@@ -65,12 +65,15 @@ export interface MessageNode extends Declaration {
   readonly messages: readonly MessageNode[];
   readonly enums: readonly EnumNode[];
   readonly extends: readonly ExtendNode[];
+  readonly extensionRanges: readonly NumberRange[];
   readonly reservedRanges: readonly NumberRange[];
   readonly reservedNames: readonly string[];
 }
 
 export interface EnumNode extends Declaration {
   readonly values: readonly EnumValueNode[];
+  readonly reservedRanges: readonly NumberRange[];
+  readonly reservedNames: readonly string[];
 }
 
 export interface EnumValueNode extends Declaration {

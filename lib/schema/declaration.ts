@@ -65,8 +65,14 @@ export function jsonName(node: FieldNode): string {
 }
 
 /** protoc's rule: underscores go, and the letter after each is a capital. */
-export function lowerCamelCase(name: string): string {
+function lowerCamelCase(name: string): string {
   return name.replace(/_+(.?)/g, (_, next: string) => next.toUpperCase());
+}
+
+/** The name of the message that the entries of a map field are. */
+export function mapEntryName(field: string): string {
+  const camel = lowerCamelCase(field);
+  return `${camel.charAt(0).toUpperCase()}${camel.slice(1)}Entry`;
 }
 
 export class LinkedEnum extends LinkedDeclaration<EnumSymbol['node']> implements EnumDescriptor {

@@ -41,6 +41,8 @@ message ImageFileExtension {
 /** A file of a set. */
 export interface SetEntry {
   readonly file: FileNode;
+  /** Its FileDescriptorProto as it came, a view of the set. */
+  readonly bytes: Buffer;
   /** It is there because others import it: nobody asked for its services. Only Buf images tell. */
   readonly isImport: boolean;
 }
@@ -55,13 +57,15 @@ export function readDescriptorSet(name: string, bytes: Buffer, descriptors: Sche
   if (descriptors.message('google.protobuf.FileDescriptorSet') === undefined) return [];
   const types = new DescriptorTypes(descriptors);
   try {
-    const set = decodeOptions(types.get('FileDescriptorSet'), bytes, { file: name }, types.encoded);
-    const files = new Members(set).messages('file');
+    const place = { file: name };
+    const fileType = types.get('FileDescriptorProto');
+    const set = decodeOptions(types.get('FileDescriptorSet'), bytes, place, new Set([fileType]));
+    const files = new Members(set).messages('file') as EncodedMessage[];
     if (files.length === 0) throw new WireError('it holds no file');
-    return files.map((file) => {
-      const members = new Members(file);
+    return files.map(({ bytes: file }) => {
+      const members = new Members(decodeOptions(fileType, file, place, types.encoded));
       const image = new Members(members.message('[buf.alpha.image.v1.buf_extension]'));
-      return { file: new SetFile(name, members, types).file(), isImport: image.flag('is_import') };
+      return { file: new SetFile(name, members, types).file(), bytes: file, isImport: image.flag('is_import') };
     });
   } catch (error) {
     if (!(error instanceof WireError)) throw error;
@@ -281,6 +285,7 @@ class SetFile {
       messages: nested.map(([inner, i]) => this.message(inner, [...path, STEP.message.message, i])),
       enums: proto.messages('enum_type').map((inner, i) => this.enum(inner, [...path, STEP.message.enum, i])),
       extends: proto.messages('extension').map((field, i) => this.extend(field, [...path, STEP.message.extension, i])),
+      extensionRanges: [],
       reservedRanges: [],
       reservedNames: [],
     };
@@ -355,6 +360,8 @@ class SetFile {
         const at = [...path, STEP.enum.value, i];
         return { ...this.declaration(members, at, 'EnumValueOptions'), number: members.number('number') ?? 0 };
       }),
+      reservedRanges: [],
+      reservedNames: [],
     };
   }
 

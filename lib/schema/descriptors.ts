@@ -5,7 +5,7 @@
  */
 import { WireError } from '../wire/index.js';
 import type { Declaration, FieldNode, MessageNode, MethodNode, OneofNode, OptionNode } from './ast.js';
-import { isScalar, jsonName, LinkedDeclaration, LinkedEnum, lowerCamelCase } from './declaration.js';
+import { isScalar, jsonName, LinkedDeclaration, LinkedEnum, mapEntryName } from './declaration.js';
 import { decodeOptions } from './decode.js';
 import { defaultFeatures, inheritFeatures, plainOption, type Features } from './features.js';
 import { isOptionMessage, joinOptions } from './option.js';
@@ -32,6 +32,7 @@ import type {
   Schema,
   ServiceDescriptor,
 } from './types.js';
+import { writeFile } from './write-file.js';
 
 /** The schema over loaded files, and the maker of all its descriptors. */
 export class LinkedSchema implements Schema {
@@ -41,12 +42,16 @@ export class LinkedSchema implements Schema {
   private readonly enums = new Map<EnumSymbol, EnumDescriptor>();
   private readonly fileFeatures = new Map<SourceFile, Features>();
   private extensions: Map<string, ExtensionSymbol[]> | undefined;
+  private byFile: ReadonlyMap<SourceFile, FileDescriptor> | undefined;
+  private descriptors: Schema | undefined;
 
+  /** @param loadDescriptors gives a schema that holds descriptor.proto, where this one does not */
   constructor(
     readonly symbols: SymbolTable,
-    files: readonly SourceFile[],
+    private readonly sources: readonly SourceFile[],
+    private readonly loadDescriptors: () => Schema,
   ) {
-    this.files = files.map((file) => new LinkedFile(this, file));
+    this.files = sources.map((file) => new LinkedFile(this, file));
     this.services = this.files
       .filter(({ order }) => order !== undefined)
       .sort((a, b) => a.order! - b.order!)
@@ -61,6 +66,29 @@ export class LinkedSchema implements Schema {
   enum(fullName: string): EnumDescriptor | undefined {
     const symbol = this.symbols.get(fullName);
     return symbol?.kind === 'enum' ? this.enumOf(symbol) : undefined;
+  }
+
+  fileOf(fullName: string): FileDescriptor | undefined {
+    const file = this.symbols.fileOf(fullName, this.sources);
+    return file && this.linked(file);
+  }
+
+  linked(file: SourceFile): FileDescriptor {
+    this.byFile ??= new Map(this.sources.map((source, index) => [source, this.files[index]!]));
+    return this.byFile.get(file)!;
+  }
+
+  encode(file: SourceFile): Buffer {
+    return writeFile(file, {
+      type: (name, scope, from) => this.symbols.resolveType(name, scope, from).symbol,
+      extension: (name, scope, from) => this.optionName(name, scope, from),
+      options: (name) => this.optionsType(`google.protobuf.${name}`),
+    });
+  }
+
+  /** Files without custom options mostly do not import descriptor.proto, and yet have options. */
+  private optionsType(fullName: string): MessageDescriptor | undefined {
+    return this.message(fullName) ?? (this.descriptors ??= this.loadDescriptors()).message(fullName);
   }
 
   messageOf(symbol: MessageSymbol): MessageDescriptor {
@@ -157,8 +185,12 @@ class LinkedFile implements FileDescriptor {
   readonly package: string;
   readonly order: number | undefined;
   readonly services: readonly ServiceDescriptor[];
+  private written: Buffer | undefined;
 
-  constructor(schema: LinkedSchema, file: SourceFile) {
+  constructor(
+    private readonly schema: LinkedSchema,
+    private readonly file: SourceFile,
+  ) {
     this.name = file.node.name;
     this.syntax = file.node.syntax;
     this.package = file.node.package;
@@ -167,6 +199,14 @@ class LinkedFile implements FileDescriptor {
       .map((node) => schema.symbols.get(joinName(file.node.package, node.name)))
       .filter((symbol): symbol is ServiceSymbol => symbol?.kind === 'service' && symbol.file === file)
       .map((symbol) => new LinkedService(schema, symbol, this));
+  }
+
+  get imports(): readonly FileDescriptor[] {
+    return this.file.imports.map(({ file }) => this.schema.linked(file));
+  }
+
+  get encoded(): Buffer {
+    return this.file.encoded ?? (this.written ??= this.schema.encode(this.file));
   }
 }
 
@@ -356,9 +396,8 @@ function entryMessage(
   { key, value }: NonNullable<FieldNode['map']>,
   { scope, file, features }: FieldContext,
 ): LinkedMessage {
-  const camel = lowerCamelCase(field.name);
   const node: MessageNode = {
-    name: `${camel.charAt(0).toUpperCase()}${camel.slice(1)}Entry`,
+    name: mapEntryName(field.name),
     origin: field.origin,
     options: [],
     fields: [key, value],
@@ -366,6 +405,7 @@ function entryMessage(
     messages: [],
     enums: [],
     extends: [],
+    extensionRanges: [],
     reservedRanges: [],
     reservedNames: [],
   };

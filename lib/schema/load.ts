@@ -5,7 +5,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { basename, dirname, isAbsolute, join, posix, relative, resolve, sep } from 'node:path';
-import { nearestName, type Problem, type ProblemList, type SourcePlace } from '../status.js';
+import { nearestName, type Problem, ProblemList, type SourcePlace } from '../status.js';
 import type { FileNode, ImportNode } from './ast.js';
 import { checkFiles } from './check.js';
 import { imageProto, readDescriptorSet, type SetEntry } from './descriptor-set.js';
@@ -92,7 +92,10 @@ class Loader {
     this.followImports();
     const symbols = new SymbolTable(this.problems);
     for (const file of this.loaded) symbols.addFile(file);
-    const schema = new LinkedSchema(symbols, this.loaded);
+    const { sources, files } = this;
+    const { annotationsRoot, workingDirectory } = sources;
+    const roots = { annotationsRoot, workingDirectory };
+    const schema = new LinkedSchema(symbols, this.loaded, () => loadDescriptors(roots, new ProblemList(), files));
     checkFiles(this.loaded, schema, this.problems);
     return schema;
   }
@@ -352,9 +355,9 @@ class Loader {
       this.reflectedNames.add(set.name);
       this.descriptors ??= this.bootstrap();
       const entries = this.problems.attempt(() => readDescriptorSet(set.name, descriptorSetOf(set), this.descriptors!));
-      for (const { file } of entries ?? []) {
+      for (const { file, bytes } of entries ?? []) {
         const services = file.services.filter(({ name }) => listed.has(fullName(file, name)));
-        this.addFromSet({ file: { ...file, services }, isImport: services.length === 0 }, set.name);
+        this.addFromSet({ file: { ...file, services }, bytes, isImport: services.length === 0 }, set.name);
         this.checkShared(
           file.name,
           services.map(({ name }) => fullName(file, name)),
@@ -379,25 +382,17 @@ class Loader {
   }
 
   /** A file that is loaded already (google/api/http.proto, as a rule) is not loaded again. */
-  private addFromSet({ file: node, isImport }: SetEntry, argument: string): void {
+  private addFromSet({ file: node, bytes, isImport }: SetEntry, argument: string): void {
     let file = this.byName.get(node.name);
     if (file === undefined) {
-      file = new SourceFile(node, argument);
+      file = new SourceFile(node, argument, bytes);
       this.add(node.name, file);
     }
     if (!isImport) this.serve(file);
   }
 
-  /** The schema of descriptor.proto itself, and of what Buf adds. */
   private bootstrap(): Schema {
-    const { annotationsRoot, workingDirectory } = this.sources;
-    const image = join(annotationsRoot, 'buf-image.proto');
-    const protos = [join(annotationsRoot, 'google/protobuf/descriptor.proto'), image];
-    return loadSchema(
-      { protos, protoPaths: [annotationsRoot], descriptorSets: [], workingDirectory, annotationsRoot },
-      this.problems,
-      memoryFiles({ [image]: imageProto }, annotationsRoot, this.files),
-    );
+    return loadDescriptors(this.sources, this.problems, this.files);
   }
 
   // ---- paths
@@ -427,6 +422,21 @@ class Loader {
       return undefined;
     }
   }
+}
+
+/** The schema of descriptor.proto itself, and of what Buf adds. */
+function loadDescriptors(
+  { annotationsRoot, workingDirectory }: Pick<SchemaSources, 'annotationsRoot' | 'workingDirectory'>,
+  problems: ProblemList,
+  files: FileReader,
+): Schema {
+  const image = join(annotationsRoot, 'buf-image.proto');
+  const protos = [join(annotationsRoot, 'google/protobuf/descriptor.proto'), image];
+  return loadSchema(
+    { protos, protoPaths: [annotationsRoot], descriptorSets: [], workingDirectory, annotationsRoot },
+    problems,
+    memoryFiles({ [image]: imageProto }, annotationsRoot, files),
+  );
 }
 
 function textOf(bytes: Buffer): string {

@@ -70,6 +70,7 @@ interface MutableMessage {
   messages: MessageNode[];
   enums: EnumNode[];
   extends: ExtendNode[];
+  extensionRanges: NumberRange[];
   reservedRanges: NumberRange[];
   reservedNames: string[];
 }
@@ -200,7 +201,7 @@ class Parser extends StatementReader {
     if (lexer.is('extend')) return this.extend(node.extends, node, depth);
     if (lexer.is('oneof')) return this.oneof(node, depth);
     if (lexer.is('reserved')) return this.reserved(node.reservedRanges, node.reservedNames, MAX_FIELD_NUMBER);
-    if (lexer.is('extensions')) return this.extensions();
+    if (lexer.is('extensions')) return this.extensions(node.extensionRanges);
     const origin = this.visibility();
     if (lexer.is('message')) return this.message(node.messages, depth, origin);
     if (lexer.is('enum')) return this.enum(node.enums, origin);
@@ -309,9 +310,9 @@ class Parser extends StatementReader {
 
   // ---- ranges
 
-  private extensions(): void {
+  private extensions(ranges: NumberRange[]): void {
     this.lexer.next();
-    this.ranges([], MAX_FIELD_NUMBER);
+    this.ranges(ranges, MAX_FIELD_NUMBER);
     if (this.lexer.is('[')) parseBracketedOptions(this.lexer);
     this.endStatement(undefined, 'the extension range');
   }
@@ -364,22 +365,28 @@ class Parser extends StatementReader {
     this.lexer.next();
     const options: OptionNode[] = [];
     const values: EnumValueNode[] = [];
+    const reservedRanges: NumberRange[] = [];
+    const reservedNames: string[] = [];
     const name = takeIdentifier(this.lexer, 'the name of an enum');
     const node = {
       name,
       origin,
       options: options as readonly OptionNode[],
       values: values as readonly EnumValueNode[],
+      reservedRanges: reservedRanges as readonly NumberRange[],
+      reservedNames: reservedNames as readonly string[],
     };
     into.push(node);
     this.block(origin, `enum ${name}`, () => {
       // `reserved = 1` and `option = 1` are values.
       if (this.lexer.is('option')) this.option(options);
-      else if (this.lexer.is('reserved')) this.reserved([], [], MAX_ENUM_NUMBER);
+      else if (this.lexer.is('reserved')) this.reserved(reservedRanges, reservedNames, MAX_ENUM_NUMBER);
       else values.push(this.enumValue());
     });
     node.options = exact(options);
     node.values = exact(values);
+    node.reservedRanges = exact(reservedRanges);
+    node.reservedNames = exact(reservedNames);
   }
 
   private enumValue(): EnumValueNode {
@@ -465,6 +472,7 @@ function trim(node: { -readonly [K in keyof MessageNode]: MessageNode[K] }): voi
   node.messages = exact(node.messages);
   node.enums = exact(node.enums);
   node.extends = exact(node.extends);
+  node.extensionRanges = exact(node.extensionRanges);
   node.reservedRanges = exact(node.reservedRanges);
   node.reservedNames = exact(node.reservedNames);
 }
@@ -483,6 +491,7 @@ function newMessage(name: string, origin: Origin, options: OptionNode[]): Mutabl
     messages: [],
     enums: [],
     extends: [],
+    extensionRanges: [],
     reservedRanges: [],
     reservedNames: [],
   };

@@ -125,3 +125,12 @@ function validSequence(bytes: Buffer, at: number): number {
     ? length
     : 0;
 }
+
+/** The bytes that `decodeUtf8` made the text of. */
+export function encodeUtf8(text: string): Buffer {
+  if (text.isWellFormed()) return Buffer.from(text);
+  const pieces = text.split(/([\udc80-\udcff])/u);
+  return Buffer.concat(
+    pieces.map((piece, index) => (index % 2 === 0 ? Buffer.from(piece) : Buffer.of(piece.charCodeAt(0) - 0xdc00))),
+  );
+}

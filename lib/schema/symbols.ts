@@ -22,6 +22,8 @@ export class SourceFile {
     readonly node: FileNode,
     /** The descriptor set that it came from. */
     readonly fromSet?: string,
+    /** Its FileDescriptorProto there: a view of the set, which is kept for its options anyway. */
+    readonly encoded?: Buffer,
   ) {
     this.broken = node.incomplete;
   }
@@ -135,6 +137,28 @@ export class SymbolTable {
     for (const extend of node.extends) this.addExtend(file, extend, node.package, undefined);
     for (const service of node.services) {
       this.add({ kind: 'service', fullName: joinName(node.package, service.name), file, node: service });
+    }
+  }
+
+  /** The file that declares a symbol, or what stands in one: a field, oneof, enum value or method. */
+  fileOf(fullName: string, files: readonly SourceFile[]): SourceFile | undefined {
+    const symbol = this.symbols.get(fullName);
+    if (symbol !== undefined) return symbol.file;
+    const scope = parentScope(fullName);
+    const name = fullName.slice(scope === '' ? 0 : scope.length + 1);
+    const around = this.symbols.get(scope);
+    const isNamed = (declared: { readonly name: string }): boolean => declared.name === name;
+    const hasValue = ({ values }: EnumNode): boolean => values.some(isNamed);
+    switch (around?.kind) {
+      case 'message': {
+        const { fields, oneofs, enums } = around.node;
+        return fields.some(isNamed) || oneofs.some(isNamed) || enums.some(hasValue) ? around.file : undefined;
+      }
+      case 'service':
+        return around.node.methods.some(isNamed) ? around.file : undefined;
+      default:
+        // The values of an enum are named beside it, not in it.
+        return files.find(({ node }) => node.package === scope && node.enums.some(hasValue));
     }
   }
 

@@ -133,6 +133,13 @@ export interface FileDescriptor {
   /** Position among the files that were asked for, in the order of the arguments; undefined for those only imported. */
   readonly order: number | undefined;
   readonly services: readonly ServiceDescriptor[];
+  /** In order; a weak one that is not there is left out. */
+  readonly imports: readonly FileDescriptor[];
+  /**
+   * Its FileDescriptorProto: the bytes that it came as or, of `.proto` text, written when first asked for and then kept.
+   * Written ones lack lines and comments, and options of extension ranges.
+   */
+  readonly encoded: Buffer;
 }
 
 /**
@@ -165,4 +172,9 @@ export interface Schema {
   /** Any message by full name, for google.protobuf.Any and details; undefined where unknown. */
   message(fullName: string): MessageDescriptor | undefined;
   enum(fullName: string): EnumDescriptor | undefined;
+  /**
+   * The file that declares what has that full name: a message, enum, service or extension, or a field, oneof, enum value
+   * or method of one. Undefined where nothing has.
+   */
+  fileOf(fullName: string): FileDescriptor | undefined;
 }

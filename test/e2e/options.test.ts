@@ -93,6 +93,14 @@ const rows: readonly Row[] = [
   { option: 'docs', value: false, request: 'GET /docs', off: [200, 'swagger-ui'], on: [404] },
   { option: 'index', value: false, request: 'GET /', off: [200, 'o.v1.O'], on: [404] },
   {
+    option: 'grpc_reflection',
+    value: false,
+    request: 'POST /grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+    send: { headers: { 'content-type': 'application/connect+json' }, body: '\0\0\0\0\x14{"listServices":"*"}' },
+    off: [200, '"name":"o.v1.O"'],
+    on: [404],
+  },
+  {
     option: 'url_unescape',
     value: 'all_characters',
     request: 'GET /deep/a%2Fb%23',

@@ -139,6 +139,28 @@ const grpc = ['-plaintext', '-import-path', 'FOLDER', '-import-path', 'ANNOTATIO
 const T = 't.v1.T';
 
 const grpcurl: readonly Row[] = [
+  { name: 'list', args: ['-plaintext', 'HOST', 'list'], says: /^grpc\.reflection[^]*^t\.v1\.T$/m },
+  {
+    name: 'describe',
+    args: ['-plaintext', 'HOST', 'describe', T],
+    says: /rpc Put \( stream \.t\.v1\.Message \) returns \( \.t\.v1\.Message \) \{\n *option \(\.google\.api\.http\) = \{ post: "\/put", body: "\*" \}/,
+  },
+  {
+    name: 'describe nothing',
+    args: ['-plaintext', 'HOST', 'describe', 't.v1.No'],
+    fails: true,
+    says: /not found: t\.v1\.No/,
+  },
+  {
+    name: 'unary, without files',
+    args: ['-plaintext', '-d', '{"name":"Ada","number":"9007199254740993"}', 'HOST', `${T}/Get`],
+    says: /"name": "Ada",\s*"number": "9007199254740993"/,
+  },
+  {
+    name: 'both ways, without files',
+    args: ['-plaintext', '-d', '{"name":"a"} {"name":"b"}', 'HOST', `${T}/Chat`],
+    says: /"a"[^]*"b"/,
+  },
   { name: 'unary', args: [...grpc, '-d', '{"name":"Ada"}', 'HOST', `${T}/Get`], says: /"name": "Ada"/ },
   {
     name: 'headers',
