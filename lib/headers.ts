@@ -1,6 +1,7 @@
 /**
  * Header lists as they travel between the layers: flat `[name, value, name, value …]` arrays in the order of the wire,
- * names in lower case. Look-ups, list syntax and what may stand in a header; no knowledge of any one header's meaning.
+ * names in lower case. Look-ups, list syntax, what may stand in a header,
+ * and which belong to a connection or stand once; no knowledge of what any one of them means.
  */
 
 /** `['host', 'example.com', 'accept', 'text/plain']`. */
@@ -51,6 +52,52 @@ export function isHeaderName(text: string): boolean {
 export function isHeaderValue(text: string): boolean {
   return !/[^\t\x20-\x7e\x80-\xff]/.test(text);
 }
+
+/** Of one connection alone, and never for who is behind it (RFC 9110, section 7.6.1). HTTP/2 has none of them but `te: trailers`. */
+export const connectionHeaders: readonly string[] = Object.freeze([
+  'connection',
+  'http2-settings',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Which Node's http2 takes but once, besides those that HTTP itself is made of. */
+export const singleValuedHeaders: ReadonlySet<string> = new Set([
+  'access-control-allow-credentials',
+  'access-control-max-age',
+  'access-control-request-method',
+  'age',
+  'authorization',
+  'content-encoding',
+  'content-language',
+  'content-location',
+  'content-md5',
+  'content-range',
+  'date',
+  'dnt',
+  'etag',
+  'expires',
+  'from',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'last-modified',
+  'location',
+  'max-forwards',
+  'proxy-authorization',
+  'range',
+  'referer',
+  'retry-after',
+  'tk',
+  'upgrade-insecure-requests',
+  'x-content-type-options',
+]);
 
 /** A content type cut into its media type (lower case) and parameters (names in lower case, quotes undone). */
 export interface MediaType {

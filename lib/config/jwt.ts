@@ -3,7 +3,7 @@
  * of what it is about. In the one the names are snake_case, in the other camelCase; what they take is the same.
  */
 import { isAbsolute, resolve } from 'node:path';
-import { isHeaderName } from '../headers.js';
+import { connectionHeaders, isHeaderName } from '../headers.js';
 import {
   type ClaimRule,
   defaultJwtOptions,
@@ -388,7 +388,7 @@ class JwtReader {
 }
 
 /** Headers that say something else. */
-const unusableHeaders = new Set(['host', 'connection', 'content-length', 'content-type', 'transfer-encoding', 'te']);
+const unusableHeaders = new Set([...connectionHeaders, 'host', 'content-length', 'content-type']);
 
 /** Metadata that belongs to gRPC, to HTTP or to what the proxy writes by itself. */
 function isReserved(name: string): boolean {
@@ -400,12 +400,8 @@ const reserved = new Set([
   'authorization',
   'content-encoding',
   'expect',
-  'keep-alive',
-  'proxy-connection',
-  'trailer',
   'traceparent',
   'tracestate',
-  'upgrade',
   'user-agent',
   'x-request-id',
 ]);

@@ -1,20 +1,9 @@
 /** Which headers cross a reverse proxy, and what it adds to them (RFC 9110, section 7.6). */
 import type { Exchange } from '../exchange.js';
-import { header, headerTokens, headerValues, type HeaderFields } from '../headers.js';
+import { connectionHeaders, header, headerTokens, headerValues, type HeaderFields } from '../headers.js';
 
 /** Of one connection alone. */
-const hopByHop = new Set([
-  'connection',
-  'http2-settings',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
+const hopByHop = new Set([...connectionHeaders, 'proxy-authenticate', 'proxy-authorization']);
 
 /** Answered or written anew here. */
 const notForwarded = new Set(['expect', 'host', 'content-length', 'forwarded', 'x-request-id']);

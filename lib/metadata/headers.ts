@@ -4,21 +4,18 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Metadata, MetadataEntry, RequestHead } from '../exchange.js';
-import { header, headerTokens, headerValues, isHeaderName, isHeaderValue, type HeaderFields } from '../headers.js';
+import {
+  connectionHeaders,
+  header,
+  headerTokens,
+  headerValues,
+  isHeaderName,
+  isHeaderValue,
+  type HeaderFields,
+} from '../headers.js';
 import { StatusError } from '../status.js';
 
-const hopByHop = [
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'http2-settings',
-];
+const hopByHop = [...connectionHeaders, 'proxy-authenticate', 'proxy-authorization'];
 
 /** Request headers that never become metadata. */
 const notMetadata = new Set([

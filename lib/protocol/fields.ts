@@ -1,6 +1,6 @@
 /** Headers ↔ metadata for calls that stay gRPC: what `metadata` lets cross, and what belongs to compression besides. */
 import type { Metadata, MetadataEntry } from '../exchange.js';
-import { headerValues, isHeaderName, isHeaderValue, type HeaderFields } from '../headers.js';
+import { connectionHeaders, headerValues, isHeaderName, isHeaderValue, type HeaderFields } from '../headers.js';
 import type { HeaderNames } from '../metadata/index.js';
 
 /** `grpc-` headers that frames need to be understood, or that are meant for the service. */
@@ -18,18 +18,12 @@ export function passedMetadata(names: HeaderNames, headers: HeaderFields, reques
 }
 
 const dropped = new Set([
-  'connection',
+  ...connectionHeaders,
   'content-length',
   'content-type',
   'date',
   'grpc-message',
   'grpc-status',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
   'x-request-id',
 ]);
 

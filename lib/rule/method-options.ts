@@ -2,7 +2,7 @@
  * `option (photongate.http) = {…}`: what google.api.http cannot say of a method. Read and checked at start; the field
  * paths in it are resolved like those of rules.
  */
-import { isHeaderName } from '../headers.js';
+import { connectionHeaders, isHeaderName } from '../headers.js';
 import type { MessageDescriptor, MethodDescriptor, OptionMessage } from '../schema/types.js';
 import type { SourcePlace } from '../status.js';
 import { quote } from '../uri.js';
@@ -182,17 +182,11 @@ const maxDurationSeconds = 315_576_000_000;
 
 /** Headers that the proxy itself writes, or that belong to one connection. */
 const ownHeaders: ReadonlySet<string> = new Set([
-  'connection',
+  ...connectionHeaders,
   'content-encoding',
   'content-length',
   'content-type',
   'date',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
 ]);
 
 /** Reads the entries that join a name to a field. */

@@ -4,7 +4,7 @@
  */
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { BodySink, Peer, ResponseHead } from '../exchange.js';
-import { isHeaderName, isHeaderValue, type HeaderFields } from '../headers.js';
+import { connectionHeaders, type HeaderFields, isHeaderName, isHeaderValue, singleValuedHeaders } from '../headers.js';
 import { BodyReader } from './body.js';
 import { DRAIN_BYTES, DRAIN_MS } from './options.js';
 import type { ServedExchange } from './refusal.js';
@@ -193,17 +193,11 @@ function flushHead(exchange: Http2Exchange): void {
   exchange.flushHead();
 }
 
-/** Of the connection, which HTTP/2 has by itself; Node throws on them. */
-const connectionFields = new Set([
-  'connection',
-  'http2-settings',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
+/** Which HTTP/2 has by itself; Node throws on them. */
+const connectionFields = new Set(connectionHeaders);
+
+/** Of what HTTP itself is made of. */
+const singleFields = new Set(['content-length', 'content-type', 'host', 'user-agent']);
 
 /** The list as Node's http2 takes it, without what HTTP/2 does not have. */
 function http2Fields(fields: HeaderFields, status?: number): OutgoingHttpHeaders {
@@ -223,42 +217,5 @@ function http2Fields(fields: HeaderFields, status?: number): OutgoingHttpHeaders
 
 /** Node throws where one of these stands twice; no answer of ours should have it, but a service's metadata may. */
 function isSingleValued(name: string): boolean {
-  return singleValued.has(name);
+  return singleValuedHeaders.has(name) || singleFields.has(name);
 }
-
-const singleValued = new Set([
-  'access-control-allow-credentials',
-  'access-control-max-age',
-  'access-control-request-method',
-  'age',
-  'authorization',
-  'content-encoding',
-  'content-language',
-  'content-length',
-  'content-location',
-  'content-md5',
-  'content-range',
-  'content-type',
-  'date',
-  'dnt',
-  'etag',
-  'expires',
-  'from',
-  'host',
-  'if-match',
-  'if-modified-since',
-  'if-none-match',
-  'if-range',
-  'if-unmodified-since',
-  'last-modified',
-  'location',
-  'max-forwards',
-  'proxy-authorization',
-  'range',
-  'referer',
-  'retry-after',
-  'tk',
-  'upgrade-insecure-requests',
-  'user-agent',
-  'x-content-type-options',
-]);

@@ -3,12 +3,13 @@
  * connection which all other calls share, fails its own call alone.
  */
 import type { Metadata } from '../exchange.js';
+import { connectionHeaders, singleValuedHeaders } from '../headers.js';
 import { Code, StatusError } from '../status.js';
 import { quote } from '../uri.js';
 
 /** Set by the transport itself, or forbidden in HTTP/2: never sent, whoever asks. */
 const neverSent = new Set([
-  'connection',
+  ...connectionHeaders,
   'content-length',
   'content-type',
   'grpc-message',
@@ -16,51 +17,10 @@ const neverSent = new Set([
   'grpc-status',
   'grpc-timeout',
   'host',
-  'http2-settings',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
 ]);
 
 /** Of the client's own making, unless it sends messages as they are. */
 const compression = new Set(['grpc-accept-encoding', 'grpc-encoding']);
-
-/** Servers on Node's http2 refuse these twice in one request. */
-const singleValued = new Set([
-  'access-control-allow-credentials',
-  'access-control-max-age',
-  'access-control-request-method',
-  'age',
-  'authorization',
-  'content-encoding',
-  'content-language',
-  'content-location',
-  'content-md5',
-  'content-range',
-  'date',
-  'dnt',
-  'etag',
-  'expires',
-  'from',
-  'if-match',
-  'if-modified-since',
-  'if-none-match',
-  'if-range',
-  'if-unmodified-since',
-  'last-modified',
-  'location',
-  'max-forwards',
-  'proxy-authorization',
-  'range',
-  'referer',
-  'retry-after',
-  'tk',
-  'upgrade-insecure-requests',
-  'x-content-type-options',
-]);
 
 /**
  * The entries that can be sent, `add`ed in order; a name that metadata cannot carry is dropped.
@@ -76,7 +36,8 @@ export function addSendable(
   for (const [name, value] of entries) {
     if (!/^[0-9a-z_.-]+$/.test(name) || neverSent.has(name) || (!passThrough && compression.has(name))) continue;
     checkValue(name, value);
-    if (singleValued.has(name)) {
+    // Servers on Node's http2 refuse these twice in one request.
+    if (singleValuedHeaders.has(name)) {
       if (seen?.has(name) === true) throw invalid(name, 'is given more than once, expected one value');
       (seen ??= new Set()).add(name);
     }

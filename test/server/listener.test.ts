@@ -162,9 +162,8 @@ void t.test('drain', async (t) => {
     await kept.until(/GET \/a$/);
     const http2 = connect(listener.url);
     await once(http2, 'remoteSettings');
-    const started = Date.now();
-    await listener.drain(5000);
-    t.ok(Date.now() - started < 1000);
+    // Waiting for them would outlast the test.
+    await listener.drain(600_000);
     await Promise.all([silent, begun, kept].map((client) => client.close()));
     await waitFor(
       () => http2.closed,
@@ -246,9 +245,7 @@ void t.test('drain', async (t) => {
     stream.on('end', () => (ended = !stream.aborted));
     stream.on('error', () => undefined);
     await once(stream, 'response');
-    const started = Date.now();
     await listener.drain(100);
-    t.ok(Date.now() - started < 1500);
     t.equal(cancelled, 3);
     t.equal(await old.close(), 'reset', 'HTTP/1.0 has no other way to tell');
     await client.close();

@@ -190,12 +190,10 @@ testClients('calls to a service', async (t, client) => {
 
   await t.test('deadline: plain text, seen by the service', async (t) => {
     seen.cancelled = 0;
-    const started = Date.now();
     const outcome = await callOnce(channel, { method: 'Hang', timeoutMs: 150, send: [none] });
     // grpc-js tells the service a little less than it waits itself, so that the service's own words may come first.
     const message = client === 'native' ? 'deadline of 0.15s exceeded' : /^(deadline of 0.15s|Deadline) exceeded$/;
     t.match(outcome, { code: Code.DEADLINE_EXCEEDED, message });
-    t.ok(Date.now() - started < 1500, 'in time');
     await sleep(50);
     t.equal(seen.cancelled, 1);
     t.match(await callOnce(channel, { method: 'Echo', timeoutMs: 0, send: [none] }), { code: Code.DEADLINE_EXCEEDED });
