@@ -5,6 +5,7 @@
 import { isIP } from 'node:net';
 import { isHeaderName } from '../headers.js';
 import { nearestName } from '../status.js';
+import { MAX_TIMER_MS } from '../upstream/index.js';
 import { quote } from '../uri.js';
 
 /** A value that is not what its option takes; the message completes "NAME: …". */
@@ -126,9 +127,6 @@ export function sizeValue(min: number, max: number): ValueKind<number> {
 }
 
 const timeUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-/** The longest time that a timer takes. */
-const MAX_TIMER_MS = 0x7fffffff;
 
 const timePattern = '^\\d+(\\.\\d+)?(ms|s|m|h)$';
 

@@ -8,6 +8,7 @@ import type { Call, CallListener, CallRequest, CallStatus, Channel } from '../ex
 import type { ProtocolTarget } from '../protocol/index.js';
 import { type FileDescriptor, loadSchema, memoryFiles, type MethodDescriptor, type Schema } from '../schema/index.js';
 import { Code, ProblemList, StatusError } from '../status.js';
+import { MAX_TIMER_MS } from '../upstream/index.js';
 import { quote } from '../uri.js';
 import { type Frame, Reader, WireError, WireType, Writer } from '../wire/index.js';
 
@@ -215,7 +216,7 @@ class ReflectionCall implements Call {
     private readonly listener: CallListener,
   ) {
     this.encoding = metadata.find(([name]) => name === 'grpc-encoding')?.[1].toString();
-    if (timeoutMs === undefined) return;
+    if (timeoutMs === undefined || timeoutMs > MAX_TIMER_MS) return;
     this.timer = setTimeout(() => this.end(Code.DEADLINE_EXCEEDED, 'the deadline passed'), timeoutMs);
   }
 

@@ -2,6 +2,7 @@ export { ChannelPool } from './pool.js';
 export {
   defaultUpstreamOptions,
   type LoadBalancingPolicy,
+  MAX_TIMER_MS,
   type UpstreamClient,
   type UpstreamOptions,
 } from './options.js';

@@ -425,4 +425,8 @@ void t.test('compressed requests, and the deadline', async (t) => {
   const { events } = startCall(undefined, 1);
   while (events.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   t.strictSame(events, [`end ${Code.DEADLINE_EXCEEDED}`]);
+  const patient = startCall(undefined, 2 ** 31);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  t.strictSame(patient.events, [], 'a time that no timer takes is none');
+  patient.call.cancel();
 });
