@@ -1,7 +1,7 @@
 /** The adapter for the upgrades of Node's servers: WebSockets of streaming routes. */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { embeddedUpgrade, ignoreUpgrade, SocketAcceptor } from '../server/index.js';
+import { embeddedUpgrade, ignoreUpgrade, refuseOtherUpgrades, SocketAcceptor } from '../server/index.js';
 import { baseOf, type Host, isBelow } from './host.js';
 import type { AttachOptions, UpgradeHandler, UpgradingServer } from './types.js';
 
@@ -14,6 +14,7 @@ export class Upgrades {
 
   readonly attach = (server: UpgradingServer, { prefix }: AttachOptions = {}): void => {
     const base = baseOf(prefix);
+    refuseOtherUpgrades(server);
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, start: Buffer) => {
       this.take(base, request, socket, start, () => {
         // Where others listen, too, it may be theirs.

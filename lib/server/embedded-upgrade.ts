@@ -67,6 +67,22 @@ function notWebSocket(upgrade = ''): StatusError {
   return StatusError.http(400, `the Upgrade is "${printable(upgrade)}", expected websocket by GET of HTTP/1.1`);
 }
 
+/** A server that asks which upgrades are wanted, as those of Node 24.9 and later do. */
+interface AskingServer {
+  shouldUpgradeCallback?: (request: IncomingMessage) => boolean;
+}
+
+/**
+ * Has a server that asks answer upgrades to something else than a WebSocket as the requests that they are without, unless
+ * others listen, too. It reads the body of an upgrade apart from the socket, so that it cannot be given back later.
+ */
+export function refuseOtherUpgrades(server: EventEmitter & AskingServer): void {
+  const { shouldUpgradeCallback: wants } = server;
+  if (wants === undefined) return;
+  server.shouldUpgradeCallback = (request) =>
+    wants.call(server, request) && (asksForWebSocket(request) || server.listenerCount('upgrade') > 1);
+}
+
 /** Gives an upgrade back to its server, as the request that it is without. */
 export function ignoreUpgrade(server: EventEmitter, request: IncomingMessage, socket: Duplex, start: Buffer): void {
   const lines = [`${request.method} ${request.url} HTTP/${request.httpVersion}`];

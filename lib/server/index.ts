@@ -8,7 +8,7 @@ export {
   type NodeResponse,
   type RequestStart,
 } from './embedded.js';
-export { embeddedUpgrade, ignoreUpgrade } from './embedded-upgrade.js';
+export { embeddedUpgrade, ignoreUpgrade, refuseOtherUpgrades } from './embedded-upgrade.js';
 export { SocketAcceptor } from './websocket.js';
 export { parseListener, type ListenAddress, urlOf } from './address.js';
 export { listen, type Listener } from './listener.js';
