@@ -82,7 +82,7 @@ export class PathMatcherBuilder<T> {
         ...blame(rule),
         code: 'shadowed-route',
         message:
-          `only a path where its ** is empty or ends with a slash reaches ${ruleText(rule)}: ` +
+          `only a path where its ** is empty or has an empty segment reaches ${ruleText(rule)}: ` +
           `${ruleText(by)} of ${whereText(by)} comes first for all others`,
         hint: 'spell out in both how many segments there are, such as a/*/b/*',
       });
