@@ -9,7 +9,6 @@ import {
   type BuiltGateway,
   type GatewayContext,
   type GatewayOptions,
-  reflectionSchema,
   type ServedService,
   Site,
 } from './gateway/index.js';
@@ -101,6 +100,7 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
   const channels = new Set<Channel>();
   const schema = loadSchema({ ...config.sources, reflected }, problems, files);
   const types = withErrorDetails(schema, config.sources);
+  const reflection = bundled(reflectionProtos, config.sources);
   const ruleFiles = new RuleFiles(schema, config.sources.workingDirectory, problems, files);
   const parts = config.listeners.flatMap(({ root, mounts }) => [root, ...mounts]);
   checkRpcSelectors(
@@ -110,7 +110,7 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
   );
   checkRpcSelectors(
     parts.flatMap(({ options: { jwt } }) => [...(jwt?.except ?? []), ...(jwt?.require ?? [])]),
-    [...schema.files, ...reflectionSchema().files],
+    [...schema.files, ...reflection.files],
     problems,
   );
   for (const listener of config.listeners) reportLoops(listener, problems);
@@ -121,6 +121,7 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
         rules: ruleFiles.ruleSet(mount.rules),
         methods: mount.methods,
         types,
+        reflection,
         channelFor: options.offline === true ? () => offlineChannel : channelsOf(mount, pool, channels, problems),
         listenHost: listener.host,
         prefix: mount.prefix,
@@ -230,14 +231,22 @@ export function documentedParts(parts: readonly PreparedPart[]): DocumentedPart<
   return parts.map(({ config: { prefix, options }, bindings, access }) => ({ prefix, bindings, options, access }));
 }
 
+const reflectionProtos = ['v1', 'v1alpha'].map((version) => `grpc/reflection/${version}/reflection.proto`);
+
+/** The types that may stand in an Any: those of the schema, and google.rpc's error details, which services send anyway. */
+function withErrorDetails(schema: Schema, sources: SchemaSources): Pick<Schema, 'message'> {
+  const details = bundled(['google/rpc/error_details.proto'], sources);
+  return { message: (name) => schema.message(name) ?? details.message(name) };
+}
+
 /**
- * The types that may stand in an Any: those of the schema, and google.rpc's error details, which services send whether
- * their protos import them or not. A schema of its own, so that it cannot clash with what the user's files define.
+ * What is needed whether the user's protos import it or not, of the files that come with the package. A schema of its own,
+ * so that it cannot clash with what the user's files define.
  */
-function withErrorDetails(schema: Schema, { annotationsRoot }: SchemaSources): Pick<Schema, 'message'> {
-  const details = loadSchema(
+function bundled(protos: readonly string[], { annotationsRoot }: SchemaSources): Schema {
+  return loadSchema(
     {
-      protos: ['google/rpc/error_details.proto'],
+      protos,
       protoPaths: [annotationsRoot],
       descriptorSets: [],
       workingDirectory: annotationsRoot,
@@ -245,7 +254,6 @@ function withErrorDetails(schema: Schema, { annotationsRoot }: SchemaSources): P
     },
     new ProblemList(),
   );
-  return { message: (name) => schema.message(name) ?? details.message(name) };
 }
 
 function fallbackOf({ options }: MountConfig, all: Fallbacks): Fallback | undefined {

@@ -54,7 +54,10 @@ export interface JwtSettings extends JwtProviderSettings {
   readonly maxTokenBytes?: string | number | undefined;
 }
 
-const timeNames = new Set(['leeway', 'jwks_cache', 'jwks_cooldown', 'jwks_timeout']);
+/** Milliseconds, which a file cannot give as a number. */
+const timeNames = new Set(
+  Object.entries(providerValues).flatMap(([name, [key]]) => (key.endsWith('Ms') ? [name] : [])),
+);
 
 /** The same as a file would have it. */
 export function rawJwt({ providers, ...settings }: JwtSettings): RawValue {

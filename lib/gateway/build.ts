@@ -51,6 +51,8 @@ export interface GatewayContext {
   readonly methods?: readonly MethodRule[];
   /** Types that may stand in a google.protobuf.Any. */
   readonly types: Pick<Schema, 'message'>;
+  /** The services of `grpc.reflection`, for the gateway to answer. Default: it answers none. */
+  readonly reflection?: Schema;
   /** The channel to a service, by full name; throws a ConfigError where it has none. */
   readonly channelFor: (service: string) => Channel;
   /** The address that the listener binds; decides whether the host check applies. */
@@ -78,6 +80,7 @@ export function buildGateway(
     rules,
     methods: methodRules,
     types,
+    reflection,
     channelFor,
     listenHost,
     prefix,
@@ -101,8 +104,8 @@ export function buildGateway(
   });
   const channels = new Map(served.map(({ name, channel }) => [name, channel]));
   const targets = protocolTargets(services, bindings, channels, options);
-  const isReflecting = options.grpcReflection && options.passThrough !== 'off';
-  const reflecting = isReflecting ? reflectionTargets(schema, targets, options.maxBodyBytes) : [];
+  const isReflecting = options.grpcReflection && options.passThrough !== 'off' && reflection !== undefined;
+  const reflecting = isReflecting ? reflectionTargets(schema, targets, reflection, options.maxBodyBytes) : [];
   const methods = [...services.flatMap((service) => service.methods), ...reflecting.map(({ method }) => method)];
   const access = problems.attempt(() => accessOf(options, methods, keysOf));
   const builder = new PathMatcherBuilder<LazyRoute>(options);

@@ -4,5 +4,4 @@ export { jwksChannel, type KeyFetch } from '../policy/index.js';
 export { errorChannel, type InternalError } from './diagnostics.js';
 export { Gateway, type RequestCount } from './gateway.js';
 export { defaultGatewayOptions, type GatewayOptions } from './options.js';
-export { reflectionSchema } from './reflection.js';
 export { type Mount, Site } from './site.js';

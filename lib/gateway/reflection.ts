@@ -6,93 +6,30 @@
 import { gunzipSync } from 'node:zlib';
 import type { Call, CallListener, CallRequest, CallStatus, Channel } from '../exchange.js';
 import type { ProtocolTarget } from '../protocol/index.js';
-import { type FileDescriptor, loadSchema, memoryFiles, type MethodDescriptor, type Schema } from '../schema/index.js';
-import { Code, ProblemList, StatusError } from '../status.js';
+import type { FileDescriptor, MethodDescriptor, Schema } from '../schema/index.js';
+import { Code, StatusError } from '../status.js';
 import { MAX_TIMER_MS } from '../upstream/index.js';
 import { quote } from '../uri.js';
 import { type Frame, Reader, WireError, WireType, Writer } from '../wire/index.js';
 
-const versions = ['v1', 'v1alpha'] as const;
-
-/** The two versions differ in nothing but their package. */
-const protoOf = (version: string): string => `syntax = "proto3";
-package grpc.reflection.${version};
-service ServerReflection {
-  rpc ServerReflectionInfo(stream ServerReflectionRequest) returns (stream ServerReflectionResponse);
-}
-message ServerReflectionRequest {
-  string host = 1;
-  oneof message_request {
-    string file_by_filename = 3;
-    string file_containing_symbol = 4;
-    ExtensionRequest file_containing_extension = 5;
-    string all_extension_numbers_of_type = 6;
-    string list_services = 7;
-  }
-}
-message ExtensionRequest {
-  string containing_type = 1;
-  int32 extension_number = 2;
-}
-message ServerReflectionResponse {
-  string valid_host = 1;
-  ServerReflectionRequest original_request = 2;
-  oneof message_response {
-    FileDescriptorResponse file_descriptor_response = 4;
-    ExtensionNumberResponse all_extension_numbers_response = 5;
-    ListServiceResponse list_services_response = 6;
-    ErrorResponse error_response = 7;
-  }
-}
-message FileDescriptorResponse {
-  repeated bytes file_descriptor_proto = 1;
-}
-message ExtensionNumberResponse {
-  string base_type_name = 1;
-  repeated int32 extension_number = 2;
-}
-message ListServiceResponse {
-  repeated ServiceResponse service = 1;
-}
-message ServiceResponse {
-  string name = 1;
-}
-message ErrorResponse {
-  int32 error_code = 1;
-  string error_message = 2;
-}
-`;
-
-let own: Schema | undefined;
-
-/** The schema of the reflection services themselves. */
-export function reflectionSchema(): Schema {
-  if (own !== undefined) return own;
-  const protos = versions.map((version) => `grpc/reflection/${version}/reflection.proto`);
-  const texts = versions.map((version, index) => [protos[index]!, protoOf(version)] as const);
-  const problems = new ProblemList();
-  const sources = { protos, protoPaths: [], descriptorSets: [], workingDirectory: '/', annotationsRoot: '/' };
-  own = loadSchema(sources, problems, memoryFiles(Object.fromEntries(texts)));
-  problems.throwIfAny();
-  return own;
-}
-
 /**
  * The methods by which clients learn of these targets; a version that the targets have themselves is left to them.
  * @param targets what native gRPC reaches, of `schema`
+ * @param own the schema of the reflection services themselves
  * @param maxMessageBytes the largest request, once decoded
  */
 export function reflectionTargets(
   schema: Schema,
   targets: readonly ProtocolTarget<Channel>[],
+  own: Schema,
   maxMessageBytes: number,
 ): ProtocolTarget<Channel>[] {
   const reached = new Set(targets.map(({ method }) => method.service));
   const taken = new Set([...reached].map(({ fullName }) => fullName));
-  const services = reflectionSchema().services.filter(({ fullName }) => !taken.has(fullName));
+  const services = own.services.filter(({ fullName }) => !taken.has(fullName));
   const files = [...reached, ...services].map(({ file }) => file);
   const names = [...reached, ...services].map(({ fullName }) => fullName).sort();
-  const told = new ToldFiles([schema, reflectionSchema()], files, names);
+  const told = new ToldFiles([schema, own], files, names);
   const channel = new ReflectionChannel(told, maxMessageBytes);
   return services.flatMap(({ methods }) => methods.map((method: MethodDescriptor) => ({ method, channel })));
 }

@@ -24,7 +24,8 @@ export function findShadowed<R extends Rule>(rules: readonly R[]): { readonly ru
 
 /**
  * Pairs of a rule that ends in `**` and one that only has a `*` behind that, which is the longer and so takes every path
- * but those where the `**` is empty or has an empty segment: a trailing slash, or `//`. Mostly both were meant: Firestore's documents and collections.
+ * but those where the `**` is empty or has an empty segment: a trailing slash, or `//`. Mostly both were meant: Firestore's
+ * documents and collections.
  */
 export function findOutrun<R extends Rule>(rules: readonly R[]): { readonly rule: R; readonly by: R }[] {
   return rules

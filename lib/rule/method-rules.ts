@@ -49,6 +49,7 @@ export function checkRpcSelectors(
   files: readonly FileDescriptor[],
   problems: ProblemList,
 ): void {
+  if (selectors.length === 0) return;
   // Where the schema lacks something, it may lack RPCs too.
   const isComplete = problems.errors.length === 0;
   const rpcs = files.flatMap((file) => file.services.flatMap(({ methods }) => methods.map(({ fullName }) => fullName)));

@@ -11,14 +11,14 @@ import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import t, { type Test } from 'tap';
 import { Codec } from '../../lib/codec/index.js';
 import type { Channel } from '../../lib/exchange.js';
-import { reflectionSchema, reflectionTargets } from '../../lib/gateway/reflection.js';
+import { reflectionTargets } from '../../lib/gateway/reflection.js';
 import { type Config, loadConfig, startProxy } from '../../lib/index.js';
 import type { LibrarySettings } from '../../lib/config/index.js';
 import { Code } from '../../lib/status.js';
 import { encodeFrame, Writer } from '../../lib/wire/index.js';
 import { finish } from '../support/echo-service.js';
 import { send, startTestProxy } from '../support/proxy.js';
-import { schemaFromText } from '../support/schema.js';
+import { annotationsRoot, schemaFromText } from '../support/schema.js';
 import { jwksOf, signed, testKey } from '../support/tokens.js';
 
 const books = `syntax = "proto3";
@@ -50,7 +50,13 @@ const files = {
     'syntax = "proto3"; package above.v1; import "admin.proto"; message Above { admin.v1.Secret secret = 1; }',
 };
 
-const own = reflectionSchema();
+const own = schemaFromText(
+  {},
+  {
+    protos: ['v1', 'v1alpha'].map((version) => `grpc/reflection/${version}/reflection.proto`),
+    protoPaths: [annotationsRoot],
+  },
+);
 const codec = new Codec(own);
 const infoPath = (version: string): string => `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
 
@@ -359,7 +365,7 @@ const nowhere: Channel = {
   close() {},
 } as unknown as Channel;
 const targets = schema.services.flatMap(({ methods }) => methods.map((method) => ({ method, channel: nowhere })));
-const { channel } = reflectionTargets(schema, targets, 1000)[0]!;
+const { channel } = reflectionTargets(schema, targets, own, 1000)[0]!;
 
 interface Heard {
   readonly events: string[];
