@@ -1,6 +1,6 @@
 /**
- * The seams of the proxy, types alone. `Exchange` faces the client, `Channel` and `Call` face a gRPC server, and a
- * `MethodPlan` says what one route does with the bytes in between. `gateway` is the only place where they meet.
+ * The interfaces between the rooms; types only. `Exchange` faces the client, `Channel` and `Call` face a gRPC server, and a
+ * `MethodPlan` is what one route does with the bytes in between. Only `gateway` joins them.
  *
  *   server → Exchange ─┐                       ┌─ Channel → upstream
  *                      └── gateway: MethodPlan ─┘
@@ -11,42 +11,63 @@ import type { Frame } from './wire/frame.js';
 
 // ---------------------------------------------------------------------------------------------- towards the client
 
-/** Who sent a request, as the socket tells. */
+/** The other end of the connection that a request came on. */
 export interface Peer {
+  /** Its IP address; `unix` for a Unix socket, `unknown` if the application did not pass one. */
   readonly address: string;
   readonly port: number;
-  /** Present where the connection is one of TLS. */
+  /** Undefined on a connection without TLS. */
   readonly tls?: PeerTls;
 }
 
-/** What TLS tells of the other end. */
+/** The client that a request comes from: the peer, or the one that a trusted proxy forwards for (`trusted_proxies`). */
+export interface Caller {
+  /** An IP address, `unix` or `unknown`. Logs, limits and access lists use it. */
+  readonly address: string;
+  /** The headers that upstreams get about it: `x-forwarded-for`, `-proto` and `-host`. */
+  readonly forwarded: HeaderFields;
+}
+
+/** The client certificate of a TLS connection. */
 export interface PeerTls {
-  /** True where it gave a certificate that comes from the listener's `tls_client_ca`. */
+  /** True if the certificate was signed by the listener's `tls_client_ca`. */
   readonly authorized: boolean;
-  /** Of the certificate that it gave, trusted or not: `O=Example, CN=client`; undefined where it gave none. */
+  /** The subject, trusted or not: `O=Example, CN=client`. Undefined if the client sent no certificate. */
   readonly subject: string | undefined;
-  /** Why that certificate is not trusted, to complete a sentence: `it has expired`. */
+  /** Why the certificate is not trusted: `it has expired`. */
   readonly problem: string | undefined;
 }
 
-/** The head of an answer. */
+/** What health checks are told of this proxy itself, besides what they find out. */
+export interface OwnHealth {
+  /** It is to get no more requests: an operator said so, or it drains. */
+  readonly isFailing: boolean;
+}
+
+/** Status line and headers of a response. */
 export interface ResponseHead {
   readonly status: number;
   /** Names in lower case. Without `content-length` the body is chunked (HTTP/1.1) or ends with the stream (HTTP/2). */
   readonly headers: HeaderFields;
-  /** HTTP/1 reason phrase; the standard one where left out. */
+  /** HTTP/1 reason phrase. Default: the standard one of the status. */
   readonly reason?: string | undefined;
 }
 
-/** Takes a request body as it arrives. Exactly one of `onEnd` and `onAbort` comes last. */
+/** Receives a request body as it arrives. Exactly one of `onEnd` and `onAbort` is called, and it is the last call. */
 export interface BodySink {
   onData(chunk: Buffer): void;
   onEnd(): void;
-  /** The body will never be whole: the client went away, or a time-out of ours struck (then with the error to answer). */
+  /** The body is incomplete: the client disconnected, or the server gave up on it; then `error` is what to answer. */
   onAbort(error?: StatusError): void;
 }
 
-/** One HTTP request and its answer, whatever carries it (HTTP/1, HTTP/2, a test's memory, an embedding framework). */
+/**
+ * One HTTP request and its response, whatever carries it: HTTP/1, HTTP/2, a server of the application, or the Fetch API.
+ *
+ * The response is `respond`, any number of `write`, then `end` or `abort`. `write` or `end` before `respond` throw a
+ * TypeError. After `end`, `abort` or a disconnect of the client, every call on the response does nothing.
+ * `test/server/exchange-contract.test.ts` runs the same tests over all implementations.
+ */
 export interface Exchange {
   readonly method: string;
   /** The raw request target: path and query as sent, nothing decoded. */
@@ -54,65 +75,76 @@ export interface Exchange {
   readonly httpVersion: '1.0' | '1.1' | '2';
   readonly headers: HeaderFields;
   readonly peer: Peer;
-  /** True where the request came over TLS. */
+  /** True if the request came over TLS. */
   readonly secure: boolean;
-  /** False where the head already says that no body follows. */
+  /** False if the head already says that no body follows. */
   readonly hasBody: boolean;
   /** Sends `100 Continue` if the client waits for it; later calls do nothing. */
   continue(): void;
-  /** Starts reading the body. Called at most once; what is never read is drained or cut off by the implementation. */
+  /**
+   * Starts to read the body; call it once, at any time. If the body has ended or failed before, the sink gets that all the
+   * same. A body that nobody reads is drained up to a limit, or cut off.
+   */
   read(sink: BodySink): void;
+  /** Stops `onData` soon. While paused, the idle time-out of the body does not run. */
   pause(): void;
   resume(): void;
-  /** Sends the head; called once. */
+  /** Sends the head. The first call counts. */
   respond(head: ResponseHead): void;
-  /** Sends body bytes; false asks to wait for `onDrain`. */
+  /** Sends body bytes. False: wait for `onDrain`. HEAD, 204 and 304 have no body, and the bytes are dropped. */
   write(chunk: Buffer): boolean;
+  /** Adds a listener that is called whenever there is room again after `write` returned false. */
   onDrain(listener: () => void): void;
-  /** Completes the answer. */
+  /**
+   * Announces that so many bytes of the response are on their way from the service; 0: they have arrived. False: too much
+   * waits for this client already, hold them back until `onRoom` is called.
+   */
+  expect(bytes: number, onRoom: () => void): boolean;
+  /** Completes the response. */
   end(chunk?: Buffer, trailers?: HeaderFields): void;
-  /** Breaks the answer off so that no client takes it for whole. */
+  /** Breaks the response off so that the client notices that it is incomplete. */
   abort(): void;
-  /** The client went away before `end`; called at most once, at once where it is gone already. */
+  /** Adds a listener that is called once if the client disconnects before `end` or `abort`; soon, if it has already. */
   onClose(listener: () => void): void;
-  /** Present where the request asks for a WebSocket: it is answered by `accept`, or refused by `respond` like any other. */
+  /** Defined if the request asks for a WebSocket: answer by `accept`, or refuse by `respond` like any other request. */
   readonly webSocket?: SocketUpgrade | undefined;
 }
 
-/** A request to speak WebSocket, whose handshake was found good. */
+/** A valid WebSocket handshake that waits for its answer. */
 export interface SocketUpgrade {
-  /** Answers 101 with these headers. A message larger than the limit is never held. */
+  /** Answers 101 with these headers. A message over the limit is not buffered: `onTooLarge` is called instead. */
   accept(headers: HeaderFields, maxMessageBytes: number, sink: SocketSink): MessageSocket;
 }
 
-/** Takes what the client sends. `onGone` comes last, at most once, and not after `close`. */
+/** Receives what the client sends. `onGone` is the last call, at most once, and not after `close`. */
 export interface SocketSink {
   onMessage(data: Buffer, isBinary: boolean): void;
-  /** A message is over the limit; nothing more can be read. */
+  /** A message is over the limit. Nothing more can be read. */
   onTooLarge(): void;
-  /** After `send` answered false: there is room again. */
+  /** There is room again after `send` returned false. */
   onWritable(): void;
-  /** The client closed, broke the protocol or vanished. */
+  /** The client closed the socket, broke the protocol or disconnected. */
   onGone(): void;
-  /** The server stops; the socket is cut soon. */
+  /** The server is stopping. The socket is cut soon. */
   onShutdown(): void;
 }
 
-/** An open WebSocket. After `close` nothing is sent or told. */
+/** An open WebSocket. After `close` nothing is sent, and the sink is not called. */
 export interface MessageSocket {
-  /** Sends one message; false asks to wait for `onDrain`. */
+  /** Sends one message. False: wait for `onWritable`. */
   send(data: Buffer, isBinary: boolean): boolean;
-  /** Stops `onMessage` soon; what was read already may still arrive. */
+  /** Stops `onMessage` soon; messages that were read already still arrive. */
   pause(): void;
   resume(): void;
-  /** The reason is cut to what a close frame holds. */
+  /** The reason is shortened to 123 bytes, what a close frame holds. */
   close(code: number, reason: string): void;
 }
 
 // --------------------------------------------------------------------------------------------- towards a gRPC server
 
-/** gRPC metadata in order: `-bin` values as bytes, all others as printable ASCII. Names in lower case. */
+/** gRPC metadata in order. */
 export type Metadata = readonly MetadataEntry[];
+/** A name in lower case and its value: bytes if the name ends in `-bin`, printable ASCII otherwise. */
 export type MetadataEntry = readonly [name: string, value: string | Buffer];
 
 /** How a call ended. */
@@ -121,54 +153,126 @@ export interface CallStatus {
   readonly code: number;
   readonly message: string;
   readonly trailers: Metadata;
-  /** Of a failure that is not the service's: the HTTP status, where it is not that of the code. */
+  /** The HTTP status of a failure that is not the service's. Default: the status of the code. */
   readonly httpStatus?: number | undefined;
+  /** HTTP headers for the client, from an upstream response that is not gRPC (`www-authenticate`). */
+  readonly httpHeaders?: HeaderFields | undefined;
+  /** The message for operators, with the address of the upstream and what it answered. Never sent to clients. */
+  readonly diagnosis?: string | undefined;
 }
 
-/** Receives what a call brings, in this order: headers (once, or never on an early end), messages, end (once, last). */
+/** Receives the answer to a call: `onHeaders` at most once, then messages, then `onEnd` once. */
 export interface CallListener {
   onHeaders(headers: Metadata): void;
+  /** The first bytes of a message of this size have come. Not called for a message that comes whole. */
+  onMessageStart?(bytes: number): void;
   onMessage(frame: Frame): void;
   onEnd(status: CallStatus): void;
-  /** After `send` answered false: there is room again. */
+  /** There is room again after `send` returned false. */
   onDrain?(): void;
 }
 
 /** A call in flight. */
 export interface Call {
-  /** Sends one message; false asks to wait for `onDrain`. */
+  /** Sends one message. False: wait for `onDrain`. */
   send(frame: Frame): boolean;
-  /** No message follows. */
+  /** No further message is sent. */
   halfClose(): void;
-  /** Stops `onMessage` soon; what is in flight may still arrive. */
+  /** Stops `onMessage` soon; messages in flight may still arrive. */
   pause(): void;
   resume(): void;
-  /** Gives the call up; `onEnd` still comes, with CANCELLED. */
+  /** Cancels the call. `onEnd` is still called, with CANCELLED. */
   cancel(): void;
 }
 
+/** What starts a call. */
 export interface CallRequest {
   /** `/package.Service/Method`. */
   readonly path: string;
   readonly metadata: Metadata;
-  /** From now; undefined: no deadline. */
+  /** The deadline, from now. Undefined: none. */
   readonly timeoutMs: number | undefined;
   /**
-   * True: frames go both ways as they are, compressed or not, and `grpc-encoding` and `grpc-accept-encoding` are metadata
-   * like any other. False, the default: messages are sent plain, and what the service compressed is decoded.
+   * True: frames pass unchanged both ways, compressed or not, and `grpc-encoding` and `grpc-accept-encoding` are ordinary
+   * metadata. False (default): messages are sent uncompressed, and compressed answers are decoded.
    */
   readonly passThrough?: boolean | undefined;
+  /** `:authority`. Default: that of the channel. */
+  readonly authority?: string | undefined;
 }
+
+/** What operators are told of the connections of a channel, in the words of gRPC. */
+export type Connectivity = 'IDLE' | 'CONNECTING' | 'READY' | 'TRANSIENT_FAILURE' | 'SHUTDOWN';
+
+/** What a channel has open, for operators. What its client library does not tell is undefined. */
+export interface ChannelStatus {
+  readonly target: string;
+  readonly state: Connectivity;
+  /** Connections that stand. */
+  readonly connections?: number | undefined;
+  /** Calls on them; with grpc-js those that wait for one, too. */
+  readonly calls: number;
+  /** Calls that wait for a connection. */
+  readonly waiting?: number | undefined;
+  /** Calls that were sent again, since the channel was opened. */
+  readonly retries?: number | undefined;
+  /** Why the last attempt to connect failed; undefined if it did not. */
+  readonly problem?: string | undefined;
+}
+
+/** `ready`: a connection stands. `down`: none does, the last attempt failed, and calls fail at once. */
+export type ChannelState = 'ready' | 'idle' | 'down';
 
 /** Calls to one gRPC server or a balanced set of them. */
 export interface Channel {
   /** As configured: `127.0.0.1:50051`, `dns:///host:port`, `unix:/path`. */
   readonly target: string;
-  /** Starts a call. Never throws for what the network does: that comes by `onEnd`. */
+  /** Undefined: the client library does not say. */
+  readonly state?: ChannelState | undefined;
+  /** Starts a call. Never throws for network failures: `onEnd` reports them. */
   start(request: CallRequest, listener: CallListener): Call;
-  /** True as soon as a connection stands, false where none does within the time; never rejects. */
+  /** True as soon as a connection is open, false if none is within the time. Never rejects. */
   connect(timeoutMs: number): Promise<boolean>;
   close(): void;
+  /** What it has open. Default: that of the channels below it. */
+  status?(): ChannelStatus;
+}
+
+/** Receives the answer to an HTTP request: the head, data, then `onTrailers`, `onEnd` or `onFail`. */
+export interface HttpListener {
+  /** @param last nothing follows, and no other end comes */
+  onHead(status: number, headers: HeaderFields, last: boolean): void;
+  /** Part of the body. False: wait for `HttpRequest.resume` before more comes; what is in flight still comes. */
+  onData(chunk: Buffer): boolean;
+  /** The end, with trailers. */
+  onTrailers(trailers: HeaderFields): void;
+  /** The end, without. */
+  onEnd(): void;
+  /** The answer is not whole, or there is none. */
+  onFail(status: CallStatus): void;
+  /** There is room again after `HttpRequest.write` returned false. */
+  onDrain(): void;
+}
+
+/** An HTTP request in flight. After `cancel` nothing is sent, and the listener is not called. */
+export interface HttpRequest {
+  /** Sends a part of the body. False: wait for `onDrain`. */
+  write(chunk: Buffer): boolean;
+  /** The body is complete. */
+  end(): void;
+  /** The listener has room again. */
+  resume(): void;
+  /** Gives up. A body that is not complete never looks complete to the server. */
+  cancel(): void;
+}
+
+/** Requests of any kind to an HTTP/2 server, on the connections of its channel. */
+export interface HttpChannel {
+  /**
+   * Starts a request, with its pseudo-headers but for `:scheme`; `:authority` may be left out. Never throws: `onFail` reports
+   * what fails, soon.
+   */
+  request(fields: HeaderFields, listener: HttpListener): HttpRequest;
 }
 
 // ------------------------------------------------------------------------------------------------ what a route does
@@ -189,22 +293,23 @@ export interface Rpc {
 export interface RequestHead {
   readonly method: string;
   readonly path: string;
-  /** Without `?`; undefined where the target had none. */
+  /** Without `?`; undefined if the target has none. */
   readonly query: string | undefined;
   readonly headers: HeaderFields;
   readonly httpVersion: '1.0' | '1.1' | '2';
   readonly hasBody: boolean;
-  /** Kept from the client or made. */
+  /** The client's, or a new one. */
   readonly requestId: string;
+  readonly caller: Caller;
 }
 
-/** A whole answer. */
+/** A whole response. */
 export interface Reply extends ResponseHead {
-  /** Undefined: no body at all (204, 304). To HEAD, `gateway` sends the head alone. */
+  /** Undefined: no body (204, 304). For HEAD, `gateway` sends only the head. */
   readonly body: Buffer | undefined;
-  /** True where the `etag` among the headers was made from the body as it is: an encoded copy needs another one. */
+  /** True if the `etag` header was computed from this body: an encoded copy needs another one. */
   readonly ownEtag?: boolean | undefined;
-  /** HTTP trailers, where the client takes them. */
+  /** HTTP trailers, if the client accepts them. */
   readonly trailers?: HeaderFields | undefined;
 }
 
@@ -214,19 +319,19 @@ export type Captures = readonly number[];
 /** What a matched route does. Chosen and compiled at start, so that a request needs no look-up in the schema. */
 export interface MethodPlan {
   readonly rpc: Rpc;
-  /** For methods without a stream. Everything that the head decides: throws a StatusError before any body is read. */
+  /** For unary methods. Reads the head; throws a StatusError for what is wrong with it, before any body is read. */
   openUnary(head: RequestHead, captures: Captures): UnaryExchange;
-  /** For all other methods; throws as `openUnary` does. */
+  /** For streaming methods; throws as `openUnary` does. */
   openStream(head: RequestHead, captures: Captures): StreamExchange;
-  /** The body of an error, in the shape that this route answers with. */
+  /** An error as a response, in the error shape of this route. */
   fail(error: StatusError, head: RequestHead): Reply;
-  /** The same method over WebSocket; undefined where it has no stream. */
+  /** The same method over WebSocket; undefined for unary methods. */
   readonly socket?: SocketPlan | undefined;
 }
 
 /** What a route does with a WebSocket. */
 export interface SocketPlan {
-  /** Reads the head, and throws a StatusError on what is wrong with it. */
+  /** Reads the head; throws a StatusError for what is wrong with it. */
   open(head: RequestHead, captures: Captures): SocketExchange;
   /** The last frame of a call that failed, as JSON text. */
   errorFrame(error: StatusError, head: RequestHead): Buffer;
@@ -236,36 +341,36 @@ export interface SocketPlan {
 export interface SocketExchange {
   readonly metadata: Metadata;
   readonly timeoutMs: number | undefined;
-  /** False where the rule takes no body: no frame can carry anything. */
+  /** False if the rule has no body: frames must be empty. */
   readonly takesBody: boolean;
-  /** A frame → the next request message; an empty one is the message without a body. Throws a StatusError. */
+  /** A frame → the next request message. An empty frame is a message without body fields. Throws a StatusError. */
   request(data: Buffer, isBinary: boolean): Buffer;
-  /** An answer message as a frame of the kind that is wanted, or of the one that it has. Throws a StatusError. */
+  /** A response message → a frame, binary if wanted and possible. Throws a StatusError. */
   message(payload: Buffer, wantsBinary: boolean): { readonly data: Buffer; readonly isBinary: boolean };
   /** A failed call → the error. */
   error(status: CallStatus): StatusError;
 }
 
-/** A content coding that request bodies are decoded from. */
+/** A supported `Content-Encoding` of request bodies. */
 export type ContentCoding = 'gzip' | 'deflate' | 'br';
 
 /** One unary call under way: bytes in, bytes out. */
 export interface UnaryExchange {
   readonly metadata: Metadata;
   readonly timeoutMs: number | undefined;
-  /** The most body bytes that `request` takes, once decoded; more is 413. */
+  /** The limit of the decoded body; more is 413. */
   readonly maxBodyBytes: number;
-  /** How the body is coded, the first coding applied first; it is decoded before `request` gets it. */
+  /** The codings of the body in the order they were applied. It is decoded before `request` gets it. */
   readonly contentCodings: readonly ContentCoding[];
-  /** The body → the request message. Throws a StatusError on what the client did wrong. */
+  /** The body → the request message. Throws a StatusError if the body is invalid. */
   request(body: Buffer): Buffer;
-  /** The answer message and the call's metadata → the answer. */
+  /** The response message and the metadata of the call → the response. */
   reply(message: Buffer, headers: Metadata, trailers: Metadata): Reply;
-  /** A failed call → the answer. */
+  /** A failed call → the response. */
   fail(status: CallStatus, headers: Metadata): Reply;
 }
 
-/** One call with a stream on either side, or on both; `kind` tells which of its members stand. */
+/** A streaming call; `kind` tells which side streams. */
 export type StreamExchange = ServerStreamExchange | ClientStreamExchange | BidiExchange;
 
 /** What every streaming call has. */
@@ -274,7 +379,7 @@ export interface StreamCall {
   readonly timeoutMs: number | undefined;
   /** See `CallRequest`. */
   readonly passThrough?: boolean | undefined;
-  /** A call that failed before the head of the answer was sent → the answer. */
+  /** A call that failed before the response head was sent → the response. */
   fail(status: CallStatus, headers: Metadata): Reply;
 }
 
@@ -298,41 +403,43 @@ export interface BidiExchange extends StreamCall {
   readonly response: ResponseStream;
 }
 
-/** A body on its way up. Holds at most the start of one message; both methods throw a StatusError on what is wrong. */
+/** Splits a request body into messages. Buffers at most one incomplete message. Both methods throw a StatusError. */
 export interface RequestStream {
-  /** How the body is coded, the first coding applied first; it is decoded before `push` gets it. */
+  /** The codings of the body in the order they were applied. It is decoded before `push` gets it. */
   readonly contentCodings: readonly ContentCoding[];
-  /** The next bytes; the messages that they complete go to `send`. */
+  /** Takes the next bytes and passes completed messages to `send`. */
   push(chunk: Buffer, send: (message: Frame) => void): void;
-  /** The body was whole; there may be one more message. */
+  /** The body is complete. May pass one last message to `send`. */
   finish(send: (message: Frame) => void): void;
 }
 
-/** An answer on its way down: what is written, and how it ends. Called in the order of its members, `message` often. */
+/** Writes a streamed response: `head` once, `message` any number of times, then `end` or `fail`. */
 export interface ResponseStream {
-  /** How long the head waits for the first message, in milliseconds; 0: it goes out with the headers of the call. */
+  /** How many milliseconds the head waits for the first message; 0: it is sent with the headers of the call. */
   readonly headDelayMs: number;
-  /** Bytes that are sent again and again, so that an idle stream is not cut. */
+  /** Bytes that are sent at intervals so that nobody closes an idle stream. */
   readonly keepAlive: { readonly everyMs: number; readonly chunk: Buffer } | undefined;
-  /** The head of the answer, and the first bytes of its body; `first` is undefined where no message came in time. */
+  /** The response head and the first body bytes. `first` is undefined if no message came in time. */
   head(headers: Metadata, first: Frame | undefined): StreamHead;
-  /** A message as body bytes; undefined where there is nothing to send for it. Throws a StatusError. */
+  /** A message as body bytes; undefined if nothing is sent for it. Throws a StatusError. */
   message(frame: Frame): Buffer | undefined;
-  /** The call ended, well or not. */
+  /** The call ended, with success or an error. */
   end(status: CallStatus): StreamEnd;
-  /** Something on this side went wrong. */
+  /** The proxy itself failed. */
   fail(error: StatusError): StreamEnd;
 }
 
+/** The head of a streamed response. */
 export interface StreamHead extends ResponseHead {
+  /** The first body bytes. */
   readonly chunk: Buffer | undefined;
 }
 
-/** The last bytes of a streamed answer. */
+/** The end of a streamed response. */
 export interface StreamEnd {
   readonly chunk?: Buffer | undefined;
   readonly trailers?: HeaderFields | undefined;
-  /** True where the answer must be broken off behind `chunk`, as nothing in it tells a reader that it is not whole. */
+  /** True: break the response off after `chunk`, because nothing else would show the client that it is incomplete. */
   readonly isBroken: boolean;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Header lists as they travel between the layers: flat `[name, value, name, value …]` arrays in the order of the wire,
- * names in lower case. Look-ups, list syntax, what may stand in a header,
- * and which belong to a connection or stand once; no knowledge of what any one of them means.
+ * Header lists as all layers pass them: flat `[name, value, name, value …]` arrays in wire order, names in lower case.
+ * Look-ups, list syntax, valid names and values, and which headers belong to a connection or may occur once. This
+ * module does not interpret any header.
  */
 
 /** `['host', 'example.com', 'accept', 'text/plain']`. */
@@ -24,7 +24,7 @@ export function headerValues(fields: HeaderFields, name: string): string[] {
   return values;
 }
 
-/** The elements of a comma-separated header over all its lines, trimmed, in lower case, empty ones left out. */
+/** The elements of a comma-separated header over all its lines: trimmed, in lower case, without empty ones. */
 export function headerTokens(fields: HeaderFields, name: string): string[] {
   return headerValues(fields, name)
     .flatMap((value) => value.split(','))
@@ -32,7 +32,14 @@ export function headerTokens(fields: HeaderFields, name: string): string[] {
     .filter((token) => token !== '');
 }
 
-/** The fields but those that are dropped. */
+/** The fields as pairs of name and value. */
+export function headerPairs(fields: HeaderFields): [name: string, value: string][] {
+  const pairs: [string, string][] = [];
+  for (let index = 0; index < fields.length; index += 2) pairs.push([fields[index]!, fields[index + 1]!]);
+  return pairs;
+}
+
+/** The fields without those for which `isDropped` is true. */
 export function withoutFields(fields: HeaderFields, isDropped: (name: string, value: string) => boolean): string[] {
   const kept: string[] = [];
   for (let index = 0; index < fields.length; index += 2) {
@@ -43,17 +50,92 @@ export function withoutFields(fields: HeaderFields, isDropped: (name: string, va
   return kept;
 }
 
-/** True for an RFC 9110 token: what a header name must be. */
+/** True for an RFC 9110 token, which every header name must be. */
 export function isHeaderName(text: string): boolean {
   return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(text);
 }
 
-/** True where Node may write it: no control characters but tab, nothing above U+00FF. */
+/** True if Node can write the value: no control characters except tab, nothing above U+00FF. */
 export function isHeaderValue(text: string): boolean {
   return !/[^\t\x20-\x7e\x80-\xff]/.test(text);
 }
 
-/** Of one connection alone, and never for who is behind it (RFC 9110, section 7.6.1). HTTP/2 has none of them but `te: trailers`. */
+/** The text with a question mark for each character that is not printable ASCII. */
+export function printable(text: string): string {
+  return text.replace(/[^ -~]/g, '?');
+}
+
+/** Longest reason phrase that the proxy writes. */
+const MAX_REASON_CHARS = 120;
+
+/** ASCII forms of characters that Unicode normalization does not reduce to ASCII. */
+const plainForms: Readonly<Record<string, string>> = {
+  '‘': "'",
+  '’': "'",
+  '‚': "'",
+  '“': '"',
+  '”': '"',
+  '„': '"',
+  '«': '"',
+  '»': '"',
+  '‐': '-',
+  '–': '-',
+  '—': '-',
+  '−': '-',
+  '→': '->',
+  '≤': '<=',
+  '≥': '>=',
+  '≠': '!=',
+  '·': '.',
+  '•': '*',
+  '×': 'x',
+  '€': 'EUR',
+  '£': 'GBP',
+  ß: 'ss',
+  æ: 'ae',
+  Æ: 'AE',
+  œ: 'oe',
+  Œ: 'OE',
+  ø: 'o',
+  Ø: 'O',
+  ł: 'l',
+  Ł: 'L',
+  '\ufffd': '?',
+};
+
+/**
+ * A text as an HTTP/1 reason phrase: printable ASCII, at most 120 characters, one line. Other characters become their
+ * ASCII form (`é` is `e`, `…` is `...`) or, without one, a JSON escape.
+ */
+export function reasonPhrase(text: string): string {
+  // Bounds the work on a long message.
+  const line = text
+    .slice(0, 10 * MAX_REASON_CHARS)
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .trim();
+  const plain = /^[\x20-\x7e]*$/.test(line)
+    ? line
+    : line
+        .toWellFormed()
+        .normalize('NFC')
+        .replace(/[^\x20-\x7e]/gu, plainForm);
+  return plain.slice(0, MAX_REASON_CHARS).trimEnd();
+}
+
+function plainForm(char: string): string {
+  const known = plainForms[char];
+  if (known !== undefined) return known;
+  const plain = char
+    .normalize('NFKD')
+    .replace(/\p{Mn}/gu, '')
+    .replace('⁄', '/');
+  if (/^[\x20-\x7e]+$/.test(plain)) return plain;
+  return [...Array(char.length).keys()]
+    .map((index) => `\\u${char.charCodeAt(index).toString(16).padStart(4, '0')}`)
+    .join('');
+}
+
+/** Hop-by-hop headers (RFC 9110, section 7.6.1), which are never forwarded. HTTP/2 has none of them except `te: trailers`. */
 export const connectionHeaders: readonly string[] = Object.freeze([
   'connection',
   'http2-settings',
@@ -65,7 +147,21 @@ export const connectionHeaders: readonly string[] = Object.freeze([
   'upgrade',
 ]);
 
-/** Which Node's http2 takes but once, besides those that HTTP itself is made of. */
+const messageHeaders: ReadonlySet<string> = new Set([...connectionHeaders, 'content-length', 'expect']);
+
+/**
+ * Why a configuration may not change this header; undefined: it may. What says how a message is sent is written by whoever
+ * sends it: another value would let one message be read as two.
+ * @param name in lower case
+ */
+export function fixedHeader(name: string): string | undefined {
+  if (name.startsWith(':')) return 'a pseudo-header is part of the request line; write a rewrite instead';
+  if (name === 'host') return 'host decides where a request goes; write host_rewrite instead';
+  if (messageHeaders.has(name)) return 'it says how the message is sent, which is decided for each connection';
+  return undefined;
+}
+
+/** Headers that Node's http2 accepts only once, besides the pseudo-headers. */
 export const singleValuedHeaders: ReadonlySet<string> = new Set([
   'access-control-allow-credentials',
   'access-control-max-age',
@@ -99,13 +195,16 @@ export const singleValuedHeaders: ReadonlySet<string> = new Set([
   'x-content-type-options',
 ]);
 
-/** A content type cut into its media type (lower case) and parameters (names in lower case, quotes undone). */
+/** A content type cut into its media type (lower case) and parameters (names in lower case, values unquoted). */
 export interface MediaType {
   readonly type: string;
   readonly parameters: ReadonlyMap<string, string>;
 }
 
-/** `application/json; charset="UTF-8"` → type `application/json`, charset `UTF-8`. Never fails: what is odd is left out. */
+/**
+ * `application/json; charset="UTF-8"` → type `application/json`, charset `UTF-8`. Never fails: malformed parameters are
+ * left out.
+ */
 export function parseMediaType(text: string): MediaType {
   const parameters = new Map<string, string>();
   const end = text.indexOf(';');

@@ -3,66 +3,56 @@
  * Calls nobody and opens no port: `live` does, and `cli` lists the routes without.
  */
 import { type Config, type ListenerConfig, type MountConfig, reportLoops, upstreamSpecsOf } from './config/index.js';
-import type { Channel } from './exchange.js';
+import { type Cluster, Connections, type Lease } from './connections.js';
+import type { Channel, OwnHealth } from './exchange.js';
 import {
   buildGateway,
   type BuiltGateway,
   type GatewayContext,
   type GatewayOptions,
   type ServedService,
-  Site,
+  MountRouter,
 } from './gateway/index.js';
-import { type Fallback, Fallbacks } from './fallback/index.js';
+import type { Fallback } from './fallback/index.js';
 import {
   diskFiles,
   type FileReader,
   loadSchema,
+  type MethodDescriptor,
   type ReflectedSet,
   type Schema,
   type SchemaSources,
 } from './schema/index.js';
-import { type Binding, checkRpcSelectors, RuleFiles } from './rule/index.js';
+import { type Binding, checkRpcSelectors, RuleFiles, warnOfVisibility } from './rule/index.js';
 import type { DocumentedPart } from './openapi/index.js';
-import {
-  fixedKeys,
-  type JwtProvider,
-  type KeySet,
-  KeysUnavailable,
-  readKeySet,
-  RemoteKeySets,
-} from './policy/index.js';
+import { fixedKeys, type JwtProvider, type KeySet, KeysUnavailable, readKeySet } from './policy/index.js';
 import { checkListenerTls, type ExchangeHandler } from './server/index.js';
 import { Code, ConfigError, type Problem, ProblemList, StatusError } from './status.js';
+import { RouteTable } from './routes/index.js';
 import { quote } from './uri.js';
-import { ChannelPool, unusedUpstreams, UpstreamTable } from './upstream/index.js';
+import { unusedUpstreams, UpstreamTable } from './upstream/index.js';
 
 /** A configuration that was found good, not yet listening. */
 export interface PreparedProxy {
   readonly listeners: readonly PreparedListener[];
+  readonly schema: Schema;
   /** What is odd but no reason to refuse the start. */
   readonly warnings: readonly Problem[];
-  /** Those that its routes may call. */
-  readonly channels: ReadonlySet<Channel>;
 }
 
+/** A listener that is ready to be opened. */
 export interface PreparedListener {
   readonly config: ListenerConfig;
   /** Its own routes first, then those of its mounts. */
   readonly parts: readonly PreparedPart[];
   readonly handler: ExchangeHandler;
+  /** What its routes call; to be released when no request is on them any more. */
+  readonly lease: Lease;
 }
 
 /** A gateway and where it is mounted. */
 export interface PreparedPart extends BuiltGateway {
   readonly config: MountConfig;
-}
-
-/** What is shared with preparations before and after this one. */
-export interface SharedConnections {
-  readonly pool: ChannelPool;
-  readonly fallbacks: Fallbacks;
-  /** Public keys that tokens are checked with. */
-  readonly keySets: RemoteKeySets;
 }
 
 /** An upstream whose schema is not there yet. */
@@ -74,8 +64,8 @@ export interface PendingUpstream {
 
 /** How strict a preparation is, and what is known besides the configuration. */
 export interface PrepareOptions {
-  /** Default: connections of its own, for a look at the routes alone. */
-  readonly shared?: SharedConnections;
+  /** Shared with preparations before and after this one. Default: none stay open, for a look at the routes alone. */
+  readonly connections?: Connections;
   /** What upstreams said of their schema. Default: nothing. */
   readonly reflected?: readonly ReflectedSet[];
   /** Upstreams that have yet to say it: with any, every request is answered 503, and nothing is read. Default: none. */
@@ -86,18 +76,41 @@ export interface PrepareOptions {
   readonly offline?: boolean;
   /** Also look for routes that no request can reach: slow with thousands of them. Default false. */
   readonly thorough?: boolean;
+  /** The shape of errors, of every listener. Default: that of their options. */
+  readonly errorFormat?: GatewayContext['errorFormat'];
+  /** Who is to know of every request. Default: nobody. */
+  readonly observer?: GatewayContext['observer'];
+  /** What health checks are told. Default: that all is well. */
+  readonly health?: OwnHealth | undefined;
+  /** The address that an open socket is bound to; asked at the first request. Default: it is not known. */
+  readonly boundHost?: (fd: number) => string;
+  /** What is called in the place of a channel, for a look at the calls. Default: the channel. */
+  readonly tap?: (channel: Channel) => Channel;
 }
 
 /**
  * Loads and checks everything that a configuration names.
- * @throws ConfigError with all problems that were found.
+ * @throws ConfigError with all problems that were found; nothing that it opened stays open then.
  */
 export function prepareProxy(config: Config, options: PrepareOptions = {}): PreparedProxy {
+  const { connections = new Connections() } = options;
+  const leases = config.listeners.map(() => connections.lease());
+  let isDone = false;
+  try {
+    const prepared = prepareListeners(config, options, leases);
+    isDone = options.connections !== undefined;
+    return prepared;
+  } finally {
+    if (!isDone) for (const lease of leases) lease.release();
+  }
+}
+
+/** @param leases one for each listener */
+function prepareListeners(config: Config, options: PrepareOptions, leases: readonly Lease[]): PreparedProxy {
   const problems = new ProblemList();
-  const { pool, fallbacks, keySets } = options.shared ?? sharedConnections();
-  const { pending = [], files = diskFiles, reflected = [] } = options;
+  const { pending = [], files = diskFiles, reflected = [], tap = (channel) => channel } = options;
+  const { boundHost = () => '' } = options;
   if (pending.length > 0) config = withoutServices(config);
-  const channels = new Set<Channel>();
   const schema = loadSchema({ ...config.sources, reflected }, problems, files);
   const types = withErrorDetails(schema, config.sources);
   const reflection = bundled(reflectionProtos, config.sources);
@@ -113,8 +126,14 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
     [...schema.files, ...reflection.files],
     problems,
   );
-  for (const listener of config.listeners) reportLoops(listener, problems);
-  const listeners = config.listeners.map((listener) => {
+  for (const listener of config.listeners) reportLoops(listener, config.clusters ?? [], problems);
+  const listeners = config.listeners.map((listener, index) => {
+    const lease = leases[index]!;
+    const routes = options.offline === true ? undefined : routesOf(listener, config, lease, options.health, problems);
+    const channelFor = (mount: MountConfig, table: RouteTable<Cluster> | undefined): ((service: string) => Channel) => {
+      if (options.offline === true) return () => offlineChannel;
+      return table === undefined ? channelsOf(mount, lease, problems) : (service) => usualChannel(table, service);
+    };
     const build = (mount: MountConfig, below: readonly PreparedPart[]): PreparedPart => {
       const context: GatewayContext = {
         schema,
@@ -122,67 +141,80 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
         methods: mount.methods,
         types,
         reflection,
-        channelFor: options.offline === true ? () => offlineChannel : channelsOf(mount, pool, channels, problems),
-        listenHost: listener.host,
+        channelFor: (service) => tap(channelFor(mount, routes)(service)),
+        // What a route of Envoy calls is not tapped: the usual cluster of the service is.
+        routes: mount === listener.root && options.tap === undefined ? routes : undefined,
+        listenHost: listener.fd === undefined ? listener.host : () => boundHost(listener.fd!),
         prefix: mount.prefix,
         thorough: options.thorough ?? false,
         mounted: [...below.flatMap(({ services }) => services), ...pending.map(notServing)],
         mountedParts: documentedParts(below),
-        fallback: fallbackOf(mount, fallbacks),
+        fallback: fallbackOf(mount, lease),
         refusal: refusalFor(pending),
-        keysOf: (provider) => keysOf(provider, keySets, files),
+        errorFormat: options.errorFormat,
+        observer: options.observer,
+        health: options.health,
+        keysOf: (provider) => keysOf(provider, lease, files),
       };
-      return { config: mount, ...buildGateway(context, gatewayOptions(mount), problems) };
+      const names = mount === listener.root ? routedNames(listener) : [];
+      return { config: mount, ...buildGateway(context, gatewayOptions(mount, names), problems) };
     };
     const mounts = listener.mounts.map((mount) => build(mount, []));
     const root = build(listener.root, mounts);
     if (options.offline !== true) {
-      for (const warning of problems.attempt(() => checkListenerTls(listener.root.options)) ?? [])
+      for (const warning of problems.attempt(() =>
+        checkListenerTls({ ...listener.root.options, certificates: listener.certificates }),
+      ) ?? [])
         problems.warn(warning);
     }
-    return { config: listener, parts: [root, ...mounts], handler: handlerOf(root, mounts) };
+    return { config: listener, parts: [root, ...mounts], handler: handlerOf(root, mounts), lease };
   });
   if (pending.length === 0) {
-    warnOfUnusedUpstreams(
-      listeners.flatMap(({ parts }) => parts),
-      problems,
-    );
+    const all = listeners.flatMap((listener) => listener.parts);
+    warnOfUnusedUpstreams(all, problems);
+    // Virtual hosts pass on what no rule takes.
+    if (config.listeners.every(({ routes }) => routes === undefined)) warnOfNoRoutes(all, problems);
   }
+  warnOfVisibility(
+    schema,
+    listeners.flatMap(({ parts }) => parts.flatMap((part) => servedMethods(part, schema))),
+    problems,
+  );
   ruleFiles.reportUnserved(
     listeners.flatMap(({ parts }) =>
       parts.map((part) => ({ paths: part.config.rules, services: part.services.map(({ name }) => name) })),
     ),
   );
   // Listeners share schema, rules and upstreams, and so their problems.
-  const warnings = withoutRepeats([...problems.warnings, ...pool.warnings]);
-  if (problems.errors.length > 0) {
-    if (options.shared === undefined) pool.close();
-    throw new ConfigError(withoutRepeats(problems.errors), { warnings });
-  }
-  return { listeners, warnings, channels };
+  const warnings = withoutRepeats([
+    ...(config.warnings ?? []),
+    ...problems.warnings,
+    ...leases.flatMap((lease) => lease.warnings),
+  ]);
+  if (problems.errors.length > 0) throw new ConfigError(withoutRepeats(problems.errors), { warnings });
+  return { listeners, schema, warnings };
 }
 
-/** Connections of a proxy that stands by itself. */
-export function sharedConnections(): SharedConnections {
-  return { pool: new ChannelPool(), fallbacks: new Fallbacks(), keySets: new RemoteKeySets() };
-}
-
-/** Closes them, whatever is under way on them. */
-export function closeConnections({ pool, fallbacks, keySets }: SharedConnections): void {
-  pool.close();
-  fallbacks.close();
-  keySets.close();
+/** The RPCs that a part lets anybody call: those with a rule and, where native gRPC reaches all, the others of its services. */
+function servedMethods({ bindings, services, config: { options } }: PreparedPart, schema: Schema): MethodDescriptor[] {
+  const names = new Set(options.passThrough === 'all' ? services.map(({ name }) => name) : []);
+  const native = schema.services.filter(({ fullName }) => names.has(fullName)).flatMap(({ methods }) => methods);
+  return [...bindings.map(({ method }) => method), ...native];
 }
 
 /** @throws ConfigError `jwks-file` */
-function keysOf(provider: JwtProvider, keySets: RemoteKeySets, files: FileReader): KeySet {
+function keysOf(provider: JwtProvider, lease: Lease, files: FileReader): KeySet {
   const { jwks } = provider;
-  if (jwks.kind === 'url') return keySets.of({ ...provider, url: jwks.url });
+  if (jwks.kind === 'url') return lease.keySet({ ...provider, url: jwks.url });
   if (jwks.kind === 'inline') return fixedKeys(jwks.keys);
   try {
-    const text = files.read(jwks.path)?.toString('utf8');
-    if (text === undefined) throw new KeysUnavailable('are not there: no such file');
-    return fixedKeys(readKeySet(JSON.parse(text)));
+    const bytes = files.read(jwks.path);
+    const { maxJwksBytes } = provider;
+    if (bytes === undefined) throw new KeysUnavailable('are not there: no such file');
+    if (bytes.length > maxJwksBytes) {
+      throw new KeysUnavailable(`are larger than the limit of ${maxJwksBytes} bytes (max_jwks_bytes)`);
+    }
+    return fixedKeys(readKeySet(JSON.parse(bytes.toString('utf8'))));
   } catch (error) {
     const reason = error instanceof KeysUnavailable ? error.message : `cannot be read: ${(error as Error).message}`;
     throw new ConfigError(
@@ -228,7 +260,10 @@ function refusalFor([first]: readonly PendingUpstream[]): StatusError | undefine
 
 /** What documents tell of the parts of a listener. */
 export function documentedParts(parts: readonly PreparedPart[]): DocumentedPart<Binding>[] {
-  return parts.map(({ config: { prefix, options }, bindings, access }) => ({ prefix, bindings, options, access }));
+  return parts.map(({ config: { prefix, options }, ...part }) => {
+    const { bindings, access, bindingFor } = part;
+    return { prefix, bindings, options, access, bindingFor };
+  });
 }
 
 const reflectionProtos = ['v1', 'v1alpha'].map((version) => `grpc/reflection/${version}/reflection.proto`);
@@ -256,37 +291,60 @@ function bundled(protos: readonly string[], { annotationsRoot }: SchemaSources):
   );
 }
 
-function fallbackOf({ options }: MountConfig, all: Fallbacks): Fallback | undefined {
+function fallbackOf({ options }: MountConfig, lease: Lease): Fallback | undefined {
   const { fallback, fallbackTimeoutMs, connectTimeoutMs } = options;
-  return fallback === undefined ? undefined : all.to({ fallback, fallbackTimeoutMs, connectTimeoutMs });
+  return fallback === undefined ? undefined : lease.fallback({ fallback, fallbackTimeoutMs, connectTimeoutMs });
 }
 
-/** The names of a mount's hosts are names that its listener answers to. */
-function gatewayOptions({ options, services, hosts }: MountConfig): GatewayOptions {
-  return { ...options, services, allowedHosts: [...options.allowedHosts, ...hosts] };
+/** The names of a mount's hosts, and the domains of virtual hosts, are names that its listener answers to. */
+function gatewayOptions({ options, services, hosts }: MountConfig, domains: readonly string[]): GatewayOptions {
+  return { ...options, services, allowedHosts: [...options.allowedHosts, ...hosts, ...domains] };
+}
+
+/** Only names and `*.suffix`: `*` says nothing of who may ask. */
+function routedNames({ routes }: ListenerConfig): string[] {
+  const domains = (routes?.virtualHosts ?? []).flatMap((host) => host.domains.map((name) => name.replace(/:\d+$/, '')));
+  return domains.filter((name) => /^(?:\*\.)?[^*]+$/.test(name));
 }
 
 function handlerOf(root: PreparedPart, mounts: readonly PreparedPart[]): ExchangeHandler {
   if (mounts.length === 0) return root.gateway;
-  return new Site(
+  return new MountRouter(
     mounts.map(({ config: { prefix, hosts }, gateway }) => ({ prefix, hosts, gateway })),
     root.gateway,
   );
 }
 
-/** @param opened takes the channels. */
-function channelsOf(
-  mount: MountConfig,
-  pool: ChannelPool,
-  opened: Set<Channel>,
+/** The virtual hosts of a listener, with its clusters opened; undefined if it has none. */
+function routesOf(
+  { routes }: ListenerConfig,
+  { clusters = [] }: Config,
+  lease: Lease,
+  health: OwnHealth | undefined,
   problems: ProblemList,
-): (service: string) => Channel {
-  const open: ChannelPool['open'] = (target, options) => {
-    const channel = pool.open(target, options);
-    opened.add(channel);
-    return channel;
+): RouteTable<Cluster> | undefined {
+  if (routes === undefined) return undefined;
+  const open = new Map<string, Cluster>();
+  const clusterOf = (name: string): Cluster => {
+    const known = open.get(name);
+    if (known !== undefined) return known;
+    const cluster = lease.cluster(clusters.find((spec) => spec.name === name)!);
+    open.set(name, cluster);
+    return cluster;
   };
-  const table = problems.attempt(() => new UpstreamTable(upstreamSpecsOf(mount), { open }));
+  return problems.attempt(() => new RouteTable(routes, clusterOf, health));
+}
+
+/** Of a service's calls without any header: whom `/health` asks. */
+function usualChannel(table: RouteTable<Cluster>, service: string): Channel {
+  const headers = ['content-type', 'application/grpc'];
+  const request = { method: 'POST', path: `/${service}/`, query: undefined, headers, host: '', secure: false };
+  const action = table.matchAnyHost(request);
+  return action?.kind === 'forward' ? action.cluster.channel : offlineChannel;
+}
+
+function channelsOf(mount: MountConfig, lease: Lease, problems: ProblemList): (service: string) => Channel {
+  const table = problems.attempt(() => new UpstreamTable(upstreamSpecsOf(mount), lease));
   return (service) => table?.channelFor(service) ?? offlineChannel;
 }
 
@@ -295,6 +353,21 @@ function warnOfUnusedUpstreams(parts: readonly PreparedPart[], problems: Problem
   const services = parts.flatMap((part) => part.services.map(({ name }) => name));
   const names = new Set(parts.flatMap(({ config }) => config.upstreams.map(({ name }) => name)));
   for (const problem of unusedUpstreams(names, services)) problems.warn(problem);
+}
+
+/** A proxy that answers every request with 404 is hardly meant. */
+function warnOfNoRoutes(parts: readonly PreparedPart[], problems: ProblemList): void {
+  const answersOtherwise = parts.some(
+    ({ bindings, config: { options } }) =>
+      bindings.length > 0 || options.passThrough === 'all' || options.fallback !== undefined,
+  );
+  const services = parts.flatMap((part) => part.services);
+  if (answersOtherwise || services.length === 0 || problems.errors.length > 0) return;
+  problems.warn({
+    code: 'no-routes',
+    message: `no route is served: none of the methods of ${services.map(({ name }) => name).join(', ')} has a google.api.http rule`,
+    hint: '"photongate suggest" proposes rules for --rules; --auto-mapping serves every method at POST /package.Service/Method',
+  });
 }
 
 function withoutRepeats(problems: readonly Problem[]): Problem[] {

@@ -1,7 +1,7 @@
 /**
- * What can go wrong, and its names: gRPC codes, the code → HTTP table, and the two error classes of the project.
- * A `StatusError` fails one request; a `ConfigError` fails a start-up or reload and carries every problem found.
- * This module does not render either: bodies are written by `transcode`, start-up errors by `cli`.
+ * gRPC status codes, the mapping of codes to HTTP statuses, and the two error classes of the project. A `StatusError`
+ * fails one request. A `ConfigError` fails a start or reload and carries every problem found. This module renders
+ * neither: `transcode` writes error bodies, `cli` prints start-up errors.
  */
 
 /** The gRPC status codes (https://github.com/grpc/grpc/blob/master/doc/statuscodes.md). */
@@ -27,12 +27,17 @@ export const Code = {
 
 const names: readonly string[] = Object.keys(Code);
 
-/** `5` → `NOT_FOUND`. A number that gRPC does not define is named `UNKNOWN`, as gRPC itself reads it. */
+/** `5` → `NOT_FOUND`. A number that gRPC does not define is `UNKNOWN`, as in gRPC itself. */
 export function codeName(code: number): string {
   return names[code] ?? 'UNKNOWN';
 }
 
-/** `NOT_FOUND` → `5`; undefined for anything that is not a code's name. */
+/** Like `codeName`, but a number that gRPC does not define stays a number (`5002`): a service that sends one means it. */
+export function codeText(code: number): string {
+  return names[code] ?? String(code);
+}
+
+/** `NOT_FOUND` → `5`; undefined for any other text. */
 export function codeByName(name: string): number | undefined {
   const code = names.indexOf(name);
   return code < 0 ? undefined : code;
@@ -42,7 +47,7 @@ const httpByCode: readonly number[] = [
   200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401,
 ];
 
-/** HTTP status of a gRPC code, as in google.rpc.Code; a code that gRPC does not define is 500. */
+/** HTTP status of a gRPC code, as in google.rpc.Code; 500 for a code that gRPC does not define. */
 export function httpStatusOf(code: number): number {
   return httpByCode[code] ?? 500;
 }
@@ -79,23 +84,28 @@ export function codeOfHttpStatus(status: number): number {
   }
 }
 
+/** True for an HTTP status that has no body. */
+export function isBodyless(status: number): boolean {
+  return status === 204 || status === 205 || status === 304;
+}
+
 /** One bad field of a request, as in google.rpc.BadRequest. */
 export interface FieldViolation {
-  /** Path of the field as the client wrote it: `vm.spec.cpus`. */
+  /** Path of the field in the client's spelling: `vm.spec.cpus`. */
   readonly field: string;
   /** What was found, what was expected, and what to write. */
   readonly description: string;
 }
 
-/** A google.rpc.Status detail as it came: a google.protobuf.Any, not decoded. */
+/** A google.rpc.Status detail: a google.protobuf.Any that is not decoded. */
 export interface StatusDetail {
   readonly typeUrl: string;
   readonly value: Uint8Array;
 }
 
-/** What a `StatusError` may carry besides code and message. */
+/** Optional parts of a `StatusError`. */
 export interface StatusErrorOptions {
-  /** HTTP status where it is not that of the gRPC code (405, 413 …). */
+  /** HTTP status, if it is not that of the gRPC code (405, 413 …). */
   readonly httpStatus?: number;
   /** Bad fields; rendered as google.rpc.BadRequest. */
   readonly violations?: readonly FieldViolation[];
@@ -103,18 +113,22 @@ export interface StatusErrorOptions {
   readonly details?: readonly StatusDetail[];
   /** Extra response headers, such as `allow`. */
   readonly headers?: readonly (readonly [name: string, value: string])[];
-  /** What was thrown underneath; logged, never shown to a client. */
+  /** The error that led to this one; logged, never shown to a client. */
+  /** True for the status of a call, whoever ended it: a service, or the transport. */
+  readonly isOfCall?: boolean;
   readonly cause?: unknown;
 }
 
-/** Why one request fails: a gRPC code and a message that a client may read. */
+/** Fails one request: a gRPC code, and a message that the client may read. */
 export class StatusError extends Error {
   readonly code: number;
-  /** HTTP status of our own errors; undefined where the gRPC code decides it. */
+  /** HTTP status of the proxy's own errors; undefined if it follows from the gRPC code. */
   readonly httpStatus: number | undefined;
   readonly violations: readonly FieldViolation[];
   readonly details: readonly StatusDetail[];
   readonly headers: readonly (readonly [name: string, value: string])[];
+  /** True for the status of a call, whoever ended it: a service, or the transport. */
+  readonly isOfCall: boolean;
 
   constructor(code: number, message: string, options: StatusErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -124,14 +138,24 @@ export class StatusError extends Error {
     this.violations = options.violations ?? [];
     this.details = options.details ?? [];
     this.headers = options.headers ?? [];
+    this.isOfCall = options.isOfCall ?? false;
   }
 
   /**
-   * An error of the proxy itself, named by its HTTP status; the gRPC code follows from that.
-   * `StatusError.http(404, 'no route …')` has code 5.
+   * An error of the proxy itself by its HTTP status, from which the gRPC code follows: `StatusError.http(404, 'no route
+   * …')` has code 5.
    */
   static http(status: number, message: string, options: StatusErrorOptions = {}): StatusError {
     return new StatusError(codeOfHttpStatus(status), message, { httpStatus: status, ...options });
+  }
+
+  /** 413: a body, or one message of a stream, is larger than an option allows. */
+  static tooLarge(maxBytes: number, what = 'the body', option = 'max_body_bytes'): StatusError {
+    const flag = `--${option.replaceAll('_', '-')}`;
+    return StatusError.http(
+      413,
+      `${what} is larger than the limit of ${maxBytes} bytes; send less, or raise ${flag} (${option})`,
+    );
   }
 
   /** A 400 that names one field, both in its message and as a field violation. */
@@ -141,12 +165,15 @@ export class StatusError extends Error {
     });
   }
 
-  /** Converts whatever was thrown; a stranger becomes "internal error" with the original as `cause`. */
+  /** Converts any thrown value. An unexpected one becomes "internal error" with the original as `cause`. */
   static from(thrown: unknown): StatusError {
     if (thrown instanceof StatusError) return thrown;
     return new StatusError(Code.INTERNAL, 'internal error', { cause: thrown });
   }
 }
+
+/** A request that names a field which is not there. With `pass_unknown_query` it is no error: it goes on as it is. */
+export class UnresolvedRequest extends StatusError {}
 
 /** A place in a source file; line and column count from 1. */
 export interface SourcePlace {
@@ -155,26 +182,26 @@ export interface SourcePlace {
   readonly column?: number;
 }
 
-/** One thing wrong with the configuration or the schema, as data; `cli` renders it. */
+/** One mistake in the configuration or the schema, as data; `cli` renders it. */
 export interface Problem {
-  /** Stable, listed in docs/errors.md: `template-syntax`. */
+  /** Stable, and listed in docs/errors.md: `template-syntax`. */
   readonly code: string;
   /** What was found and what was expected, one sentence, no trailing full stop. */
   readonly message: string;
   readonly place?: SourcePlace;
-  /** Full name of the RPC it belongs to: `pkg.Service.Method`. */
+  /** Full name of the RPC that has the problem: `pkg.Service.Method`. */
   readonly rpc?: string;
-  /** The path template it stands in, and the offset in it that is at fault. */
+  /** The path template that has the problem, and the offset of the mistake in it. */
   readonly template?: string;
   readonly templateOffset?: number;
   /** What to write instead. */
   readonly hint?: string;
 }
 
-/** Start-up or reload failed. All problems that could be found are in it, not the first alone. */
+/** A start or reload failed. Holds all problems that could be found, not only the first. */
 export class ConfigError extends Error {
   readonly problems: readonly Problem[];
-  /** What was odd besides. */
+  /** Problems that would not have failed the start by themselves. */
   readonly warnings: readonly Problem[];
 
   constructor(
@@ -192,7 +219,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Collects problems while a load goes on, so that all are reported together. */
+/** Collects problems during a load, so that all are reported together. */
 export class ProblemList {
   readonly errors: Problem[] = [];
   readonly warnings: Problem[] = [];
@@ -205,7 +232,7 @@ export class ProblemList {
     this.warnings.push(problem);
   }
 
-  /** Runs `step`; the problems of a ConfigError are kept and undefined is returned. Anything else is thrown on. */
+  /** Runs `step`. The problems of a ConfigError are kept, and undefined is returned; any other error is rethrown. */
   attempt<T>(step: () => T): T | undefined {
     try {
       return step();
@@ -221,11 +248,11 @@ export class ProblemList {
   }
 }
 
-/** The name nearest to `name` among `known` ("did you mean"), or undefined where none is near. */
+/** The name in `known` nearest to `name`, for "did you mean"; undefined if none is near. */
 export function nearestName(name: string, known: Iterable<string>): string | undefined {
-  // What is near has at least something in common: one letter is not near another.
+  // Near names share at least one letter, so nothing is near a single letter.
   const limit = name.length < 2 ? 0 : Math.max(1, Math.floor(name.length / 3));
-  // A hostile name must not cost more than a look: no name that long is near anything.
+  // Bounds the work for a hostile name.
   if (name.length > 100) return undefined;
   let best: string | undefined;
   let bestDistance = limit + 1;
@@ -241,7 +268,7 @@ export function nearestName(name: string, known: Iterable<string>): string | und
   return best;
 }
 
-/** Levenshtein distance, a transposition counting as one. */
+/** Levenshtein distance in which a transposition counts as one. */
 function editDistance(a: string, b: string): number {
   let beforePrevious: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
@@ -259,4 +286,9 @@ function editDistance(a: string, b: string): number {
     previous = current;
   }
   return previous[b.length]!;
+}
+
+/** What was thrown, in words. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,19 +1,19 @@
 /**
- * Raw request targets: splitting, percent-decoding and the normal form of path literals.
- * Nothing here decides a route; `router` compares what `normalizeSegment` gives, `transcode` decodes what a route captured.
+ * Raw request targets: splitting, percent-decoding and the normal form of path literals. No routing here: `router`
+ * compares the results of `normalizeSegment`, and `transcode` decodes the captures of a route.
  */
 import { isUtf8 } from 'node:buffer';
 
-/** A request target cut at its first `?`; both parts are as they came. */
+/** A request target, cut at its first `?`; neither part is decoded. */
 export interface SplitTarget {
   readonly path: string;
-  /** Without the `?`; undefined where there was none. */
+  /** Without the `?`; undefined if there is none. */
   readonly query: string | undefined;
 }
 
 /**
- * Cuts a raw target into path and query. An absolute-form target (`http://host/a?b`) is reduced to its path,
- * a fragment is kept as ordinary text (no HTTP client may send one).
+ * Cuts a raw target into path and query. An absolute-form target (`http://host/a?b`) is reduced to its path. A fragment
+ * stays part of the text, as no HTTP client may send one.
  */
 export function splitTarget(target: string): SplitTarget {
   const origin = toOriginForm(target);
@@ -22,7 +22,7 @@ export function splitTarget(target: string): SplitTarget {
   return { path: origin.slice(0, mark), query: origin.slice(mark + 1) };
 }
 
-/** `http://host/a?b` → `/a?b`; `http://host` → `/`; anything that does not start with a scheme is returned as it is. */
+/** `http://host/a?b` → `/a?b`; `http://host` → `/`; a target without a scheme is returned unchanged. */
 export function toOriginForm(target: string): string {
   if (target.charCodeAt(0) === SLASH) return target;
   const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(target);
@@ -62,15 +62,15 @@ export function isReserved(char: number): boolean {
 }
 
 /**
- * The form in which two path segments are compared: escapes of unreserved characters are undone, other escapes get
- * upper-case hex digits, and what may not stand raw in a path is escaped. `%7eusers%2f` and `~users%2F` are equal.
- * A malformed escape stays as it is.
+ * The form in which path segments are compared: escapes of unreserved characters are decoded, other escapes get
+ * upper-case hex digits, and characters that a path must not contain raw are escaped. `%7eusers%2f` and `~users%2F` are
+ * equal. A malformed escape stays unchanged.
  */
 export function normalizeSegment(segment: string): string {
   if (/^[\w.~!$&'()*+,;=:@-]*$/.test(segment)) return segment;
   let out = '';
   for (const char of segment) {
-    // Lone surrogates cannot come from a socket, but may from a template.
+    // A template may contain lone surrogates; a request cannot.
     out += /[\w.~!$&'()*+,;=:@%-]/.test(char) ? char : escapeUtf8(char);
   }
   return out.replace(/%([0-9a-f]{2})/gi, (_escape, hex: string) => {
@@ -79,24 +79,23 @@ export function normalizeSegment(segment: string): string {
   });
 }
 
-function escapeUtf8(char: string): string {
-  let out = '';
-  for (const byte of Buffer.from(char, 'utf8')) out += `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
-  return out;
+/** Percent-encodes every byte of a text's UTF-8 form. */
+export function escapeUtf8(text: string): string {
+  return Buffer.from(text, 'utf8').toString('hex').toUpperCase().replace(/../g, '%$&');
 }
 
 /**
- * Which escapes of a multi-segment path variable are undone (Envoy's `url_unescape_spec`):
- * all but `%2F`, all but those of reserved characters, or all. One-segment variables and queries always use `all_characters`.
+ * Which escapes of a multi-segment path variable are decoded (Envoy's `url_unescape_spec`): all but `%2F`, all but
+ * those of reserved characters, or all. One-segment variables and queries always use `all_characters`.
  */
 export type UnescapeMode = 'all_characters_except_slash' | 'all_characters_except_reserved' | 'all_characters';
 
-/** Why a percent-encoded text could not be decoded, in words for the client. */
+/** A percent-encoded text cannot be decoded; the message is for the client. */
 export class UnescapeError extends Error {}
 
 /**
- * Percent-decodes once. What the mode keeps stays exactly as it was written.
- * @throws UnescapeError on a malformed escape and on bytes that are not UTF-8.
+ * Percent-decodes once. Escapes that the mode keeps stay unchanged.
+ * @throws UnescapeError if an escape is malformed or the bytes are not UTF-8.
  */
 export function unescapePath(text: string, mode: UnescapeMode): string {
   return unescape(text, mode, false);
@@ -162,8 +161,28 @@ function keepsEscape(byte: number, mode: UnescapeMode): boolean {
   return mode === 'all_characters_except_slash' ? byte === SLASH : isReserved(byte);
 }
 
-/** A text for an error message: quoted, control characters escaped, cut to a readable length. */
+/** A text for an error message: quoted, control characters escaped, and cut at `limit` characters. */
 export function quote(text: string, limit = 80): string {
   const cut = text.length > limit ? `${text.slice(0, limit)}…` : text;
   return JSON.stringify(cut.toWellFormed());
+}
+
+/** A text that is escaped more often than this is not followed further. */
+export const MAX_DECODING_ROUNDS = 8;
+
+/**
+ * A raw path as servers may read it: as it is, then with the escapes of ASCII undone once, twice, and so on. If there are
+ * more than MAX_DECODING_ROUNDS forms, there seems to be no end of them.
+ */
+export function unescapedForms(path: string): string[] {
+  const forms = [path];
+  while (forms.length <= MAX_DECODING_ROUNDS) {
+    const last = forms.at(-1)!;
+    const next = last.replace(/%([0-7][0-9a-f])/gi, (_escape, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    );
+    if (next === last) break;
+    forms.push(next);
+  }
+  return forms;
 }

@@ -1,36 +1,70 @@
-/** `photongate check`: loads everything as a start would and prints every problem and warning. */
-import type { Config } from '../config/index.js';
-import { loadReflected } from '../live/index.js';
-import { prepareProxy } from '../proxy.js';
+/** `photongate check`: loads everything as a start would, and reports every problem and warning. */
+import { type Config, namesNoUpstream } from '../config/index.js';
+import { Connections } from '../connections.js';
+import { compareUpstreams, loadReflected } from '../live/index.js';
+import { type PreparedProxy, prepareProxy } from '../proxy.js';
 import { ConfigError, type Problem } from '../status.js';
 import { ExitCode } from './exit-code.js';
-import { renderProblem, type Severity } from './render.js';
+import { type Finding, isGood, printReport, type Report, type ReportFormat, textReport } from './report.js';
+import type { Severity } from './render.js';
 import type { Terminal } from './terminal.js';
 
-/** Prints what is wrong; exit code 1 where a start would fail. Ports are not opened, upstreams not called but for reflection. */
-export async function check(load: () => Config, terminal: Terminal): Promise<number> {
-  const print = (problems: readonly Problem[], severity: Severity): void => {
-    for (const problem of problems) terminal.error(renderProblem(problem, severity, terminal));
-  };
+/** What `photongate check` was told. */
+export interface CheckInput {
+  readonly format: ReportFormat;
+  /** Ask the upstreams, too, whether they serve what the schema has. */
+  readonly upstreams: boolean;
+  /** A warning fails the check. */
+  readonly strict: boolean;
+}
+
+/**
+ * Reports what is wrong. Exit code 1 if a start would fail (with `strict` also if there is a warning), 4 if an upstream differs from the schema or does not serve. Ports
+ * are not opened. Upstreams are only called by reflection, and by `upstreams`.
+ */
+export async function check(load: () => Config, input: CheckInput, terminal: Terminal): Promise<number> {
+  const connections = new Connections();
+  try {
+    const { report, prepared, config } = await checkConfig(load, input, connections);
+    const differences = prepared === undefined || !input.upstreams ? [] : await compareUpstreams(config!, prepared);
+    const whole = { ...report, findings: [...report.findings, ...differences], isStrict: input.strict };
+    if (input.format === 'text') {
+      const { errors, output } = textReport(whole, terminal);
+      if (errors !== '') terminal.error(errors);
+      terminal.output(output);
+    } else terminal.output(printReport(whole, input.format));
+    if (prepared === undefined) return ExitCode.FAILURE;
+    if (differences.some(({ severity }) => severity === 'error')) return ExitCode.UPSTREAM;
+    return isGood(whole) ? ExitCode.OK : ExitCode.FAILURE;
+  } finally {
+    connections.close();
+  }
+}
+
+interface Checked {
+  readonly report: Report;
+  /** Undefined if a start would fail. */
+  readonly prepared?: PreparedProxy;
+  readonly config?: Config;
+}
+
+async function checkConfig(load: () => Config, input: CheckInput, connections: Connections): Promise<Checked> {
   try {
     const config = load();
-    const parts = config.listeners.flatMap(({ root, mounts }) => [root, ...mounts]);
-    // Protos alone can be checked too, where there is no word of a server yet.
-    const offline = parts.every(({ upstreams }) => upstreams.length === 0);
-    const { listeners, warnings } = prepareProxy(config, {
-      offline,
-      thorough: true,
-      reflected: await loadReflected(config),
-    });
-    print(warnings, 'warning');
-    const count = listeners.flatMap(({ parts }) => parts).reduce((sum, { bindings }) => sum + bindings.length, 0);
-    terminal.output(`ok: ${count} routes, ${warnings.length} warnings\n`);
-    return ExitCode.OK;
+    // Without upstreams, only the protos and rules are checked.
+    const offline = !input.upstreams && namesNoUpstream(config);
+    const reflected = await loadReflected(config);
+    const prepared = prepareProxy(config, { offline, thorough: true, reflected, connections });
+    const bindings = prepared.listeners.flatMap((listener) => listener.parts).flatMap((part) => part.bindings);
+    const report = { findings: findings(prepared.warnings, 'warning'), routes: bindings.length };
+    return { report, prepared, config };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    print(error.warnings, 'warning');
-    print(error.problems, 'error');
-    terminal.output(`failed: ${error.problems.length} problems, ${error.warnings.length} warnings\n`);
-    return ExitCode.FAILURE;
+    const all = [...findings(error.warnings, 'warning'), ...findings(error.problems, 'error')];
+    return { report: { findings: all, routes: undefined } };
   }
+}
+
+function findings(problems: readonly Problem[], severity: Severity): Finding[] {
+  return problems.map((problem) => ({ severity, problem }));
 }

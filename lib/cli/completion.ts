@@ -1,11 +1,12 @@
 /** `photongate completion SHELL`: a script that completes commands and flags, for bash, zsh and fish. */
-import { optionSpecs, flagName } from '../config/index.js';
-import { flagTexts, isSwitch } from './flags.js';
+import { flagTexts, isSwitch, optionFlags } from './flags.js';
 
+/** The shells that there are scripts for. */
 export const shells = ['bash', 'zsh', 'fish'] as const;
+/** One of `shells`. */
 export type Shell = (typeof shells)[number];
 
-/** What follows a flag, as far as a shell can know it. */
+/** How the value of a flag is completed. */
 type Completion =
   { readonly kind: 'none' | 'file' | 'text' } | { readonly kind: 'words'; readonly words: readonly string[] };
 
@@ -23,20 +24,14 @@ function flags(): Flag[] {
     text,
     value: { kind: fileFlags.has(name) ? 'file' : isSwitch(name) || name === 'reflection' ? 'none' : 'text' },
   }));
-  const options = optionSpecs.map(({ name, kind, text }): Flag => {
-    const words = (kind.jsonSchema as { enum?: readonly string[] }).enum;
-    const value: Completion =
-      kind.placeholder === undefined
-        ? { kind: 'none' }
-        : words === undefined
-          ? { kind: 'text' }
-          : { kind: 'words', words };
-    return { name: flagName(name), text, value };
+  const options = optionFlags.map(({ name, text, placeholder, words }): Flag => {
+    const kind = placeholder === undefined ? 'none' : 'text';
+    return { name, text, value: words === undefined ? { kind } : { kind: 'words', words } };
   });
   return [...structural, ...options, { name: 'help', text: 'show help', value: { kind: 'none' } }];
 }
 
-/** The script; to be sourced, or put where the shell looks for completions. */
+/** The script, to be sourced or put where the shell looks for completions. */
 export function completionScript(shell: Shell, commands: readonly string[]): string {
   return scripts[shell](flags(), commands);
 }

@@ -1,28 +1,31 @@
 /**
- * Flags → `Settings`. The flags of options follow from the option table; those that name files, services and addresses
- * stand here. Numbers, sizes and times are read by the table's kinds, not by yargs.
+ * Flags → `Settings`. Flags of options come from the option table; those that name files, services and addresses are listed
+ * here. The kinds of the table read numbers, sizes and times, not yargs.
  */
 import type { Options as YargsOptions } from 'yargs';
 import {
   flagName,
-  OptionError,
-  type OptionSpec,
+  type GivenOptions,
+  optionAliases,
   optionSpecs,
+  readOptions,
   type Reflection,
   type Settings,
+  type Workers,
+  workersValue,
 } from '../config/index.js';
-import { parseListener } from '../server/index.js';
-import { ConfigError, type Problem } from '../status.js';
+import { parseListeners } from '../server/index.js';
+import { ConfigError, nearestName, type Problem, ProblemList } from '../status.js';
+import { envoyFlags, envoySwitches, letters } from './envoy-flags.js';
+import type { FlagValue, FlagValues } from './flag-values.js';
 import { parseUpstream } from '../upstream/index.js';
 
-/** What yargs gives for one flag: absent, once, or repeated. */
-export type FlagValue = string | boolean | readonly (string | boolean)[] | undefined;
-export type FlagValues = Readonly<Record<string, FlagValue>>;
+export type { FlagValue, FlagValues };
 
 const schemaGroup = 'Schema and services:';
 const networkGroup = 'Network:';
 
-/** Flags that are no options of the table, in the order of `--help`. */
+/** Flags that are not options of the table, in the order of `--help`. */
 const structuralFlags: Readonly<Record<string, YargsOptions>> = {
   proto: {
     group: schemaGroup,
@@ -31,7 +34,7 @@ const structuralFlags: Readonly<Record<string, YargsOptions>> = {
   'proto-path': {
     alias: 'I',
     group: schemaGroup,
-    describe: 'folder in which imports are sought; repeatable',
+    describe: 'folder to search for imports; repeatable',
   },
   'descriptor-set': {
     group: schemaGroup,
@@ -39,7 +42,7 @@ const structuralFlags: Readonly<Record<string, YargsOptions>> = {
   },
   reflection: {
     group: schemaGroup,
-    describe: 'ask upstreams for their schema (grpc.reflection): all, or =NAME,… (default: the one without a name)',
+    describe: 'read the schema from upstreams (grpc.reflection): all, or =NAME,… (default: the one without a name)',
   },
   rules: {
     group: schemaGroup,
@@ -47,7 +50,7 @@ const structuralFlags: Readonly<Record<string, YargsOptions>> = {
   },
   service: {
     group: schemaGroup,
-    describe: 'serve these alone: full names or wildcards (pkg.*); repeatable (default: all)',
+    describe: 'serve only these: full names or wildcards (pkg.*); repeatable (default: all)',
   },
   upstream: {
     group: networkGroup,
@@ -55,46 +58,80 @@ const structuralFlags: Readonly<Record<string, YargsOptions>> = {
   },
   listen: {
     group: networkGroup,
-    describe: '[host:]port to listen on; 0 picks a port; repeatable (default: 127.0.0.1:8080)',
+    describe:
+      '[host:]port to listen on; 0 picks a port; systemd or fd:N takes an open socket; repeatable (default: 127.0.0.1:8080)',
+  },
+  workers: {
+    group: networkGroup,
+    describe: 'processes that serve: a number, or auto for one for each core (default: 1)',
   },
   config: {
     group: networkGroup,
-    describe: 'YAML file that holds all of this; flags win over it',
+    describe: 'YAML file with all of these settings; flags override it',
   },
 };
 
-/** Those of them that take no value. */
+/** Those of them that are given once; the others are lists. */
+const singleFlags = new Set(['workers', 'config']);
+
+/** Those that take no value. */
 const structuralSwitches: Readonly<Record<string, YargsOptions>> = {
-  watch: { group: networkGroup, describe: 'take what changes in protos, rules and configuration while running' },
+  watch: { group: networkGroup, describe: 'reload protos, rules and configuration when they change' },
 };
 
-/** Every flag, for yargs. Values stay text. */
+const structural = { ...structuralFlags, ...structuralSwitches };
+const everyFlag = { ...structural, ...envoyFlags, ...envoySwitches };
+
+/** The flag of an option, or of an alias of one. */
+interface OptionFlag {
+  readonly name: string;
+  readonly group: string;
+  readonly text: string;
+  readonly defaultText: string;
+  /** Undefined for switches. */
+  readonly placeholder: string | undefined;
+  /** All possible values, if there are few. */
+  readonly words: readonly string[] | undefined;
+}
+
+/** The flags of all options; aliases follow their options. */
+export const optionFlags: readonly OptionFlag[] = optionSpecs.flatMap(
+  ({ name, group, key, text, defaultText, kind }) => [
+    { name: flagName(name), group, text, defaultText, placeholder: kind.placeholder, words: kind.words },
+    ...optionAliases.flatMap((alias) => {
+      const named = { name: flagName(alias.name), text: alias.text };
+      return alias.option === key
+        ? [{ ...named, group, defaultText: 'none', placeholder: undefined, words: undefined }]
+        : [];
+    }),
+  ],
+);
+
+/** Every flag, for yargs. Values are not converted. */
 export function yargsOptions(): Record<string, YargsOptions> {
   const options: Record<string, YargsOptions> = {};
-  for (const [name, option] of Object.entries(structuralFlags)) {
+  for (const [name, option] of Object.entries({ ...structuralFlags, ...envoyFlags })) {
     options[name] = { ...option, type: 'string', requiresArg: true };
   }
-  for (const [name, option] of Object.entries(structuralSwitches)) options[name] = { ...option, type: 'boolean' };
-  for (const spec of optionSpecs) options[flagName(spec.name)] = optionFlag(spec);
+  for (const [name, option] of Object.entries({ ...structuralSwitches, ...envoySwitches }))
+    options[name] = { ...option, type: 'boolean' };
+  for (const { name, group, text, placeholder, defaultText, words } of optionFlags) {
+    const switchedOff = defaultText === 'true' ? `; on by default, --no-${name} turns it off` : '';
+    const values = words === undefined ? placeholder : words.join(', ');
+    const otherwise = defaultText === 'none' ? '' : `; default ${defaultText}`;
+    options[name] =
+      placeholder === undefined
+        ? { type: 'boolean', group: `${group}:`, describe: `${text}${switchedOff}` }
+        : { type: 'string', requiresArg: true, group: `${group}:`, describe: `${text} (${values}${otherwise})` };
+    const alias = letters[name];
+    if (alias !== undefined) options[name] = { ...options[name], alias };
+  }
   return options;
 }
 
-function optionFlag(spec: OptionSpec): YargsOptions {
-  const { kind, text, defaultText } = spec;
-  const group = `${spec.group}:`;
-  if (kind.placeholder === undefined) {
-    const turnedOff = defaultText === 'true' ? `; on by default, --no-${flagName(spec.name)} turns it off` : '';
-    return { type: 'boolean', group, describe: `${text}${turnedOff}` };
-  }
-  const words = (kind.jsonSchema as { readonly enum?: readonly string[] }).enum;
-  const values = words === undefined ? kind.placeholder : words.join(', ');
-  const given = defaultText === 'none' ? '' : `; default ${defaultText}`;
-  return { type: 'string', requiresArg: true, group, describe: `${text} (${values}${given})` };
-}
-
-/** The flags that are no options of the table. */
+/** The flags that are not options of the table. */
 export function flagTexts(): { readonly name: string; readonly text: string }[] {
-  return Object.entries({ ...structuralFlags, ...structuralSwitches }).map(([name, { describe }]) => ({
+  return Object.entries(everyFlag).map(([name, { describe }]) => ({
     name,
     text: describe as string,
   }));
@@ -102,76 +139,113 @@ export function flagTexts(): { readonly name: string; readonly text: string }[] 
 
 /** Names of all flags, for suggestions. */
 export function flagNames(): string[] {
-  const options = optionSpecs.map((spec) => flagName(spec.name));
   return [
-    ...Object.keys(structuralFlags),
-    ...Object.keys(structuralSwitches),
-    ...options,
-    'help',
-    'version',
-    'json',
-    'curl',
-    'output',
-    'format',
-    'server',
-    'listener',
+    ...Object.keys(everyFlag),
+    ...optionFlags.map(({ name }) => name),
+    ...[
+      'help',
+      'version',
+      'json',
+      'curl',
+      'output',
+      'format',
+      'server',
+      'listener',
+      'live',
+      'strict',
+      'data',
+      'header',
+      'send',
+    ],
   ];
 }
 
 /**
- * Flags given by the environment: `PHOTONGATE_MAX_BODY_BYTES` is `--max-body-bytes`; lists take commas. Variables with
- * the prefix that are no flags are left alone: a cluster sets some of its own for a service of our name.
+ * Flags from the environment: `PHOTONGATE_MAX_BODY_BYTES` is `--max-body-bytes`; lists are separated by commas. Other variables
+ * with the prefix are ignored, because Kubernetes sets some for a service named photongate.
  */
 export function environmentValues(environment: Readonly<Record<string, string | undefined>>): FlagValues {
   const values: Record<string, FlagValue> = {};
-  const structural = [...Object.keys(structuralFlags), ...Object.keys(structuralSwitches)];
-  for (const name of [...structural, ...optionSpecs.map((spec) => flagName(spec.name))]) {
+  for (const name of [...Object.keys(everyFlag), ...optionFlags.map((flag) => flag.name)]) {
     const text = environment[environmentName(name)];
     if (text === undefined || text === '') continue;
-    values[name] = name in structuralFlags && name !== 'config' ? text.split(',').map((part) => part.trim()) : text;
+    values[name] =
+      name in structuralFlags && !singleFlags.has(name) ? text.split(',').map((part) => part.trim()) : text;
   }
   return values;
 }
 
+/**
+ * Variables that are nearly those of a flag. Others with the prefix are not ours: Kubernetes sets PHOTONGATE_PORT and
+ * PHOTONGATE_SERVICE_HOST for a service of this name.
+ */
+export function misspeltVariables(environment: Readonly<Record<string, string | undefined>>): Problem[] {
+  const known = [...Object.keys(everyFlag), ...optionFlags.map(({ name }) => name)].map(environmentName);
+  const isOfKubernetes = /^PHOTONGATE_(?:PORT|SERVICE_(?:HOST|PORT))(?:_|$)/;
+  return Object.keys(environment).flatMap((name) => {
+    if (!name.startsWith(PREFIX) || known.includes(name) || isOfKubernetes.test(name)) return [];
+    const near = nearestName(
+      name.slice(PREFIX.length),
+      known.map((other) => other.slice(PREFIX.length)),
+    );
+    if (near === undefined) return [];
+    return [
+      {
+        code: 'unknown-variable',
+        message: `the environment variable ${name} is not known and has no effect`,
+        hint: `did you mean ${PREFIX}${near}?`,
+      },
+    ];
+  });
+}
+
+const PREFIX = 'PHOTONGATE_';
+
 /** `max-body-bytes` → `PHOTONGATE_MAX_BODY_BYTES`. */
 export function environmentName(flag: string): string {
-  return `PHOTONGATE_${flag.replaceAll('-', '_').toUpperCase()}`;
+  return PREFIX + flag.replaceAll('-', '_').toUpperCase();
 }
 
 /** True for a flag that takes no value. */
 export function isSwitch(flag: string): boolean {
   return (
     flag in structuralSwitches ||
-    optionSpecs.some((spec) => flagName(spec.name) === flag && spec.kind.placeholder === undefined)
+    flag in envoySwitches ||
+    optionFlags.some(({ name, placeholder }) => name === flag && placeholder === undefined)
   );
 }
 
+/** The name of a flag in error messages, and the folder of its relative paths. */
+export interface FlagSource {
+  /** `--max-body-bytes`, or `PHOTONGATE_MAX_BODY_BYTES`. Default the first. */
+  readonly title?: (flag: string) => string;
+  /** Default: paths stay relative. */
+  readonly folder?: string;
+}
+
 /**
- * What flags say, or the environment in their place.
- * @param title how messages call a flag: `--max-body-bytes`, `PHOTONGATE_MAX_BODY_BYTES`.
- * @throws ConfigError naming each flag whose value will not do.
+ * Reads flags, or the environment in the form of flags.
+ * @throws ConfigError for all flags with a bad value.
  */
-export function settingsOf(values: FlagValues, title = (flag: string): string => `--${flag}`): Settings {
-  const problems: Problem[] = [];
-  const attempt = <T>(step: () => T): T[] => {
-    try {
-      return [step()];
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      problems.push(...error.problems);
-      return [];
-    }
-  };
+export function settingsOf(values: FlagValues, { title = (flag) => `--${flag}`, folder }: FlagSource = {}): Settings {
+  const problems = new ProblemList();
   const texts = (flag: string): string[] | undefined => textsOf(values[flag]);
   const listen = texts('listen');
-  // Read again when the configuration is completed; a bad one is a fault of the command line.
-  listen?.forEach((address) => attempt(() => parseListener(address)));
+  // Checked here as well, so that a bad address is reported as wrong usage.
+  listen?.forEach((address) => problems.attempt(() => parseListeners(address)));
   const settings = {
     ...given('proto', texts('proto')),
     ...given('protoPath', texts('proto-path')),
     ...given('descriptorSet', texts('descriptor-set')),
     ...given('reflection', reflectionOf(values['reflection'])),
-    ...given('watch', attempt(() => switchOf(values['watch'], title('watch')))[0]),
+    ...given(
+      'watch',
+      problems.attempt(() => switchOf(values['watch'], title('watch'))),
+    ),
+    ...given(
+      'workers',
+      problems.attempt(() => workersOf(values['workers'], title('workers'))),
+    ),
     ...given('rules', texts('rules')),
     ...given(
       'services',
@@ -179,15 +253,32 @@ export function settingsOf(values: FlagValues, title = (flag: string): string =>
     ),
     ...given(
       'upstreams',
-      texts('upstream')?.flatMap((spec) => attempt(() => parseUpstream(spec))),
+      texts('upstream')?.flatMap((spec) => problems.attempt(() => parseUpstream(spec)) ?? []),
     ),
     ...given('listen', listen),
-    options: Object.fromEntries(
-      optionSpecs.flatMap((spec) => attempt(() => optionOf(spec, values[flagName(spec.name)], title)).flat()),
-    ) as Settings['options'] & object,
+    options: optionsOf(values, title, folder, problems),
   };
-  if (problems.length > 0) throw new ConfigError(problems);
+  problems.throwIfAny();
   return settings;
+}
+
+/** The options that are given. */
+function optionsOf(
+  values: FlagValues,
+  title: (flag: string) => string,
+  folder: string | undefined,
+  problems: ProblemList,
+): GivenOptions {
+  const given = [...optionSpecs, ...optionAliases].flatMap((option) => {
+    const value = values[flagName(option.name)];
+    const isRepeatable = 'kind' in option && option.kind.repeatable;
+    if (Array.isArray(value) && !isRepeatable) {
+      problems.error(badFlag(title(flagName(option.name)), `given ${value.length} times, expected once`));
+      return [];
+    }
+    return value === undefined ? [] : [[option.name, value] as const];
+  });
+  return readOptions(Object.fromEntries(given), problems, { folder, title: (name) => title(flagName(name)) });
 }
 
 function given<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
@@ -206,7 +297,18 @@ function reflectionOf(value: FlagValue): Reflection | false | undefined {
 function switchOf(value: FlagValue, flag: string): boolean | undefined {
   if (value === undefined || typeof value === 'boolean') return value;
   if (value === 'true' || value === 'false') return value === 'true';
-  throw badFlag(flag, `found ${JSON.stringify(value)}, expected true or false`);
+  throw new ConfigError(badFlag(flag, `found ${JSON.stringify(value)}, expected true or false`));
+}
+
+function workersOf(value: FlagValue, flag: string): Workers | undefined {
+  if (value === undefined) return undefined;
+  const [text, ...more] = textsOf(value)!;
+  if (more.length > 0) throw new ConfigError(badFlag(flag, `given ${more.length + 1} times, expected once`));
+  try {
+    return workersValue.read(text!);
+  } catch (error) {
+    throw new ConfigError(badFlag(flag, (error as Error).message), { cause: error });
+  }
 }
 
 function textsOf(value: FlagValue): string[] | undefined {
@@ -214,21 +316,6 @@ function textsOf(value: FlagValue): string[] | undefined {
   return (Array.isArray(value) ? (value as readonly string[]) : [value as string]).map(String);
 }
 
-/** The entry of one option; none where the flag was not given. */
-function optionOf(spec: OptionSpec, value: FlagValue, title: (flag: string) => string): [string, unknown][] {
-  if (value === undefined) return [];
-  const flag = title(flagName(spec.name));
-  if (Array.isArray(value) && !spec.kind.repeatable) {
-    throw badFlag(flag, `given ${value.length} times, expected once`);
-  }
-  try {
-    return [[spec.key, spec.kind.read(value as string)]];
-  } catch (error) {
-    if (error instanceof OptionError) throw badFlag(flag, error.message);
-    throw error;
-  }
-}
-
-function badFlag(flag: string, message: string): ConfigError {
-  return new ConfigError({ code: 'bad-option', message: `${flag}: ${message}` });
+function badFlag(flag: string, message: string): Problem {
+  return { code: 'bad-option', message: `${flag}: ${message}` };
 }

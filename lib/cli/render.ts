@@ -1,5 +1,5 @@
 /**
- * Start-up problems for people: what, where with the line of the source, which RPC, what to write. Colours only on a
+ * Start-up problems for people: the message, the position with its source line, the RPC, and a hint. Colors are used only on a
  * terminal and without NO_COLOR.
  */
 import { readFileSync } from 'node:fs';
@@ -7,16 +7,17 @@ import { resolve } from 'node:path';
 import { styleText } from 'node:util';
 import type { Problem, SourcePlace } from '../status.js';
 
+/** How serious a problem is. */
 export type Severity = 'error' | 'warning';
 
 /** How problems are shown. */
 export interface RenderOptions {
   readonly color: boolean;
-  /** What relative file names start from. */
+  /** The folder of relative file names. */
   readonly workingDirectory: string;
 }
 
-/** One problem over several lines, ending in a line feed. */
+/** One problem on several lines. */
 export function renderProblem(
   problem: Problem,
   severity: Severity,
@@ -63,7 +64,7 @@ function lineOf(file: string, line: number): string | undefined {
   try {
     return readFileSync(file, 'utf8').split(/\r?\n/)[line - 1];
   } catch {
-    // Out of a descriptor set, say: the place names a file that is not here.
+    // The place may name a file that does not exist here, for example if it comes from a descriptor set.
     return undefined;
   }
 }

@@ -1,69 +1,186 @@
-/** `photongate serve`: runs a proxy until a signal ends it. */
-import {
-  errorChannel,
-  ignoredStatusChannel,
-  type IgnoredStatus,
-  type InternalError,
-  jwksChannel,
-  type KeyFetch,
-} from '../gateway/index.js';
+/** `photongate serve`: runs a proxy until a signal stops it. */
 import type { Config } from '../config/index.js';
-import { reloadChannel, type ReloadEvent, type RunningProxy, startProxy, watchFiles } from '../live/index.js';
-import { ConfigError, type Problem } from '../status.js';
-import { renderProblem } from './render.js';
+import { needsRestart, startProxy, type StartOptions, watchFiles } from '../live/index.js';
+import { ConfigError, messageOf, type Problem } from '../status.js';
+import { packageVersion } from '../installation.js';
+import { isWorker, runWorker, WorkersFailed } from '../workers/index.js';
+import { logEvents, logReload, onRefused, onReload } from './event-log.js';
+import { ExitCode } from './exit-code.js';
+import { Logging } from './logging.js';
+import { Observing } from './observing.js';
+import { startWorkers, workerCount } from './primary.js';
+import type { ServingProxy } from './serving-proxy.js';
 import type { Terminal } from './terminal.js';
 
 const signalNumbers: Readonly<Partial<Record<NodeJS.Signals, number>>> = { SIGINT: 2, SIGTERM: 15 };
 
 /**
  * Starts, says where it listens, and waits for SIGINT or SIGTERM: then what is in flight may end, and a second signal
- * ends at once.
+ * ends at once. SIGHUP reads the configuration again; SIGUSR2 exchanges the worker processes.
  */
 export async function serve(load: () => Config, terminal: Terminal): Promise<number> {
-  const stopLogging = logErrors(terminal);
-  try {
-    return await run(load, terminal);
-  } finally {
-    stopLogging();
-  }
-}
-
-async function run(load: () => Config, terminal: Terminal): Promise<number> {
-  const config = load();
-  const proxy = await startProxy(config);
-  for (const warning of proxy.prepared.warnings) {
-    terminal.error(renderProblem(warning, 'warning', terminal));
-  }
-  const stopWatching = config.watch === true ? await reloadOnChange(load, config, proxy, terminal) : () => undefined;
-  for (const url of proxy.urls) terminal.output(`photongate: listening on ${url}\n`);
-  await firstSignal(terminal);
-  stopWatching();
-  await proxy.drain();
-  return 0;
-}
-
-/** Reads everything again when a file changes. Returns how to stop. */
-function reloadOnChange(
-  load: () => Config,
-  { file }: Config,
-  proxy: RunningProxy,
-  terminal: Terminal,
-): Promise<() => void> {
-  let warned = texts(proxy.prepared.warnings);
-  const reload = async (): Promise<void> => {
-    try {
-      const warnings = await proxy.reload(load());
-      logReload(
-        { outcome: 'loaded', problems: warnings.filter((warning) => !warned.has(JSON.stringify(warning))) },
-        terminal,
-      );
-      warned = texts(warnings);
-    } catch (error) {
-      const problems =
-        error instanceof ConfigError ? error.problems : [{ code: 'reload-failed', message: String(error) }];
-      logReload({ outcome: 'kept', problems }, terminal);
-    }
+  const log = new Logging(terminal);
+  const observing = new Observing(terminal, log);
+  const stops = [
+    logEvents(log),
+    onReload(({ outcome }) => observing.countReload(outcome)),
+    onRefused((request) => observing.refused(request)),
+  ];
+  const configured = (): Config => {
+    const config = load();
+    log.configure(config.options);
+    return config;
   };
+  try {
+    return await run(configured, terminal, log, observing);
+  } finally {
+    for (const stop of stops) stop();
+    await observing.close();
+  }
+}
+
+async function run(load: () => Config, terminal: Terminal, log: Logging, observing: Observing): Promise<number> {
+  const startOptions: StartOptions = { observerFor: ({ options }) => observing.observerFor(options) };
+  if (isWorker()) {
+    const again = (): Config => {
+      observing.reopen();
+      return load();
+    };
+    const hasServed = await runWorker({
+      load: again,
+      async prepare({ options }) {
+        await observing.startTracing(options);
+        return startOptions;
+      },
+      started: (proxy) => observing.startWorker(proxy),
+      reloaded: ({ options }) => observing.reloaded(options),
+    });
+    return hasServed ? ExitCode.OK : ExitCode.FAILURE;
+  }
+  // Before anything is printed, because a caller that waits for the line may send a signal at once.
+  const stopped = firstSignal(terminal, log);
+  let changes: Changes | undefined;
+  terminal.onHangup(() => {
+    observing.reopen();
+    void changes?.reload();
+  });
+  terminal.onRestart(() => void changes?.restart());
+  const config = load();
+  const workers = workerCount(config);
+  if (workers === 1) await observing.startTracing(config.options);
+  try {
+    const proxy =
+      workers > 1
+        ? await startWorkers(config, workers, log, observing)
+        : await startHere(config, startOptions, observing);
+    changes = new Changes(load, proxy, log, observing);
+    log.warnings(proxy.warnings);
+    const { reload } = changes;
+    const stopWatching = config.watch === true ? await reloadOnChange(config, proxy, reload) : () => undefined;
+    for (const url of proxy.urls) terminal.output(`photongate: listening on ${url}${proxy.remark}\n`);
+    // On a terminal the lines above say it.
+    if (!terminal.interactive) log.write('info', 'started', { version: packageVersion(), urls: proxy.urls });
+    await Promise.race([stopped, observing.quitting, proxy.failed]).finally(() => {
+      changes?.stop();
+      stopWatching();
+      return proxy.drain();
+    });
+    if (!terminal.interactive) log.write('info', 'stopped');
+    return ExitCode.OK;
+  } catch (error) {
+    if (!(error instanceof WorkersFailed)) throw error;
+    log.write('error', error.message);
+    return ExitCode.WORKERS;
+  }
+}
+
+/** A proxy in this process. */
+async function startHere(config: Config, startOptions: StartOptions, observing: Observing): Promise<ServingProxy> {
+  const proxy = await startProxy(config, startOptions);
+  try {
+    await observing.start(proxy);
+  } catch (error) {
+    await proxy.drain();
+    throw error;
+  }
+  return {
+    urls: proxy.urls,
+    warnings: proxy.prepared.warnings,
+    get files() {
+      return proxy.files;
+    },
+    remark: '',
+    async reload(next) {
+      const warnings = await proxy.reload(next);
+      return [...warnings, ...observing.reloaded(next.options), ...changedWorkers(next)];
+    },
+    restart: () =>
+      Promise.reject(
+        new ConfigError({
+          code: 'no-workers',
+          message: 'SIGUSR2 restarts worker processes, but this process has none',
+          hint: 'start with --workers; SIGHUP takes a changed configuration without a restart',
+        }),
+      ),
+    drain: () => proxy.drain(),
+    failed: new Promise(() => undefined),
+  };
+}
+
+/** One process cannot become several. */
+function changedWorkers(config: Config): Problem[] {
+  const workers = workerCount(config);
+  return workers === 1 ? [] : [needsRestart(`workers changed to ${workers}, and there is one process`)];
+}
+
+/** Changes of the configuration while it serves, and what came of each; nothing rejects. */
+class Changes {
+  private warned: ReadonlySet<string>;
+  private isStopped = false;
+
+  constructor(
+    private readonly load: () => Config,
+    private readonly proxy: ServingProxy,
+    private readonly log: Logging,
+    private readonly observing: Observing,
+  ) {
+    this.warned = texts(proxy.warnings);
+  }
+
+  /** Reads everything again. */
+  readonly reload = (): Promise<void> => this.change((config) => this.proxy.reload(config));
+
+  readonly restart = (): Promise<void> => this.change((config) => this.proxy.restart(config));
+
+  /** Whatever is under way is not worth a word any more. */
+  stop(): void {
+    this.isStopped = true;
+  }
+
+  private async change(take: (config: Config) => Promise<readonly Problem[]>): Promise<void> {
+    if (this.isStopped) return;
+    try {
+      const warnings = await take(this.load());
+      this.logOutcome(
+        'loaded',
+        warnings.filter((warning) => !this.warned.has(JSON.stringify(warning))),
+      );
+      this.warned = texts(warnings);
+    } catch (error) {
+      const isBad = error instanceof ConfigError;
+      this.logOutcome('kept', isBad ? error.problems : [{ code: 'reload-failed', message: messageOf(error) }]);
+    }
+  }
+
+  private logOutcome(outcome: 'loaded' | 'kept', problems: readonly Problem[]): void {
+    if (this.isStopped) return;
+    this.observing.countReload(outcome);
+    logReload({ outcome, problems }, this.log);
+  }
+}
+
+/** Reloads when a file changes. Returns how to stop. */
+function reloadOnChange({ file }: Config, proxy: ServingProxy, reload: () => Promise<void>): Promise<() => void> {
   return watchFiles(() => new Set([...proxy.files, ...(file === undefined ? [] : [file])]), reload);
 }
 
@@ -71,26 +188,7 @@ function texts(problems: readonly Problem[]): ReadonlySet<string> {
   return new Set(problems.map((problem) => JSON.stringify(problem)));
 }
 
-const outcomes: Readonly<Record<ReloadEvent['outcome'], string>> = {
-  waiting: 'waiting for a schema, requests are answered 503',
-  unreachable: 'an upstream does not tell its schema any more, its last one serves on',
-  kept: 'not reloaded, the old routes serve on',
-  loaded: 'reloaded',
-};
-
-/** A line for what happened, and the problems behind it as a start would show them; piped, one JSON line. */
-function logReload({ outcome, problems }: ReloadEvent, terminal: Terminal): void {
-  const severity = outcome === 'kept' ? 'error' : 'warning';
-  if (terminal.interactive) {
-    terminal.error(`photongate: ${outcomes[outcome]}\n`);
-    for (const problem of problems) terminal.error(renderProblem(problem, severity, terminal));
-    return;
-  }
-  const level = outcome === 'kept' ? 'error' : outcome === 'loaded' ? 'info' : 'warn';
-  terminal.error(`${JSON.stringify({ level, time: new Date().toISOString(), msg: outcomes[outcome], problems })}\n`);
-}
-
-function firstSignal(terminal: Terminal): Promise<void> {
+function firstSignal(terminal: Terminal, log: Logging): Promise<void> {
   return new Promise((resolve) => {
     let count = 0;
     terminal.onSignal((signal) => {
@@ -99,54 +197,8 @@ function firstSignal(terminal: Terminal): Promise<void> {
         terminal.exit(128 + (signalNumbers[signal] ?? 0));
         return;
       }
-      terminal.error(`photongate: ${signal}, finishing what is in flight; once more to end at once\n`);
+      log.write('info', `${signal}, finishing what is in flight; once more to end at once`, { signal });
       resolve();
     });
   });
-}
-
-/**
- * Faults of ours, of which a client sees "internal error" and the operator why; what of a service's was ignored; keys of
- * tokens that cannot be fetched.
- */
-function logErrors(terminal: Terminal): () => void {
-  const log = (message: unknown): void => {
-    const { cause, requestId, method, path } = message as InternalError;
-    const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-    terminal.error(
-      terminal.interactive
-        ? `photongate: internal error, request ${requestId} ${method} ${path}: ${text}\n`
-        : `${JSON.stringify({ level: 'error', time: new Date().toISOString(), msg: 'internal error', request_id: requestId, method, path, error: text })}\n`,
-    );
-  };
-  const logIgnored = (message: unknown): void => {
-    const { rpc, requestId, found, reason } = message as IgnoredStatus;
-    const text = `x-http-code ${JSON.stringify(found)} of ${rpc} is ignored: ${reason}`;
-    terminal.error(
-      terminal.interactive
-        ? `photongate: warning, request ${requestId}: ${text}\n`
-        : `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), msg: text, request_id: requestId })}\n`,
-    );
-  };
-  const logKeys = (message: unknown): void => {
-    const { url, problem } = message as KeyFetch;
-    const text = `the signing keys at ${url} ${problem ?? 'are there again'}`;
-    const level = problem === undefined ? 'info' : 'warn';
-    terminal.error(
-      terminal.interactive
-        ? `photongate: ${problem === undefined ? '' : 'warning, '}${text}\n`
-        : `${JSON.stringify({ level, time: new Date().toISOString(), msg: text })}\n`,
-    );
-  };
-  const logReloaded = (message: unknown): void => logReload(message as ReloadEvent, terminal);
-  reloadChannel.subscribe(logReloaded);
-  errorChannel.subscribe(log);
-  ignoredStatusChannel.subscribe(logIgnored);
-  jwksChannel.subscribe(logKeys);
-  return () => {
-    reloadChannel.unsubscribe(logReloaded);
-    errorChannel.unsubscribe(log);
-    ignoredStatusChannel.unsubscribe(logIgnored);
-    jwksChannel.unsubscribe(logKeys);
-  };
 }

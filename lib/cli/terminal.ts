@@ -1,18 +1,22 @@
-/** Where a command prints and what it knows of its surroundings; tests have one of their own. */
+/** The surroundings of a command: its output, environment and signals. Tests bring their own. */
 export interface Terminal {
-  /** For programs and pipes: standard output. */
+  /** Writes to standard output, for programs and pipes. */
   output(text: string): void;
-  /** For people: standard error. */
+  /** Writes to standard error, for people. */
   error(text: string): void;
   /** Colours on standard error. */
   readonly color: boolean;
   readonly columns: number;
   readonly workingDirectory: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** True where standard error is a terminal: logs are then for people, else JSON lines. */
+  /** True if standard error is a terminal; otherwise logs are JSON lines. */
   readonly interactive: boolean;
-  /** Calls `listener` on SIGINT and SIGTERM; returns how to stop that. */
-  onSignal(listener: (signal: NodeJS.Signals) => void): () => void;
+  /** Calls `listener` on SIGINT and SIGTERM. */
+  onSignal(listener: (signal: NodeJS.Signals) => void): void;
+  /** Calls `listener` on SIGHUP. */
+  onHangup(listener: () => void): void;
+  /** Calls `listener` on SIGUSR2. */
+  onRestart(listener: () => void): void;
   /** Ends the process at once. */
   exit(code: number): void;
 }
@@ -20,6 +24,8 @@ export interface Terminal {
 /** The terminal of this process. */
 export function processTerminal(): Terminal {
   const { stdout, stderr } = process;
+  // A reader that has gone (`| head`) reads no more; its absence must not end a proxy.
+  for (const stream of [stdout, stderr]) if (stream.listenerCount('error') === 0) stream.on('error', () => undefined);
   return {
     output: (text) => void stdout.write(text),
     error: (text) => void stderr.write(text),
@@ -31,11 +37,9 @@ export function processTerminal(): Terminal {
     onSignal(listener) {
       process.on('SIGINT', listener);
       process.on('SIGTERM', listener);
-      return () => {
-        process.off('SIGINT', listener);
-        process.off('SIGTERM', listener);
-      };
     },
+    onHangup: (listener) => void process.on('SIGHUP', listener),
+    onRestart: (listener) => void process.on('SIGUSR2', listener),
     exit: (code) => process.exit(code),
   };
 }

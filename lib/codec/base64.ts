@@ -1,9 +1,8 @@
 /**
- * Base64 between character bytes and data, as ProtoJSON wants it: the standard alphabet with padding out, both
- * alphabets in, padding optional in but never wrong.
+ * Base64 as in ProtoJSON: writes the standard alphabet with padding; reads both alphabets, with correct padding or none.
  */
 import type { Writer } from '../wire/index.js';
-import { EQUALS } from './chars.js';
+import { EQUALS, PLUS, SPACE } from './chars.js';
 
 const standard = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
 const INVALID = 0xff;
@@ -13,11 +12,15 @@ for (const [value, char] of standard.entries()) values[char] = value;
 values['-'.charCodeAt(0)] = 62;
 values['_'.charCodeAt(0)] = 63;
 
-/** What a bytes value must look like; for messages. */
+/** The alphabet for text from queries and headers, in which an unescaped "+" arrives as a space. */
+export const textValues = Uint8Array.from(values);
+textValues[SPACE] = values[PLUS]!;
+
+/** The expected form of a bytes value, for error messages. */
 export const base64Expected = 'base64, standard or URL-safe, with right padding or none';
 
-/** Decodes `buf[start..end)` to the end of `out`; false (and nothing written) where it is no base64. */
-export function decodeBase64(out: Writer, buf: Buffer, start: number, end: number): boolean {
+/** Decodes `buf[start..end)` to the end of `out`; false (and nothing written) if it is not base64. */
+export function decodeBase64(out: Writer, buf: Buffer, start: number, end: number, alphabet = values): boolean {
   const stop = unpaddedEnd(buf, start, end);
   if (stop < 0 || (stop - start) % 4 === 1) return false;
   const from = out.pos;
@@ -27,7 +30,7 @@ export function decodeBase64(out: Writer, buf: Buffer, start: number, end: numbe
   let bits = 0;
   let pending = 0;
   for (let pos = start; pos < stop; pos++) {
-    const value = values[buf[pos]!]!;
+    const value = alphabet[buf[pos]!]!;
     if (value === INVALID) return false;
     bits = (bits << 6) | value;
     pending += 6;
@@ -41,7 +44,7 @@ export function decodeBase64(out: Writer, buf: Buffer, start: number, end: numbe
   return true;
 }
 
-/** Where the padding starts; -1 where there is padding that does not fill the last group of four. */
+/** Where the padding starts; -1 if the padding does not complete the last group of four. */
 function unpaddedEnd(buf: Buffer, start: number, end: number): number {
   let stop = end;
   while (stop > start && end - stop < 2 && buf[stop - 1] === EQUALS) stop--;

@@ -1,17 +1,18 @@
 /**
- * Is this a message of that type? Checks protobuf bytes that a client sent, before they go to a service: well-formed, each
- * known field with a wire type of its own, strings in UTF-8, nesting within the limit. Unknown fields pass, as protobuf has it.
- * What stands in a google.protobuf.Any is bytes to it.
+ * Checks protobuf bytes from a client before they are sent to a service: they must be well-formed, each known field must have
+ * the right wire type, strings must be UTF-8, and nesting is limited. As always in protobuf, unknown fields are accepted. The
+ * content of a google.protobuf.Any is not checked.
  */
 import { isUtf8 } from 'node:buffer';
 import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
 import { Code, StatusError } from '../status.js';
-import { Reader, WireError, WireType } from '../wire/index.js';
+import { endTagOf, Reader, WireError, WireType } from '../wire/index.js';
 import { tagOf } from './tags.js';
+import { cached } from './cached.js';
 
 /**
  * Checks a message.
- * @param maxDepth how deep messages may nest, the outermost counts 1
+ * @param maxDepth deepest nesting of messages; the outermost counts 1
  * @throws StatusError INVALID_ARGUMENT that names the field and the byte
  */
 export function checkWire(message: MessageDescriptor, wire: Buffer, maxDepth: number): void {
@@ -29,7 +30,7 @@ export function checkWire(message: MessageDescriptor, wire: Buffer, maxDepth: nu
 }
 
 class WireCheck extends Reader {
-  /** The fields on the way to where the reader is; kept when it fails. */
+  /** The fields that contain the current position; unchanged after an error. */
   private readonly path: string[] = [];
   private readonly extensions = new Map<MessageDescriptor, ReadonlyMap<number, FieldDescriptor>>();
 
@@ -46,7 +47,7 @@ class WireCheck extends Reader {
     return path.length === 0 ? '' : `, in ${path.length > 8 ? `…${path.slice(-8).join('.')}` : path.join('.')}`;
   }
 
-  /** A message up to `end`, or up to the end tag of its group. */
+  /** Checks a message up to `end` or up to the end tag of its group. */
   message(type: MessageDescriptor, depth = 1, endTag = 0): void {
     if (depth > this.maxDepth) throw new WireError(`messages are nested deeper than ${this.maxDepth} levels`);
     while (this.pos < this.end) {
@@ -67,34 +68,31 @@ class WireCheck extends Reader {
 
   private extension(type: MessageDescriptor, number: number): FieldDescriptor | undefined {
     if (type.extensions.length === 0) return undefined;
-    let byNumber = this.extensions.get(type);
-    if (byNumber === undefined) {
-      byNumber = new Map(type.extensions.map((extension) => [extension.number, extension]));
-      this.extensions.set(type, byNumber);
-    }
-    return byNumber.get(number);
+    const byNumber = (): ReadonlyMap<number, FieldDescriptor> =>
+      new Map(type.extensions.map((extension) => [extension.number, extension]));
+    return cached(this.extensions, type, byNumber).get(number);
   }
 
   private field(field: FieldDescriptor, tag: number, depth: number): void {
     const expected = field.map === undefined ? tagOf(field) & 7 : WireType.BYTES;
     const found = tag & 7;
     if (found === WireType.BYTES && expected !== found && field.repeated && field.type !== 'message') {
-      this.within(this.lengthEnd(), () => {
+      this.within(() => {
         while (!this.done) this.skip(tagOf(field));
       });
       return;
     }
     if (found !== expected) throw new WireError(`found wire type ${found}, expected ${expected}`);
     if (field.map !== undefined) {
-      this.within(this.lengthEnd(), () => this.entry(field.map!, depth + 1));
+      this.within(() => this.entry(field.map!, depth + 1));
     } else if (field.type !== 'message') {
       const start = this.pos;
       this.skip(tag);
       if (field.type === 'string' && field.validateUtf8) this.checkUtf8(start, tag);
     } else if (field.delimited) {
-      this.message(field.message!, depth + 1, ((tag & ~7) | WireType.END_GROUP) >>> 0);
+      this.message(field.message!, depth + 1, endTagOf(tag));
     } else {
-      this.within(this.lengthEnd(), () => this.message(field.message!, depth + 1));
+      this.within(() => this.message(field.message!, depth + 1));
     }
   }
 
@@ -106,13 +104,6 @@ class WireCheck extends Reader {
       else if (number === 2) this.field(value, tag, depth);
       else this.skip(tag);
     }
-  }
-
-  private within(end: number, read: () => void): void {
-    const outer = this.end;
-    this.end = end;
-    read();
-    this.end = outer;
   }
 
   /** The string whose length stands at `start`. */

@@ -1,37 +1,46 @@
 /**
- * ProtoJSON both ways without message objects: JSON text → wire bytes, wire bytes → JSON text, and text values → wire.
- * Everything is compiled per message type when it is first used and kept in the codec. Codecs are independent of each
- * other; one serves any number of requests.
+ * ProtoJSON in both directions without message objects: JSON text → wire bytes, wire bytes → JSON text, and text values →
+ * wire bytes. Readers and printers are compiled on first use and kept in the codec.
  *
- * Not checked here: proto2 `required`, since a request's fields may come from several sources; the service checks it.
+ * Readers do not check proto2 `required`, because the fields of a request may come from several sources. `missing` checks the
+ * complete message.
  */
 import type { FieldDescriptor, MessageDescriptor, Schema } from '../schema/types.js';
+import type { FieldViolation } from '../status.js';
 import type { Writer } from '../wire/index.js';
+import { LOWER_N } from './chars.js';
 import { JsonInput } from './json-input.js';
 import { defaultCodecOptions, type CodecOptions } from './options.js';
+import type { TextOrigin } from './place.js';
 import { JsonReaders } from './readers.js';
+import { RequiredFields } from './required.js';
 import type { Selection } from './selection.js';
 import { compileTextReader, describeTextValue, type TextReader } from './text.js';
 import { JsonWriters } from './writers.js';
+import { cached } from './cached.js';
 
-/** JSON text → wire bytes, appended to `out`. Throws a StatusError (INVALID_ARGUMENT) and leaves `out` as it was. */
-export type JsonReader = (json: Buffer, out: Writer) => void;
-/** The same for one field; `pathPrefix` is the field's path in error messages, by default its JSON name. */
-export type JsonFieldReader = (json: Buffer, out: Writer, pathPrefix?: string) => void;
-/** Wire bytes → JSON text, appended to `out`. Throws a StatusError (INTERNAL) and leaves `out` as it was. */
+/**
+ * JSON text → wire bytes, appended to `out`.
+ * @param origin where the text starts, for error messages
+ * @throws StatusError INVALID_ARGUMENT; `out` is then unchanged
+ */
+export type JsonReader = (json: Buffer, out: Writer, origin?: TextOrigin) => void;
+/** The same for one field. @param pathPrefix the path of the field in error messages. Default: its JSON name. */
+export type JsonFieldReader = (json: Buffer, out: Writer, pathPrefix?: string, origin?: TextOrigin) => void;
+/** Wire bytes → JSON text, appended to `out`. @throws StatusError INTERNAL; `out` is then unchanged */
 export type JsonWriter = (wire: Buffer, out: Writer) => void;
 
 const MAX_DEPTH_LIMIT = 500;
-const NULL = 0x6e;
 
 /**
- * ProtoJSON both ways for the messages of one schema, straight between JSON bytes and wire bytes. Readers and writers are
- * compiled for a message when they are first asked for, and kept: ask once, not per call.
+ * ProtoJSON in both directions for the messages of one schema. Ask once for a reader or writer and keep it, instead of
+ * asking for each call.
  */
 export class Codec {
   readonly options: CodecOptions;
   private readonly readers: JsonReaders;
   private readonly writers: JsonWriters;
+  private readonly required: RequiredFields;
   private readonly messageReaders = new Map<MessageDescriptor, JsonReader>();
   private readonly fieldReaders = new Map<FieldDescriptor, JsonFieldReader>();
   private readonly messageWriters = new Map<MessageDescriptor, JsonWriter>();
@@ -40,7 +49,7 @@ export class Codec {
 
   /**
    * @param types where the types inside a google.protobuf.Any are looked up
-   * @throws RangeError where `maxJsonDepth` is not 1 to 500
+   * @throws RangeError if `maxJsonDepth` is not 1 to 500
    */
   constructor(types: Pick<Schema, 'message'>, options: Partial<CodecOptions> = {}) {
     this.options = Object.freeze({ ...defaultCodecOptions, ...options });
@@ -50,31 +59,38 @@ export class Codec {
     }
     this.readers = new JsonReaders(types, this.options);
     this.writers = new JsonWriters(types, this.options);
+    this.required = new RequiredFields(types, this.options);
   }
 
   /** The reader of a whole message: its JSON text → its wire bytes. */
   reader(message: MessageDescriptor): JsonReader {
     return cached(this.messageReaders, message, () => {
       const content = this.readers.content(message);
-      return (json, out) => new JsonInput(json, out, this.options.maxJsonDepth).readDocument(content, message);
+      return (json, out, origin) =>
+        new JsonInput(json, out, this.options.maxJsonDepth, origin).readDocument(content, message);
     });
   }
 
   /**
    * The reader of one field's value (list, map, message or scalar): its JSON text → the field's tagged wire entries.
-   * `null` writes nothing, but where null is a value of the type.
+   * `null` writes nothing, unless null is a value of the type.
    */
   fieldReader(field: FieldDescriptor): JsonFieldReader {
     return cached(this.fieldReaders, field, () => {
       const { read, acceptsNull } = this.readers.field(field);
       const readValue = (input: JsonInput): boolean => {
-        if (acceptsNull || input.next() !== NULL) return read(input);
+        if (acceptsNull || input.next() !== LOWER_N) return read(input);
         input.word();
         return true;
       };
-      return (json, out, pathPrefix = field.jsonName) =>
-        new JsonInput(json, out, this.options.maxJsonDepth).readDocument(readValue, field, pathPrefix);
+      return (json, out, pathPrefix = field.jsonName, origin) =>
+        new JsonInput(json, out, this.options.maxJsonDepth, origin).readDocument(readValue, field, pathPrefix);
     });
+  }
+
+  /** The required fields that are missing in a message, at every depth and inside Anys; at most twenty. */
+  missing(message: MessageDescriptor, wire: Buffer): readonly FieldViolation[] {
+    return this.required.missing(message, wire);
   }
 
   /** The printer of a whole message: its wire bytes → its JSON text. */
@@ -90,27 +106,26 @@ export class Codec {
     return cached(this.fieldWriters, field, () => this.writers.field(field));
   }
 
-  /** As `writer`, of the selected parts alone. Made anew each time: keep it. */
+  /** Like `writer`, but prints only the selected parts. It is not cached: keep it. */
   selectedWriter(message: MessageDescriptor, selection: Selection): JsonWriter {
     return this.writers.selectedMessage(message, selection);
   }
 
-  /** As `fieldWriter`, of the selected parts of the field's value alone. Made anew each time: keep it. */
+  /** Like `fieldWriter`, but prints only the selected parts. It is not cached: keep it. */
   selectedFieldWriter(field: FieldDescriptor, selection: Selection): JsonWriter {
     return this.writers.selectedField(field, selection);
   }
 
   /**
-   * Prints a google.protobuf.Any given as its two parts, as the details of a google.rpc.Status are: a known type with its
-   * fields, an unknown one as `{"@type": …, "value": "<base64>"}`.
+   * Prints a google.protobuf.Any, given as its two fields: a known type with its fields, an unknown one as `{"@type": …, "value": "<base64>"}`.
    */
   writeAny(typeUrl: string, value: Buffer, out: Writer): void {
     this.writers.writeAny(typeUrl, value, out);
   }
 
   /**
-   * The reader of a text value, for a path, query or header; of one element where the field is repeated. Undefined where
-   * the type has no text form: maps, and messages other than the well-known types with one.
+   * The reader of a text value, as in a path, query or header; for a repeated field, of one element. Undefined for maps and
+   * for messages, except well-known types that have a text form.
    */
   textReader(field: FieldDescriptor): TextReader | undefined {
     return cached(this.textReaders, field, () =>
@@ -118,16 +133,8 @@ export class Codec {
     );
   }
 
-  /** What a text value of the field must look like: `a decimal integer from -2147483648 to 2147483647`. */
+  /** The expected form of a text value, for error messages: `a decimal integer from -2147483648 to 2147483647`. */
   describeText(field: FieldDescriptor): string {
     return describeTextValue(field);
   }
-}
-
-function cached<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  const found = map.get(key);
-  if (found !== undefined || map.has(key)) return found!;
-  const made = make();
-  map.set(key, made);
-  return made;
 }

@@ -9,7 +9,7 @@ import { integerKindOf } from './integers.js';
 import { durationExpected, timestampExpected } from './times.js';
 import { wrappedField } from './well-known.js';
 
-/** What one value of a field must look like, whether in JSON or as text: `a decimal integer from -2147483648 to 2147483647`. */
+/** The expected form of one value in JSON or as text: `a decimal integer from -2147483648 to 2147483647`. */
 export function expectedOf(field: FieldDescriptor): string {
   switch (field.type) {
     case 'bool':
@@ -30,7 +30,7 @@ export function expectedOf(field: FieldDescriptor): string {
   }
 }
 
-/** What a message must look like in JSON. */
+/** The expected form of a message in JSON. */
 function expectedMessage(message: MessageDescriptor): string {
   const wrapped = wrappedField(message);
   if (wrapped !== undefined) return expectedOf(wrapped);
@@ -56,7 +56,7 @@ function expectedEnum(type: EnumDescriptor): string {
   return `a value of ${type.fullName} (${listed(type.values.map((value) => value.name))})`;
 }
 
-/** `"cpus"`, `did you mean "cpus"?` or a list: the end of a message about an unknown name. */
+/** The end of an error message about an unknown name: `did you mean "cpus"?`, or a list of what there is. */
 export function suggestion(name: string, known: readonly string[], what: string): string {
   const near = nearestName(name, known);
   if (near !== undefined) return `did you mean ${quote(near)}?`;

@@ -3,17 +3,21 @@ import type { Writer } from '../wire/index.js';
 import { DOT, MINUS, ZERO } from './chars.js';
 import { printDigits, printInteger } from './integers.js';
 
-/** What a floating point value may look like; for messages. */
+/** The expected form of a floating point value, for error messages. */
 export const floatExpected = 'a number, "NaN", "Infinity" or "-Infinity"';
 
 const jsonNumber = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const textNumber = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+/** The decimal notations of Go's `ParseFloat`. */
+const goNumber = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
-/**
- * A quoted number or word; undefined for anything else and for numbers that no double holds.
- * @param strict JSON's form of numbers alone; else leading zeros are taken too, as for integers in text
- */
-export function parseFloatText(text: string, strict: boolean): number | undefined {
+/** `json`: numbers of JSON; `text`: also with leading zeros; `go`: also with a plus sign or a bare point. */
+export type FloatForm = 'json' | 'text' | 'go';
+
+const forms: Readonly<Record<FloatForm, RegExp>> = { json: jsonNumber, text: textNumber, go: goNumber };
+
+/** A number or word as text; undefined for anything else and for numbers too large for a double. */
+export function parseFloatText(text: string, form: FloatForm): number | undefined {
   switch (text) {
     case 'NaN':
       return Number.NaN;
@@ -22,11 +26,11 @@ export function parseFloatText(text: string, strict: boolean): number | undefine
     case '-Infinity':
       return Number.NEGATIVE_INFINITY;
     default:
-      return (strict ? jsonNumber : textNumber).test(text) ? finite(Number(text)) : undefined;
+      return forms[form].test(text) ? finite(Number(text)) : undefined;
   }
 }
 
-/** The number itself, undefined where it overflowed. */
+/** The number, or undefined if it overflowed. */
 export function finite(value: number): number | undefined {
   return Number.isFinite(value) ? value : undefined;
 }
@@ -39,9 +43,8 @@ export function printDouble(out: Writer, value: number): void {
 }
 
 /**
- * Prints a value of at most three decimals, as most are that people choose; false for all others. It has 15 digits at
- * most, and of those no two read as the same double: so it is the shortest form. (A list of 1000: 33 µs
- * instead of 79; bench: codec.)
+ * Prints a value of at most three decimals, the common case; returns false for all others. Numbers of at most 15 digits read
+ * as different doubles, so this is the shortest form. (A list of 1000: 33 µs instead of 79; bench: codec.)
  */
 function printThousandths(out: Writer, value: number): boolean {
   const size = Math.abs(value);
@@ -83,7 +86,7 @@ function shortestFloat(value: number): number {
   return Number(value.toPrecision(9));
 }
 
-/** Rounds a double to a float; undefined where a finite one is too large for that. */
+/** Rounds a double to a float; undefined if a finite one is too large for that. */
 export function toFloat(value: number): number | undefined {
   const rounded = Math.fround(value);
   return Number.isFinite(value) && !Number.isFinite(rounded) ? undefined : rounded;

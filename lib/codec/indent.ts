@@ -1,7 +1,6 @@
-/** Line breaks and indentation for JSON text that was printed without. */
+/** Indents JSON text. */
 import { Writer } from '../wire/index.js';
 import {
-  BACKSLASH,
   CLOSE_BRACE,
   CLOSE_BRACKET,
   COLON,
@@ -11,11 +10,12 @@ import {
   OPEN_BRACKET,
   QUOTE,
   SPACE,
+  stringEnd,
 } from './chars.js';
 
 /**
- * JSON → the same with one member or element a line, indented by two spaces a level, as `JSON.stringify(x, null, 2)`
- * prints it. White space that was there is dropped.
+ * Puts each member and element on its own line, indented by two spaces per level, like `JSON.stringify(x, null, 2)`.
+ * White space of the input is dropped.
  */
 export function indentJson(json: Buffer): Buffer {
   const out = new Writer(json.length * 2);
@@ -68,13 +68,6 @@ function newLine(out: Writer, depth: number): void {
   out.buf[out.pos++] = LINE_FEED;
   out.buf.fill(SPACE, out.pos, out.pos + depth * 2);
   out.pos += depth * 2;
-}
-
-/** Past the closing quote of the string at `start`. */
-function stringEnd(json: Buffer, start: number): number {
-  let pos = start + 1;
-  while (pos < json.length && json[pos] !== QUOTE) pos += json[pos] === BACKSLASH ? 2 : 1;
-  return Math.min(pos + 1, json.length);
 }
 
 function skipSpace(json: Buffer, start: number): number {

@@ -1,10 +1,10 @@
 /**
- * Integers of all widths, exactly: decimal characters ↔ two 32-bit halves, and how each protobuf integer type is put on
- * the wire. JavaScript numbers carry them only where they are known to be small enough.
+ * Exact integers of all widths: decimal characters ↔ two 32-bit halves ↔ each integer type of the wire. JavaScript numbers
+ * are used only for values that they represent exactly.
  */
 import type { ScalarType } from '../schema/types.js';
 import type { Reader, Writer } from '../wire/index.js';
-import { isDigit, MINUS, ZERO } from './chars.js';
+import { DOT, isDigit, LOWER_E, MINUS, PLUS, ZERO } from './chars.js';
 
 const TWO_32 = 0x1_0000_0000;
 const BILLION = 1_000_000_000;
@@ -32,15 +32,16 @@ function integerKind(bits: 32 | 64, signed: boolean): IntegerKind {
   return { bits, signed, min, max, expected: `a decimal integer from ${min} to ${max}` };
 }
 
-const int32 = integerKind(32, true);
+/** The range of int32, and of the numbers of enums. */
+export const int32Kind = integerKind(32, true);
 const uint32 = integerKind(32, false);
 const int64 = integerKind(64, true);
 const uint64 = integerKind(64, false);
 
 const kinds = new Map<ScalarType, IntegerKind>([
-  ['int32', int32],
-  ['sint32', int32],
-  ['sfixed32', int32],
+  ['int32', int32Kind],
+  ['sint32', int32Kind],
+  ['sfixed32', int32Kind],
   ['uint32', uint32],
   ['fixed32', uint32],
   ['int64', int64],
@@ -50,16 +51,15 @@ const kinds = new Map<ScalarType, IntegerKind>([
   ['fixed64', uint64],
 ]);
 
-/** Undefined for types that are no integers. */
+/** The kind of an integer type; undefined for other types. */
 export function integerKindOf(type: ScalarType): IntegerKind | undefined {
   return kinds.get(type);
 }
 
-export const int32Kind = int32;
-
 /** Writes an integer of a 32-bit type; `value` is within its range. */
 export type Write32 = (out: Writer, value: number) => void;
 
+/** The writers of all 32-bit types. */
 export const writers32: Partial<Record<ScalarType, Write32>> = {
   int32: (out, value) => out.int32(value),
   uint32: (out, value) => out.uint32(value),
@@ -74,6 +74,7 @@ export type Write64 = (out: Writer, low: number, high: number) => void;
 const varint64: Write64 = (out, low, high) => out.varint64(low, high);
 const fixed64: Write64 = (out, low, high) => out.fixed64(low, high);
 
+/** The writers of all 64-bit types. */
 export const writers64: Partial<Record<ScalarType, Write64>> = {
   int64: varint64,
   uint64: varint64,
@@ -113,9 +114,8 @@ function negate(halves: Halves): void {
 }
 
 /**
- * Reads `buf[start..end)` as an integer of a kind: digits with an optional minus, and, if `anyForm`, whatever else a JSON
- * number may look like as long as its value is whole (`1e3`, `10.0`). A leading zero is fine only without `anyForm`.
- * False for anything else and for what is out of range.
+ * Reads `buf[start..end)` as an integer: digits with an optional minus. With `anyForm`, every JSON number with an integral
+ * value is accepted (`1e3`, `10.0`), and leading zeros are not. Returns false for anything else and if it is out of range.
  */
 export function parseInteger(
   buf: Buffer,
@@ -139,13 +139,13 @@ function allDigits(buf: Buffer, start: number, end: number): boolean {
   return true;
 }
 
-/** Digits → an unsigned 64-bit value; false where it does not fit. */
+/** Digits → an unsigned 64-bit value. Returns false if it does not fit. */
 function parseDigits(buf: Buffer, start: number, end: number, into: Halves): boolean {
   let pos = start;
   while (pos < end - 1 && buf[pos] === ZERO) pos++;
   const count = end - pos;
   if (count > 20) return false;
-  // Split so that all steps stay below 2^53: value = head * 10^9 + tail, the head of at most 11 digits (37 bits).
+  // All steps must stay below 2^53: value = head * 10^9 + tail, where head has at most 11 digits (37 bits).
   const cut = count > 9 ? end - 9 : pos;
   const head = digitsAsNumber(buf, pos, cut);
   const tail = digitsAsNumber(buf, cut, end);
@@ -181,29 +181,61 @@ function negateInRange(kind: IntegerKind, halves: Halves): boolean {
   return fits;
 }
 
-/** The rare forms: a fraction of zeros, an exponent. */
+/** No integer has more decimal digits. */
+const MAX_DIGITS = 20;
+/** Larger than any exponent that the digits of a text could compensate. */
+const MAX_EXPONENT = 1e12;
+const significant = Buffer.alloc(MAX_DIGITS);
+
+/** Reads the rare forms of an integer: with an exponent, or with a fraction of zeros. */
 function parseDecimal(buf: Buffer, start: number, end: number, kind: IntegerKind, into: Halves): boolean {
-  // What fits no integer type even so is not worth decoding; trailing zeros of a fraction are hardly that many.
-  if (end - start > 400) return false;
-  const value = wholeDecimal(buf.toString('latin1', start, end));
-  if (value === undefined || value < kind.min || value > kind.max) return false;
-  into.low = Number(BigInt.asUintN(32, value));
-  into.high = Number(BigInt.asUintN(32, value >> 32n));
-  return true;
+  const negative = buf[start] === MINUS;
+  const whole = negative ? start + 1 : start;
+  const wholeEnd = digitsEnd(buf, whole, end);
+  if (wholeEnd === whole || (buf[whole] === ZERO && wholeEnd - whole > 1)) return false;
+  const fraction = buf[wholeEnd] === DOT && wholeEnd < end ? wholeEnd + 1 : wholeEnd;
+  const fractionEnd = digitsEnd(buf, fraction, end);
+  if (fraction > wholeEnd && fractionEnd === fraction) return false;
+  const exponent = fractionEnd === end ? 0 : parseExponent(buf, fractionEnd, end);
+  if (Number.isNaN(exponent)) return false;
+  // value = 0.D × 10^point, where D is all digits without the point. Zeros at both ends of D do not matter.
+  let point = wholeEnd - whole + exponent;
+  let first = whole;
+  for (; first < fractionEnd && isZeroOrPoint(buf[first]!); first++) if (buf[first] === ZERO) point--;
+  let last = fractionEnd;
+  while (last > first && isZeroOrPoint(buf[last - 1]!)) last--;
+  const count = last - first - (first < wholeEnd && last > wholeEnd ? 1 : 0);
+  if (count > 0 && (count > point || point > MAX_DIGITS)) return false;
+  let digits = 0;
+  for (let pos = first; pos < last; pos++) if (buf[pos] !== DOT) significant[digits++] = buf[pos]!;
+  while (digits < point && count > 0) significant[digits++] = ZERO;
+  if (count === 0) significant[digits++] = ZERO;
+  if (!parseDigits(significant, 0, digits, into)) return false;
+  return negative ? negateInRange(kind, into) : inRange(kind, into);
 }
 
-/** The value of a JSON number if it is whole and has at most 20 digits. */
-function wholeDecimal(text: string): bigint | undefined {
-  const match = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text);
-  if (match === null) return undefined;
-  const [, sign, whole = '', fraction = '', exponent = '0'] = match;
-  const digits = (whole + fraction).replace(/^0+(?=\d)/, '');
-  const significant = digits.replace(/0+$/, '');
-  if (significant === '') return 0n;
-  const power = Number(exponent) - fraction.length + (digits.length - significant.length);
-  if (power < 0 || significant.length + power > 20) return undefined;
-  const value = BigInt(significant) * 10n ** BigInt(power);
-  return sign === '-' ? -value : value;
+function isZeroOrPoint(char: number): boolean {
+  return char === ZERO || char === DOT;
+}
+
+function digitsEnd(buf: Buffer, start: number, end: number): number {
+  let pos = start;
+  while (pos < end && isDigit(buf[pos])) pos++;
+  return pos;
+}
+
+/** The exponent in `e5` or `E-07`; NaN for anything else. Limited to MAX_EXPONENT. */
+function parseExponent(buf: Buffer, start: number, end: number): number {
+  if ((buf[start]! | 0x20) !== LOWER_E) return Number.NaN;
+  const sign = buf[start + 1];
+  let pos = sign === MINUS || sign === PLUS ? start + 2 : start + 1;
+  if (pos >= end) return Number.NaN;
+  let value = 0;
+  for (; pos < end; pos++) {
+    if (!isDigit(buf[pos])) return Number.NaN;
+    value = Math.min(value * 10 + (buf[pos]! - ZERO), MAX_EXPONENT);
+  }
+  return sign === MINUS ? -value : value;
 }
 
 /** Prints an integer that a double holds exactly. */
@@ -237,7 +269,7 @@ export function printInteger64(out: Writer, low: number, high: number, signed: b
     printInteger(out, upper * TWO_32 + lower);
     return;
   }
-  // The quotient is off by one at most, since a double was in between; the remainder, exact modulo 2^32, tells.
+  // A double in between makes the quotient off by at most one. The remainder is exact modulo 2^32 and corrects it.
   let head = Math.floor((upper * TWO_32 + lower) / BILLION);
   let tail = (lower - Math.imul(head, BILLION)) | 0;
   if (tail < 0) {
@@ -252,7 +284,7 @@ export function printInteger64(out: Writer, low: number, high: number, signed: b
   printDigits(out, tail, 9);
 }
 
-/** Prints `value` below 10^9 with exactly `count` digits, zeros in front. Room is reserved by the caller. */
+/** Prints `value`, below 10^9, with exactly `count` digits and leading zeros. The caller reserves room. */
 export function printDigits(out: Writer, value: number, count: number): void {
   const { buf } = out;
   let rest = value | 0;

@@ -1,15 +1,15 @@
 /**
- * One JSON text on its way to wire bytes: the scanner, the writer it goes to, and what was found wrong with its values.
- * Syntax errors end the reading at once; a value that does not fit its field is noted, skipped, and reading goes on, so
- * that a client learns of all its mistakes together.
+ * One JSON text being read: the scanner, the writer for its wire bytes, and its violations. A syntax error ends the reading.
+ * A value that does not fit its field is recorded and skipped, so that a client learns of all its mistakes together.
  */
 import { Code, StatusError, type FieldViolation } from '../status.js';
 import { quote } from '../uri.js';
 import type { Writer } from '../wire/index.js';
+import { AnyTypes } from './any-types.js';
 import { isDigit, MINUS, OPEN_BRACE, OPEN_BRACKET, QUOTE, LOWER_F, LOWER_N, LOWER_T } from './chars.js';
-import { placesOf, type JsonPlace, type JsonShape } from './place.js';
+import { placesOf, type JsonPlace, type JsonShape, type TextOrigin } from './place.js';
 import { JsonScanner, JsonSyntaxError } from './scanner.js';
-import { MAX_VIOLATIONS, summarize } from './violations.js';
+import { invalidArgument, MAX_VIOLATIONS } from './violations.js';
 
 interface Violation {
   readonly offset: number;
@@ -19,24 +19,33 @@ interface Violation {
 /** Thrown once there are `MAX_VIOLATIONS`; never leaves `readDocument`. */
 class TooManyViolations extends Error {}
 
+/** Reads one JSON text. */
 export class JsonInput extends JsonScanner {
   readonly violations: Violation[] = [];
+  private types: AnyTypes | undefined;
 
   constructor(
     json: Buffer,
     readonly out: Writer,
     maxDepth: number,
+    /** Where the text starts, for error messages. */
+    private readonly origin?: TextOrigin,
   ) {
     super(json, maxDepth);
   }
 
-  /** Notes something wrong with the key or value at `offset`. The caller goes on as if it were not there. */
+  /** The types of the Anys in this text. */
+  get anyTypes(): AnyTypes {
+    return (this.types ??= new AnyTypes(this));
+  }
+
+  /** Records an error of the key or value at `offset`. The caller continues as if that were absent. */
   violation(offset: number, description: string): void {
     this.violations.push({ offset, description });
     if (this.violations.length >= MAX_VIOLATIONS) throw new TooManyViolations();
   }
 
-  /** Notes that the value at `pos` is not what its field needs, and skips it. */
+  /** Records that the value at `pos` does not fit its field, and skips it. */
   mismatch(expected: string): false {
     const offset = this.pos;
     const found = this.describeValue();
@@ -44,7 +53,7 @@ export class JsonInput extends JsonScanner {
     return false;
   }
 
-  /** Notes that the token just scanned, which started at `offset`, cannot be read. */
+  /** Records that the last token, which starts at `offset`, cannot be read. */
   badToken(offset: number, expected: string): false {
     const isString = this.buf[offset] === QUOTE;
     this.violation(offset, `found ${this.describeToken(isString)}, expected ${expected}`);
@@ -57,7 +66,7 @@ export class JsonInput extends JsonScanner {
     return isString ? quote(text) : text.length > 80 ? `${text.slice(0, 80)}…` : text;
   }
 
-  /** Skips the value at `pos` and says what it was. */
+  /** Skips the value at `pos` and describes it. */
   private describeValue(): string {
     const char = this.next();
     if (char === QUOTE) {
@@ -72,7 +81,7 @@ export class JsonInput extends JsonScanner {
     return this.describeToken(false);
   }
 
-  /** True where the value at `pos` starts like a number. */
+  /** True if the value at `pos` starts like a number. */
   atNumber(): boolean {
     const char = this.buf[this.pos];
     return char === MINUS || isDigit(char);
@@ -80,28 +89,35 @@ export class JsonInput extends JsonScanner {
 
   /**
    * Reads the whole text as one value, with nothing after it.
-   * @throws StatusError INVALID_ARGUMENT with line, column and path; what was written to `out` is taken back.
+   * @throws StatusError INVALID_ARGUMENT with line, column and path; `out` is then unchanged
    */
   readDocument(read: (input: JsonInput) => boolean, shape: JsonShape, prefix = ''): void {
     const start = this.out.pos;
+    const waiting = this.out.waitingCount;
     try {
       this.next();
       read(this);
       this.expectEnd();
     } catch (error) {
-      this.out.pos = start;
+      this.out.rewind(start);
       if (error instanceof JsonSyntaxError) throw this.syntaxStatus(error, shape, prefix);
       if (!(error instanceof TooManyViolations)) throw error;
     }
-    if (this.violations.length === 0) return;
-    this.out.pos = start;
+    if (this.violations.length === 0) {
+      this.out.settle(waiting);
+      return;
+    }
+    this.out.rewind(start);
     throw this.violationStatus(shape, prefix);
   }
 
   private syntaxStatus(error: JsonSyntaxError, shape: JsonShape, prefix: string): StatusError {
     const place = placesOf(this.buf, [error.offset], shape, prefix).get(error.offset)!;
     const where = place.path === '' ? '' : `, in ${shortPath(place.path)}`;
-    return new StatusError(Code.INVALID_ARGUMENT, `invalid JSON at ${lineAndColumn(place)}${where}: ${error.message}`);
+    return new StatusError(
+      Code.INVALID_ARGUMENT,
+      `invalid JSON at ${this.lineAndColumn(place)}${where}: ${error.message}`,
+    );
   }
 
   private violationStatus(shape: JsonShape, prefix: string): StatusError {
@@ -109,14 +125,16 @@ export class JsonInput extends JsonScanner {
     const places = placesOf(this.buf, offsets, shape, prefix);
     const violations = this.violations.map(({ offset, description }): FieldViolation => {
       const place = places.get(offset)!;
-      return { field: place.path, description: `${description} (${lineAndColumn(place)})` };
+      return { field: place.path, description: `${description} (${this.lineAndColumn(place)})` };
     });
-    return new StatusError(Code.INVALID_ARGUMENT, summarize(violations), { violations });
+    return invalidArgument(violations);
   }
-}
 
-function lineAndColumn(place: JsonPlace): string {
-  return `line ${place.line}, column ${place.column}`;
+  private lineAndColumn({ line, column }: JsonPlace): string {
+    const { origin } = this;
+    if (origin === undefined) return `line ${line}, column ${column}`;
+    return `line ${origin.line + line - 1}, column ${line === 1 ? origin.column + column - 1 : column}`;
+  }
 }
 
 /** The end of a path that is too long to read. */

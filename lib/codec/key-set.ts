@@ -1,16 +1,18 @@
 /**
- * The keys of one map, to notice a second one. They are compared as bytes that were already written to a buffer, in a form
- * where equal keys have equal bytes, so that keys of any type cost no strings.
+ * The keys of one map, to detect duplicates. Keys are compared by their bytes in a writer, so that no strings are made. Equal
+ * keys must be written as equal bytes.
  */
+import { createHash } from 'node:crypto';
 import type { Writer } from '../wire/index.js';
 
-/** Up to so many keys are compared one by one. */
+/** Up to this many keys are compared one by one. */
 const FEW = 16;
 
+/** The keys of one map. */
 export class KeySet {
   /** Start and end of each key in the writer's buffer. */
   private readonly ranges: number[] = [];
-  /** Beyond a few keys. V8's own string hash cannot be guessed, so that no input makes this quadratic. */
+  /** Used for more than a few keys. V8 seeds its string hash, so that no input makes this quadratic. */
   private many: Set<string> | undefined;
 
   constructor(private readonly out: Writer) {}
@@ -44,8 +46,19 @@ export class KeySet {
   }
 
   private text(start: number, end: number): string {
-    return this.out.buf.toString('latin1', start, end);
+    return keyText(this.out.buf, start, end);
   }
+}
+
+/** V8 hashes a string longer than 16383 by its length only, so many such keys would all be compared with each other. */
+const MAX_HASHED_BYTES = 8192;
+
+/** Bytes as a key of a Set or Map: equal if and only if the bytes are. */
+export function keyText(buf: Buffer, start = 0, end = buf.length): string {
+  if (end - start <= MAX_HASHED_BYTES) return buf.toString('latin1', start, end);
+  const digest = createHash('sha256').update(buf.subarray(start, end)).digest('base64');
+  // Longer than any text above, so it equals none of them.
+  return digest.padEnd(MAX_HASHED_BYTES + 1);
 }
 
 function equalRanges(buf: Buffer, startA: number, endA: number, startB: number, endB: number): boolean {

@@ -9,7 +9,7 @@ export class NameEntry<T> {
   /** The bytes of the name and the closing quote. */
   readonly bytes: Uint8Array;
   readonly hash: number;
-  /** The entry that followed this one the last time: clients write the same members in the same order again and again. */
+  /** The entry that followed this one last time: clients send the same members in the same order again and again. */
   guess: NameEntry<T> | undefined = undefined;
 
   constructor(
@@ -39,7 +39,7 @@ function hashOf(buf: Uint8Array, start: number, end: number): number {
   return hash;
 }
 
-/** An immutable table of names. The first of two equal names counts. */
+/** An immutable table of names. If two names are equal, the first one wins. */
 export class NameTable<T> {
   private readonly buckets: (readonly NameEntry<T>[])[];
   private readonly mask: number;

@@ -1,21 +1,22 @@
 /**
- * Puts the fields of one message in order: ascending by number, each singular field once. What protobuf says of repeated
- * occurrences is applied: of scalars the last counts, messages are merged (which is to put their bytes one behind the
- * other), and a member of a oneof clears the others. Unknown fields, and unknown numbers of closed enums, are left out.
- * Only one level: the messages inside are put in order when it is their turn. Duplicate keys of maps are not looked for.
+ * Sorts the fields of one message by number, each singular field once. Repeated occurrences are resolved as protobuf defines:
+ * the last scalar wins, messages are merged (their bytes are concatenated), and a member of a oneof clears the others.
+ * Unknown fields and unknown numbers of closed enums are dropped. Inner messages are normalized when they are printed, and
+ * duplicate keys of maps are not handled here.
  */
 import type { FieldDescriptor, OneofDescriptor } from '../schema/types.js';
-import { Writer, WireType } from '../wire/index.js';
+import { endTagOf, WireType, Writer } from '../wire/index.js';
 import { WireInput } from './wire-input.js';
+import { isSingular } from './tags.js';
 
 /** Finds the field that a tag (number and wire type) belongs to. */
 export type FieldOfTag = (tag: number) => FieldDescriptor | undefined;
 
-/** One appearance of a field, as offsets. */
+/** One occurrence of a field, as offsets. */
 interface Occurrence {
   /** Where its tag starts. */
   readonly start: number;
-  /** The value, for messages without length and end tag. */
+  /** The value; for a message, without its length or end tag. */
   readonly contentStart: number;
   readonly contentEnd: number;
   readonly end: number;
@@ -23,8 +24,8 @@ interface Occurrence {
 }
 
 /**
- * The message from the input's `pos` to its `end`, in order: the input itself where it is so already.
- * @param keepsEnums keeps unknown numbers of closed enums: in a map entry, which is unknown as a whole then
+ * The message from the input's `pos` to its `end`, sorted; the input itself if it is sorted already.
+ * @param keepsEnums keep unknown numbers of closed enums: they make a map entry unknown as a whole
  */
 export function normalize(input: WireInput, fieldOfTag: FieldOfTag, keepsEnums = false): WireInput {
   const found = new Map<FieldDescriptor, Occurrence[]>();
@@ -37,7 +38,7 @@ export function normalize(input: WireInput, fieldOfTag: FieldOfTag, keepsEnums =
     const tag = input.tag();
     const field = fieldOfTag(tag);
     if (field === undefined) {
-      // Between two elements of a list it would end the list.
+      // An unknown field between two elements would end the list.
       inOrder = false;
       input.skip(tag);
       continue;
@@ -66,10 +67,6 @@ export function normalize(input: WireInput, fieldOfTag: FieldOfTag, keepsEnums =
   return inOrder ? input : reordered(input, found);
 }
 
-function isSingular(field: FieldDescriptor): boolean {
-  return !field.repeated && field.map === undefined;
-}
-
 function readOccurrence(input: WireInput, start: number, tag: number): Occurrence {
   let contentStart = input.pos;
   let contentEnd = 0;
@@ -91,7 +88,7 @@ function readOccurrence(input: WireInput, start: number, tag: number): Occurrenc
   return { start, contentStart, contentEnd, end: input.pos, tag };
 }
 
-/** True for a singular closed enum with a number that it does not have: protobuf keeps that with the unknown fields. */
+/** True for a singular closed enum with an unknown number, which protobuf treats as an unknown field. */
 function isUnknownEnum(field: FieldDescriptor, input: WireInput, { contentStart, end }: Occurrence): boolean {
   if (field.enum?.closed !== true || !isSingular(field)) return false;
   input.pos = contentStart;
@@ -122,5 +119,5 @@ function writeMerged(out: Writer, buf: Buffer, field: FieldDescriptor, occurrenc
   if (!field.delimited)
     out.uint32(occurrences.reduce((sum, { contentStart, contentEnd }) => sum + contentEnd - contentStart, 0));
   for (const { contentStart, contentEnd } of occurrences) out.rawRange(buf, contentStart, contentEnd);
-  if (field.delimited) out.uint32(((tag & ~7) | WireType.END_GROUP) >>> 0);
+  if (field.delimited) out.uint32(endTagOf(tag));
 }

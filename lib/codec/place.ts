@@ -1,10 +1,10 @@
 /**
- * Where an error stands in a JSON text: line, column and the path of the value. Computed only once something went
- * wrong, by walking the text again, so that reading itself carries no path.
+ * Line, column and path of errors in a JSON text. They are computed after an error by walking the text again, so that reading
+ * does not have to track them.
  */
 import type { FieldDescriptor, MapFields, MessageDescriptor } from '../schema/types.js';
 import {
-  BACKSLASH,
+  bomLength,
   CLOSE_BRACE,
   CLOSE_BRACKET,
   COLON,
@@ -13,6 +13,7 @@ import {
   OPEN_BRACE,
   OPEN_BRACKET,
   QUOTE,
+  stringEnd,
 } from './chars.js';
 import { wellKnownKind } from './well-known.js';
 
@@ -23,12 +24,18 @@ export interface JsonPlace {
   readonly path: string;
 }
 
-/** What a JSON value was read as; undefined where no schema says what its members are (Struct, Any). */
+/** Where a JSON text starts in the text that contains it; line and column count from 1. */
+export interface TextOrigin {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** The type that a JSON value was read as; undefined if no schema describes its members (Struct, Any). */
 export type JsonShape = MessageDescriptor | FieldDescriptor | undefined;
 
-/** An open object or array, as far as the walk has come in it. */
+/** An open object or array, and the position in it. */
 interface Level {
-  /** Index of the element under way, -1 in an object. */
+  /** Index of the current element; -1 in an object. */
   index: number;
   /** Where the key of the member under way starts and ends, quotes included; both 0 where there was none yet. */
   keyStart: number;
@@ -37,8 +44,8 @@ interface Level {
 }
 
 /**
- * The places of some offsets in a text that is valid JSON up to the last of them. An offset may be that of a key, then
- * the path ends with it, or of anything in a value.
+ * The places of some offsets. The text must be valid JSON up to the last of them. The path of a key's offset ends with the
+ * key.
  * @param prefix path of the outermost value
  */
 export function placesOf(
@@ -64,7 +71,7 @@ class PlaceWalk {
     private readonly shape: JsonShape,
     private readonly prefix: string,
   ) {
-    this.pos = json[0] === 0xef ? 3 : 0;
+    this.pos = bomLength(json);
   }
 
   to(offset: number): JsonPlace {
@@ -72,7 +79,7 @@ class PlaceWalk {
     return { line: this.line, column: this.column, path: this.pathAt(offset) };
   }
 
-  /** The next token, or the next byte where that decides nothing. */
+  /** Passes the next token, or a byte that does not matter. */
   private step(offset: number): void {
     const level = this.levels.at(-1);
     switch (this.json[this.pos]) {
@@ -121,7 +128,7 @@ class PlaceWalk {
     }
   }
 
-  /** The path of the value that is under way, or of the key at `offset`. */
+  /** The path of the current value, or of the key at `offset`. */
   private pathAt(offset: number): string {
     const top = this.levels.at(-1);
     if (top?.expectsKey === true && this.json[offset] === QUOTE) {
@@ -146,14 +153,14 @@ class PlaceWalk {
 /** Longer keys are cut. */
 const MAX_KEY_BYTES = 1000;
 
-/** What a key adds to a path: `.name`, or `["any text"]` where it is a map's or no name. */
+/** What a key adds to a path: `.name`, or `["any text"]` for keys of maps and keys that are not names. */
 function step(path: string, shape: JsonShape, name: string): string {
   const isName = messageOf(shape) !== undefined || (!isMap(shape) && /^\w+$/.test(name));
   if (!isName) return `[${JSON.stringify(name)}]`;
   return path === '' ? name : `.${name}`;
 }
 
-/** What the member of that name was read as. */
+/** The type that the member was read as. */
 function shapeOf(shape: JsonShape, name: string): JsonShape {
   return isMap(shape) ? shape.map.value : messageOf(shape)?.field(name);
 }
@@ -162,13 +169,13 @@ function isMap(shape: JsonShape): shape is FieldDescriptor & { readonly map: Map
   return shape !== undefined && 'map' in shape && shape.map !== undefined;
 }
 
-/** The message whose fields the keys are; undefined where they are none: the members of a Struct, of the type in an Any. */
+/** The message whose fields the keys name; undefined for members of a Struct or an Any. */
 function messageOf(shape: JsonShape): MessageDescriptor | undefined {
   const message = shape === undefined || 'fields' in shape ? shape : shape.message;
   return message === undefined || wellKnownKind(message) !== undefined ? undefined : message;
 }
 
-/** A key as readable text, cut where it is overlong. */
+/** A key as readable text, cut if it is too long. */
 function keyText(quoted: string): string {
   let text: string;
   try {
@@ -177,11 +184,4 @@ function keyText(quoted: string): string {
     text = quoted.slice(1, -1);
   }
   return text.length > 100 ? `${text.slice(0, 100)}…`.toWellFormed() : text;
-}
-
-/** Where the string at `start` ends, past its closing quote. */
-function stringEnd(json: Buffer, start: number): number {
-  let pos = start + 1;
-  while (pos < json.length && json[pos] !== QUOTE) pos += json[pos] === BACKSLASH ? 2 : 1;
-  return Math.min(pos + 1, json.length);
 }

@@ -8,26 +8,26 @@ import type { JsonInput } from './json-input.js';
 import { KeySet } from './key-set.js';
 import type { ElementReader, ValueReader } from './read-context.js';
 
-/** Writes tag, value and, for a group, the end tag; takes the tag back where there is no value. */
+/** Writes tag, value and, for a group, the end tag; writes nothing if there is no value. */
 export function readTagged(input: JsonInput, element: ElementReader): boolean {
   const { out } = input;
   const start = out.pos;
   out.uint32(element.tag);
   if (!element.read(input)) {
-    out.pos = start;
+    out.rewind(start);
     return false;
   }
   if (element.endTag !== 0) out.uint32(element.endTag);
   return true;
 }
 
-/** A content reader as the reader of a length-delimited value. */
+/** Makes the reader of a length-delimited value from a reader of content. */
 export function delimited(content: ValueReader): ValueReader {
   return (input) => {
     const { out } = input;
     const mark = out.begin();
     if (!content(input)) return false;
-    out.finish(mark);
+    out.finishLater(mark);
     return true;
   };
 }
@@ -56,8 +56,8 @@ export function packedListReader(element: ElementReader, tag: number): ValueRead
     do {
       if (!refusesNull(input, element)) element.read(input);
     } while (input.moreElements());
-    if (out.pos === mark) out.pos = start;
-    else out.finish(mark);
+    if (out.pos === mark) out.rewind(start);
+    else out.finishLater(mark);
     return true;
   };
 }
@@ -66,14 +66,14 @@ function listExpected(element: ElementReader): string {
   return `an array, each element of it ${element.expected}`;
 }
 
-/** Notes a null in a list or map, where it could only be lost. */
+/** Records a null in a list or map that cannot hold one. */
 function refusesNull(input: JsonInput, element: ElementReader): boolean {
   if (input.buf[input.pos] !== LOWER_N || element.acceptsNull) return false;
   input.mismatch(element.expected);
   return true;
 }
 
-/** Writes a map key from the input's `text`; false where it is none of its type. */
+/** Writes a map key from the input's `text`; false if it is not of the key's type. */
 type KeyReader = (input: JsonInput) => boolean;
 
 /** The reader of a map: each member becomes an entry message with the fields 1 and 2. */
@@ -100,17 +100,14 @@ function readEntry(input: JsonInput, tag: number, key: MapKeyReader, value: Elem
   input.colon();
   if (!good) input.skipValue();
   if (!good || refusesNull(input, value) || !readTagged(input, value)) {
-    out.pos = start;
+    out.rewind(start);
     return;
   }
-  const end = out.pos;
-  out.finish(mark);
-  // A long entry was moved to make room for its length.
-  const shift = out.pos - end;
-  keys.add(keyStart + shift, keyEnd + shift);
+  out.finishLater(mark);
+  keys.add(keyStart, keyEnd);
 }
 
-/** False (and noted) where the key is none of its type or there already. */
+/** Returns false and records a violation if the key has the wrong type or is a duplicate. */
 function readKey(input: JsonInput, key: MapKeyReader, keys: KeySet, keyStart: number): boolean {
   const offset = input.pos;
   input.string();

@@ -1,31 +1,32 @@
-/** What the pieces of the JSON reader hand to each other; types alone. */
+/** The types by which the parts of the JSON reader work together. */
 import type { FieldDescriptor, MessageDescriptor, Schema } from '../schema/types.js';
 import type { JsonInput } from './json-input.js';
 import type { CodecOptions } from './options.js';
 
 /**
- * Reads the value that the input is at (white space is skipped already) and writes it, without a tag. False where
- * nothing was written that counts: the caller takes back its tag.
+ * Reads the value at the input's `pos`, which is not at white space, and writes it without a tag. If it returns false, the
+ * caller must remove its tag and anything written after it.
  */
 export type ValueReader = (input: JsonInput) => boolean;
 
 /** How the values of a field are read: one element of a list, one value of a map, or the whole. */
 export interface ElementReader {
-  /** Writes the value as it stands behind its tag. */
+  /** Writes what follows the tag. */
   readonly read: ValueReader;
   readonly tag: number;
-  /** For groups, what stands behind the value; else 0. */
+  /** The end tag of a group; else 0. */
   readonly endTag: number;
-  /** True where JSON's null is a value of the type, not an absent one. */
+  /** True if null is a value of the type; otherwise it means that the value is absent. */
   readonly acceptsNull: boolean;
-  /** What a value must look like; for messages. */
+  /** The expected form of a value, for error messages. */
   readonly expected: string;
 }
 
+/** Gives readers access to the readers of other types. */
 export interface ReadContext {
   readonly options: CodecOptions;
   readonly types: Pick<Schema, 'message'>;
-  /** The reader of a message's content: no length in front. Made when first asked for. */
+  /** The reader of a message's content, without a length. Made on first use. */
   content(message: MessageDescriptor): ValueReader;
   element(field: FieldDescriptor): ElementReader;
 }

@@ -1,10 +1,11 @@
 /**
- * JSON objects → messages. The keys of a type stand in one table of bytes; which one comes next is guessed from what came
- * last time. Fields are written in the order of the JSON text, each value that is not null, even where it is the default.
+ * JSON objects → messages. Keys are looked up by their bytes; the next key is guessed from the previous object. Fields are
+ * written in the order of the JSON text. Defaults are written, nulls are not.
  */
 import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
 import { quote } from '../uri.js';
-import { WireType } from '../wire/index.js';
+import { makeTag, WireType } from '../wire/index.js';
+import { isTypeKey } from './any-types.js';
 import { LOWER_N, OPEN_BRACE } from './chars.js';
 import { expectedOf, suggestion } from './describe.js';
 import type { JsonInput } from './json-input.js';
@@ -17,12 +18,12 @@ import { nullIsValue } from './well-known.js';
 /** How one field of a message is read. */
 interface FieldReader {
   readonly field: FieldDescriptor;
-  /** Writes all tagged entries that the value stands for. */
+  /** Writes the value with its tags. */
   readonly read: ValueReader;
   readonly acceptsNull: boolean;
-  /** Its position among the bits of `Seen`. */
+  /** Its bit in `Seen`. */
   readonly bit: number;
-  /** That of its oneof, -1 where it is in none. */
+  /** The bit of its oneof; -1 if there is none. */
   readonly oneofBit: number;
 }
 
@@ -39,10 +40,10 @@ export function fieldValueReader(field: FieldDescriptor, context: ReadContext): 
   }
   const element = context.element(field);
   if (!field.repeated) return (input) => readTagged(input, element);
-  return field.packed ? packedListReader(element, ((field.number << 3) | WireType.BYTES) >>> 0) : listReader(element);
+  return field.packed ? packedListReader(element, makeTag(field.number, WireType.BYTES)) : listReader(element);
 }
 
-/** The members of one object that were seen; up to 32 bits need no array. */
+/** The set of members that one object has had so far. Up to 32 bits need no array. */
 class Seen {
   private bits = 0;
   private readonly more: Uint32Array | undefined;
@@ -62,7 +63,7 @@ class Seen {
   }
 }
 
-/** Reads one message type; made ready when it is first used, so that recursive types end somewhere. */
+/** Reads one message type. It is compiled on first use, because types may be recursive. */
 export class MessageReader {
   private names: NameTable<FieldReader> | undefined;
   private firstGuess: NameEntry<FieldReader> | undefined;
@@ -73,7 +74,7 @@ export class MessageReader {
     private readonly context: ReadContext,
   ) {}
 
-  /** The content of the message: fields one after the other, no length in front. */
+  /** Reads the content of the message, without a length. */
   readonly content: ValueReader = (input) => {
     if (input.buf[input.pos] !== OPEN_BRACE) return input.mismatch(`an object (${this.message.fullName})`);
     if (input.openObject()) this.members(input, false);
@@ -82,7 +83,7 @@ export class MessageReader {
 
   /**
    * Reads members up to the end of the object; the input is at the first key.
-   * @param inAny skips one member `@type`, which the reader of the Any has read
+   * @param inAny skip one member `@type`, which the reader of the Any has read
    */
   members(input: JsonInput, inAny: boolean): void {
     const names = this.names ?? this.compile();
@@ -119,7 +120,7 @@ export class MessageReader {
     if (ignoreUnknownFields) return;
     const name = input.text.toString('utf8', input.textStart, Math.min(input.textEnd, input.textStart + 200));
     const { fullName } = this.message;
-    // Both names are read; told are those that answers have.
+    // Both spellings are accepted; errors use the spelling of answers.
     const fields = new Set(names.entries.map(({ value }) => value.field));
     const known = Array.from(fields, (field) =>
       preserveProtoFieldNames && !field.isExtension ? field.name : field.jsonName,
@@ -154,7 +155,7 @@ export class MessageReader {
   }
 }
 
-/** The rest of a member whose key was taken. */
+/** Reads the rest of a member after its key. */
 function readMember(input: JsonInput, keyOffset: number, reader: FieldReader, seen: Seen): void {
   const char = input.colon();
   if (seen.has(reader.bit)) {
@@ -180,11 +181,4 @@ function readMember(input: JsonInput, keyOffset: number, reader: FieldReader, se
     seen.add(reader.oneofBit);
   }
   reader.read(input);
-}
-
-const TYPE_KEY = Buffer.from('@type');
-
-/** True where the string just scanned is `@type`. */
-export function isTypeKey({ text, textStart, textEnd }: JsonInput): boolean {
-  return textEnd - textStart === TYPE_KEY.length && TYPE_KEY.equals(text.subarray(textStart, textEnd));
 }

@@ -1,6 +1,6 @@
 /**
- * JSON scalars → wire values, one closure for each protobuf type. The usual spellings take a short way (an integer of few
- * digits, a string without escapes); all others the exact one.
+ * JSON scalars → wire values, one closure for each protobuf type. Common spellings (an integer of few digits, a string
+ * without escapes) have a fast path; all others take the exact one.
  */
 import type { EnumDescriptor, FieldDescriptor, ScalarType } from '../schema/types.js';
 import { quote } from '../uri.js';
@@ -21,7 +21,7 @@ import {
   type Write64,
 } from './integers.js';
 import type { JsonInput } from './json-input.js';
-import { NameTable } from './names.js';
+import { type NameEntry, NameTable } from './names.js';
 import type { CodecOptions } from './options.js';
 import type { ValueReader } from './read-context.js';
 import { longInteger, shortDecimal, shortInteger } from './short-numbers.js';
@@ -59,6 +59,7 @@ function readBool(input: JsonInput): boolean {
   return true;
 }
 
+/** Reads a string, without a tag. */
 export function readString(input: JsonInput): boolean {
   if (input.buf[input.pos] !== QUOTE) return input.mismatch('a string in double quotes');
   input.string();
@@ -93,7 +94,7 @@ function readFloat(input: JsonInput): boolean {
   return true;
 }
 
-/** A number or a quoted one; undefined (and noted) where it is none or too large. */
+/** A number, quoted or not. Returns undefined and records a violation if it is not one or too large. */
 function floatingPoint(input: JsonInput, single: boolean): number | undefined {
   const short = shortDecimal(input);
   if (!Number.isNaN(short)) return short;
@@ -104,9 +105,7 @@ function floatingPoint(input: JsonInput, single: boolean): number | undefined {
     value = finite(Number(input.text.toString('latin1', input.textStart, input.textEnd)));
   } else if (input.buf[offset] === QUOTE) {
     input.string();
-    // No number that means anything is longer.
-    const end = Math.min(input.textEnd, input.textStart + 1000);
-    value = parseFloatText(input.text.toString('latin1', input.textStart, end), true);
+    value = parseFloatText(input.text.toString('latin1', input.textStart, input.textEnd), 'json');
   } else {
     input.mismatch(floatExpected);
     return undefined;
@@ -158,7 +157,7 @@ function reader64(kind: IntegerKind, write: Write64): ValueReader {
   };
 }
 
-/** Any spelling of an integer; false (and noted) where it is none or out of range. */
+/** Any spelling of an integer. Returns false and records a violation if it is not one or out of range. */
 function exactInteger(input: JsonInput, kind: IntegerKind, into: Halves): boolean {
   const offset = input.pos;
   if (input.buf[offset] === QUOTE) input.string();
@@ -172,6 +171,7 @@ function enumReader(type: EnumDescriptor, options: CodecOptions): ValueReader {
   if (type.fullName === NULL_VALUE_ENUM) return readNullValue;
   const names = new NameTable(type.values.map((value) => [value.name, value.number] as const));
   let guess = names.entries[0];
+  const inAnyCase = options.caseInsensitiveEnums ? anyCaseFinder(names) : undefined;
   return (input) => {
     if (input.buf[input.pos] !== QUOTE) return readEnumNumber(input, type, options);
     if (guess?.matches(input.buf, input.pos + 1) === true) {
@@ -181,12 +181,19 @@ function enumReader(type: EnumDescriptor, options: CodecOptions): ValueReader {
     }
     const offset = input.pos;
     input.string();
-    const entry = names.find(input.text, input.textStart, input.textEnd);
+    const entry = names.find(input.text, input.textStart, input.textEnd) ?? inAnyCase?.(input);
     if (entry === undefined) return options.ignoreUnknownFields ? false : unknownEnumName(input, offset, names, type);
     guess = entry;
     input.out.int32(entry.value);
     return true;
   };
+}
+
+/** Finds names whatever their case is. */
+function anyCaseFinder({ entries }: NameTable<number>): (input: JsonInput) => NameEntry<number> | undefined {
+  const byName = new Map(entries.map((entry) => [entry.name.toUpperCase(), entry] as const));
+  return ({ text, textStart, textEnd }) =>
+    byName.get(text.toString('latin1', textStart, Math.min(textEnd, textStart + 1000)).toUpperCase());
 }
 
 function unknownEnumName(input: JsonInput, offset: number, names: NameTable<number>, type: EnumDescriptor): false {
@@ -198,12 +205,17 @@ function unknownEnumName(input: JsonInput, offset: number, names: NameTable<numb
   return false;
 }
 
+const enumHalves = new Halves();
+
 function readEnumNumber(input: JsonInput, type: EnumDescriptor, options: CodecOptions): boolean {
   const offset = input.pos;
   if (!input.atNumber()) return input.mismatch(`the name of a value of ${type.fullName}, or its number`);
-  const halves = new Halves();
-  if (!exactInteger(input, int32Kind, halves)) return false;
-  const number = halves.low | 0;
+  let number = shortInteger(input);
+  if ((number | 0) !== number) {
+    input.pos = offset;
+    if (!exactInteger(input, int32Kind, enumHalves)) return false;
+    number = enumHalves.low | 0;
+  }
   if (type.closed && type.valueByNumber(number) === undefined) {
     if (options.ignoreUnknownFields) return false;
     const names = type.values.map((value) => value.name);
@@ -214,7 +226,7 @@ function readEnumNumber(input: JsonInput, type: EnumDescriptor, options: CodecOp
   return true;
 }
 
-/** NullValue is null, or as older printers wrote it, its name or number. */
+/** NullValue is null; older printers wrote its name or number. */
 function readNullValue(input: JsonInput): boolean {
   const char = input.buf[input.pos];
   if (char === LOWER_N) {

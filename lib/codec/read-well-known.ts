@@ -1,24 +1,22 @@
-/** The messages with a JSON form of their own → the content of those messages on the wire. */
+/** Reads the messages that have a JSON form of their own. */
 import type { MessageDescriptor } from '../schema/types.js';
 import { quote } from '../uri.js';
-import { WireType, type Writer } from '../wire/index.js';
+import { makeTag, WireType, type Writer } from '../wire/index.js';
+import { isTypeKey } from './any-types.js';
 import { base64Expected, decodeBase64 } from './base64.js';
 import { LOWER_F, LOWER_N, LOWER_T, OPEN_BRACE, OPEN_BRACKET, QUOTE } from './chars.js';
-import { fieldMaskExpected, parseFieldMask, snakeCaseMaskExpected } from './field-mask.js';
+import { fieldMaskExpected, snakeCaseMaskExpected, writeFieldMask } from './field-mask.js';
 import type { JsonInput } from './json-input.js';
 import { delimited, listReader, mapReader, readStringKey } from './read-collections.js';
 import type { ElementReader, ReadContext, ValueReader } from './read-context.js';
-import { isTypeKey, type MessageReader } from './read-message.js';
-import { tagOf } from './tags.js';
+import type { MessageReader } from './read-message.js';
+import { bytesTag, tagOf, varintTag } from './tags.js';
 import { readString } from './read-scalars.js';
 import { shortDecimal } from './short-numbers.js';
 import { durationExpected, parseDuration, parseTimestamp, Seconds, timestampExpected } from './times.js';
 import { typeNameOf, wellKnownKind, wrappedField } from './well-known.js';
 
-/** Tag of a length-delimited field. */
-const bytesTag = (number: number): number => (number << 3) | WireType.BYTES;
-
-/** The content reader of a well-known type; undefined for all that is an ordinary object. */
+/** The content reader of a well-known type; undefined for ordinary messages. */
 export function wellKnownReader(
   message: MessageDescriptor,
   context: ReadContext,
@@ -64,14 +62,14 @@ function timeReader(parse: (input: JsonInput, into: Seconds) => boolean, expecte
   };
 }
 
-/** The content of a Timestamp or Duration; zeros are left out, as every protobuf writer does. */
+/** Writes the content of a Timestamp or Duration, without zeros. */
 export function writeSeconds(out: Writer, { seconds, nanos }: Seconds): void {
   if (seconds !== 0) {
-    out.byte((1 << 3) | WireType.VARINT);
+    out.byte(varintTag(1));
     out.varint64(seconds >>> 0, Math.floor(seconds / 0x1_0000_0000));
   }
   if (nanos !== 0) {
-    out.byte((2 << 3) | WireType.VARINT);
+    out.byte(varintTag(2));
     out.int32(nanos);
   }
 }
@@ -82,19 +80,9 @@ function fieldMaskReader(allowSnakeCase: boolean): ValueReader {
     const offset = input.pos;
     if (input.buf[offset] !== QUOTE) return input.mismatch(expected);
     input.string();
-    const paths = parseFieldMask(input.text.toString('utf8', input.textStart, input.textEnd), allowSnakeCase);
-    if (paths === undefined) return input.badToken(offset, expected);
-    writeFieldMask(input.out, paths);
-    return true;
+    const { out, text, textStart, textEnd } = input;
+    return writeFieldMask(out, text, textStart, textEnd, allowSnakeCase) || input.badToken(offset, expected);
   };
-}
-
-/** The content of a FieldMask. */
-export function writeFieldMask(out: Writer, paths: readonly string[]): void {
-  for (const path of paths) {
-    out.byte(bytesTag(1));
-    out.string(path);
-  }
 }
 
 function wrapperReader(message: MessageDescriptor, context: ReadContext): ValueReader {
@@ -107,7 +95,7 @@ function wrapperReader(message: MessageDescriptor, context: ReadContext): ValueR
   };
 }
 
-/** Readers of Struct, Value and ListValue, which hold each other. */
+/** Readers of Struct, Value and ListValue, which contain each other. */
 function dynamicReaders(): { readonly struct: ValueReader; readonly value: ValueReader; readonly list: ValueReader } {
   const value: ValueReader = (input) => readValue(input, struct, list);
   const element = (number: number): ElementReader => ({
@@ -129,7 +117,7 @@ function readValue(input: JsonInput, struct: ValueReader, list: ValueReader): bo
   switch (char) {
     case LOWER_N:
       input.word();
-      out.byte((1 << 3) | WireType.VARINT);
+      out.byte(varintTag(1));
       out.byte(0);
       return true;
     case QUOTE:
@@ -138,7 +126,7 @@ function readValue(input: JsonInput, struct: ValueReader, list: ValueReader): bo
     case LOWER_T:
     case LOWER_F:
       input.word();
-      out.byte((4 << 3) | WireType.VARINT);
+      out.byte(varintTag(4));
       out.byte(char === LOWER_T ? 1 : 0);
       return true;
     case OPEN_BRACE:
@@ -161,14 +149,14 @@ function readNumberValue(input: JsonInput): boolean {
     value = Number(input.text.toString('latin1', input.textStart, input.textEnd));
   }
   if (!Number.isFinite(value)) return input.badToken(offset, 'a number within the range of a double');
-  input.out.byte((2 << 3) | WireType.FIXED64);
+  input.out.byte(makeTag(2, WireType.FIXED64));
   input.out.double(value);
   return true;
 }
 
 const typeUrlExpected = 'the URL of a type, such as "type.googleapis.com/google.protobuf.Duration"';
 
-/** google.protobuf.Any: `@type` says what the other members are, wherever among them it stands. */
+/** google.protobuf.Any: `@type`, which may be any of the members, decides how the others are read. */
 class AnyReader {
   constructor(
     private readonly context: ReadContext,
@@ -178,9 +166,9 @@ class AnyReader {
   readonly content: ValueReader = (input) => {
     if (input.buf[input.pos] !== OPEN_BRACE) return input.mismatch('an object with "@type"');
     const { pos: start, depth } = input;
-    // The empty object is the Any that says nothing.
+    // `{}` is the empty Any.
     if (!input.openObject()) return true;
-    const typeUrl = findType(input);
+    const typeUrl = readTypeUrl(input, start);
     input.pos = start;
     input.depth = depth;
     if (typeUrl === undefined) {
@@ -189,7 +177,10 @@ class AnyReader {
       return false;
     }
     const typeName = typeNameOf(typeUrl);
-    if (typeName === undefined) {
+    // A text without a slash is accepted only if it is the name of a known type.
+    const isUrl =
+      typeUrl.includes('/') || (typeName !== undefined && this.context.types.message(typeName) !== undefined);
+    if (typeName === undefined || !isUrl) {
       input.violation(start, `"@type" is ${quote(typeUrl)}, expected ${typeUrlExpected}`);
       input.skipValue();
       return false;
@@ -200,7 +191,7 @@ class AnyReader {
     out.byte(bytesTag(2));
     const mark = out.begin();
     this.readPacked(input, typeName);
-    out.finish(mark);
+    out.finishLater(mark);
     return true;
   };
 
@@ -223,7 +214,7 @@ class AnyReader {
     }
   }
 
-  /** Reads the members of an Any that has none but `@type` and `value`. */
+  /** Reads an Any whose only members are `@type` and `value`. */
   private valueMember(input: JsonInput, any: ValueMember): void {
     let types = 0;
     let values = 0;
@@ -249,14 +240,14 @@ class AnyReader {
   }
 }
 
-/** What an Any that is given by its `value` looks like. */
+/** An Any that is given by its member `value`. */
 interface ValueMember {
   /** Where the Any starts. */
   readonly offset: number;
-  /** Why it has no other members; for messages. */
+  /** Why it has no other members, for error messages. */
   readonly why: string;
   readonly read: ValueReader;
-  /** True where it may be without. */
+  /** True if `value` may be absent. */
   readonly optional: boolean;
 }
 
@@ -272,16 +263,11 @@ const readPackedBytes: ValueReader = (input) => {
   return input.badToken(offset, base64Expected);
 };
 
-/** The value of `@type` in the object whose first key the input is at; undefined where there is none. Moves the input. */
-function findType(input: JsonInput): string | undefined {
-  do {
-    input.string();
-    const isType = isTypeKey(input);
-    if (input.colon() === QUOTE && isType) {
-      input.string();
-      return input.text.toString('utf8', input.textStart, input.textEnd);
-    }
-    input.skipValue();
-  } while (input.moreMembers());
-  return undefined;
+/** The `@type` of the object at `start`; the input must be at its first key and is moved. */
+function readTypeUrl(input: JsonInput, start: number): string | undefined {
+  const offset = input.anyTypes.find(start);
+  if (offset < 0) return undefined;
+  input.pos = offset;
+  input.string();
+  return input.text.toString('utf8', input.textStart, input.textEnd);
 }

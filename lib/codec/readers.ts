@@ -1,6 +1,6 @@
-/** All JSON readers of one codec: each message type has one, made when it is first met and kept. */
+/** All JSON readers of one codec, made on first use. */
 import type { FieldDescriptor, MessageDescriptor, Schema } from '../schema/types.js';
-import { WireType } from '../wire/index.js';
+import { makeTag, WireType } from '../wire/index.js';
 import { expectedOf } from './describe.js';
 import type { CodecOptions } from './options.js';
 import { delimited } from './read-collections.js';
@@ -10,7 +10,9 @@ import { tagOf } from './tags.js';
 import { scalarReader } from './read-scalars.js';
 import { wellKnownReader } from './read-well-known.js';
 import { nullIsValue } from './well-known.js';
+import { cached } from './cached.js';
 
+/** Makes and keeps the readers of one codec. */
 export class JsonReaders implements ReadContext {
   private readonly contents = new Map<MessageDescriptor, ValueReader>();
   private readonly messages = new Map<MessageDescriptor, MessageReader>();
@@ -21,20 +23,18 @@ export class JsonReaders implements ReadContext {
   ) {}
 
   content(message: MessageDescriptor): ValueReader {
-    let content = this.contents.get(message);
-    if (content === undefined) {
-      content =
-        wellKnownReader(message, this, (type) => this.messageReader(type)) ?? this.messageReader(message).content;
-      this.contents.set(message, content);
-    }
-    return content;
+    return cached(
+      this.contents,
+      message,
+      () => wellKnownReader(message, this, (type) => this.messageReader(type)) ?? this.messageReader(message).content,
+    );
   }
 
   element(field: FieldDescriptor): ElementReader {
     return {
       read: this.valueReader(field),
       tag: tagOf(field),
-      endTag: field.delimited ? ((field.number << 3) | WireType.END_GROUP) >>> 0 : 0,
+      endTag: field.delimited ? makeTag(field.number, WireType.END_GROUP) : 0,
       acceptsNull: nullIsValue(field),
       expected: expectedOf(field),
     };
@@ -52,11 +52,6 @@ export class JsonReaders implements ReadContext {
   }
 
   private messageReader(message: MessageDescriptor): MessageReader {
-    let reader = this.messages.get(message);
-    if (reader === undefined) {
-      reader = new MessageReader(message, this);
-      this.messages.set(message, reader);
-    }
-    return reader;
+    return cached(this.messages, message, () => new MessageReader(message, this));
   }
 }

@@ -1,19 +1,18 @@
 /**
- * The selected parts of a message, wire → wire: what a mask leaves of an answer that is sent as protobuf. Fields keep their
- * order and their bytes.
+ * Applies a selection to a message in wire form, for answers that are sent as protobuf. Fields keep their order and bytes.
  */
 import type { FieldDescriptor, MapFields, MessageDescriptor, OneofDescriptor } from '../schema/types.js';
 import { Reader, WireType, Writer } from '../wire/index.js';
 import type { Selection } from './selection.js';
-import { tagOf } from './tags.js';
+import { bytesTag, fieldByNumber, tagOf } from './tags.js';
 import { wellKnownKind } from './well-known.js';
 import { WireInput } from './wire-input.js';
 import { defaultText, keyPrinter } from './write-scalars.js';
 import { defaultCodecOptions } from './options.js';
 
 /**
- * Appends the selected parts of `wire` to `out`. Inside a google.protobuf.Struct, Value or ListValue nothing is left out.
- * @throws WireError where the bytes are no message.
+ * Appends the selected parts of `wire` to `out`. A google.protobuf.Struct, Value or ListValue is always copied whole.
+ * @throws WireError if the bytes are not a message.
  */
 export function selectWire(message: MessageDescriptor, selection: Selection, wire: Buffer, out: Writer): void {
   if (selection.whole || wellKnownKind(message) !== undefined) {
@@ -27,7 +26,7 @@ export function selectWire(message: MessageDescriptor, selection: Selection, wir
     const tag = reader.tag();
     const contentStart = reader.pos;
     reader.skip(tag);
-    const field = fieldOf(message, tag >>> 3);
+    const field = fieldByNumber(message, tag >>> 3);
     const selected = field && selection.fields.get(field);
     if (selected === undefined || (field!.oneof !== undefined && chosen.get(field!.oneof) !== field)) continue;
     if (selected.whole || (tag & 7) !== WireType.BYTES) {
@@ -40,7 +39,7 @@ export function selectWire(message: MessageDescriptor, selection: Selection, wir
   }
 }
 
-/** A member of a oneof that comes later clears the others, selected or not. */
+/** The last member of each oneof: it clears the others, whether it is selected or not. */
 function lastOfOneofs(message: MessageDescriptor, wire: Buffer): ReadonlyMap<OneofDescriptor, FieldDescriptor> {
   const last = new Map<OneofDescriptor, FieldDescriptor>();
   if (message.oneofs.length === 0) return last;
@@ -54,13 +53,9 @@ function lastOfOneofs(message: MessageDescriptor, wire: Buffer): ReadonlyMap<One
   return last;
 }
 
-function fieldOf(message: MessageDescriptor, number: number): FieldDescriptor | undefined {
-  return message.fieldByNumber(number) ?? message.extensions.find((extension) => extension.number === number);
-}
-
 /** A message field of which a part is selected. */
 function writePart(field: FieldDescriptor, selected: Selection, content: Buffer, out: Writer): void {
-  out.uint32(((field.number << 3) | WireType.BYTES) >>> 0);
+  out.uint32(bytesTag(field.number));
   const mark = out.begin();
   selectWire(field.message!, selected, content, out);
   out.finish(mark);
@@ -74,17 +69,9 @@ function writeEntry(
   entry: Buffer,
   out: Writer,
 ): void {
-  const reader = new Reader(entry);
-  let keyText = defaultText(key, defaultCodecOptions).replaceAll('"', '');
-  const scratch = new Writer(64);
-  while (!reader.done) {
-    const tag = reader.tag();
-    if (tag === tagOf(key)) keyText = keyOf(entry.subarray(reader.pos), key, scratch);
-    reader.skip(tag);
-  }
-  const inner = selected.keys.get(keyText);
+  const inner = selected.keys.get(mapKeyText(entry, key));
   if (inner === undefined) return;
-  out.uint32(((map.number << 3) | WireType.BYTES) >>> 0);
+  out.uint32(bytesTag(map.number));
   const mark = out.begin();
   for (const parts = new Reader(entry); !parts.done;) {
     const start = parts.pos;
@@ -98,6 +85,19 @@ function writeEntry(
     }
   }
   out.finish(mark);
+}
+
+/** The text of the key of a map's entry, as it would be printed. */
+export function mapKeyText(entry: Buffer, key: FieldDescriptor): string {
+  const reader = new Reader(entry);
+  let text = defaultText(key, defaultCodecOptions).replaceAll('"', '');
+  const scratch = new Writer(64);
+  while (!reader.done) {
+    const tag = reader.tag();
+    if (tag === tagOf(key)) text = keyOf(entry.subarray(reader.pos), key, scratch);
+    reader.skip(tag);
+  }
+  return text;
 }
 
 /** The text of the key at the start of `wire`, as it would be printed. */

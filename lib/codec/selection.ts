@@ -1,16 +1,17 @@
 /**
- * Which parts of a message are printed: `name,spec.cpus,labels.team` → a tree over descriptors, every name checked. A path
- * goes through messages and lists (of which it takes each element), and through maps and Structs by their keys.
+ * Parses selections of fields: `name,spec.cpus,labels.team` → a tree of fields and keys. A path leads through messages, through
+ * every element of a list, and through maps and Structs by key.
  */
 import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
 import { nearestName } from '../status.js';
 import { quote } from '../uri.js';
 import { integerKindOf } from './integers.js';
 import { wellKnownKind } from './well-known.js';
+import { cached } from './cached.js';
 
-/** What is selected of one value. Of a list it holds for each element. */
+/** What is selected of one value, or of each element of a list. */
 export interface Selection {
-  /** All of it; the rest does not matter then. */
+  /** Everything; the other members are then ignored. */
   readonly whole: boolean;
   /** Of a message. */
   readonly fields: ReadonlyMap<FieldDescriptor, Selection>;
@@ -18,10 +19,10 @@ export interface Selection {
   readonly keys: ReadonlyMap<string, Selection>;
 }
 
-/** A path that leads nowhere; the message says what was found and what there is. */
+/** A path that cannot be followed; the message is for the client. */
 export class SelectionError extends Error {}
 
-/** Paths deeper than any message is printed would only cost. */
+/** No message is printed deeper than this, so longer paths select nothing. */
 const MAX_STEPS = 100;
 
 interface Node extends Selection {
@@ -35,7 +36,7 @@ function emptyNode(): Node {
 }
 
 /**
- * Reads a list of paths, names in either spelling, keys as `map.key` or `map[key]`; `*` alone is everything.
+ * Parses a list of paths. Names may have either spelling; keys are `map.key` or `map[key]`; `*` selects everything.
  * @param root the message that the paths start in, or the field whose value is printed alone.
  * @throws SelectionError
  */
@@ -84,7 +85,7 @@ class PathReader {
       throw new SelectionError('expected field paths with commas between them, such as name,spec.cpus');
     let node = root;
     let place: Place = from;
-    // A root that is a field is entered as if its name had been read.
+    // If the root is a field, continue as if its name had been read.
     if (isField(place)) this.rest = `.${this.rest}`;
     for (let steps = 0; this.rest !== ''; steps++) {
       if (steps > MAX_STEPS) throw new SelectionError(`a path has more than ${MAX_STEPS} steps`);
@@ -117,7 +118,7 @@ class PathReader {
     const { name, field } = this.fieldAt(message);
     if (field === undefined) throw this.unknown(name, message);
     this.rest = this.rest.slice(name.length);
-    return [childOf(node.fields, field), field];
+    return [cached(node.fields, field, emptyNode), field];
   }
 
   private fieldAt(message: MessageDescriptor): { name: string; field: FieldDescriptor | undefined } {
@@ -131,13 +132,13 @@ class PathReader {
     return { name, field: message.field(name) };
   }
 
-  /** A Struct, Value or ListValue: what is in it is known when it comes. */
+  /** True for Struct, Value and ListValue, whose content no schema describes. */
   private isFree(message: MessageDescriptor): boolean {
     const kind = wellKnownKind(message);
     return kind === 'Struct' || kind === 'Value' || kind === 'ListValue';
   }
 
-  /** `.key` or `[key]`; where nothing can follow the key, it is all that is left. */
+  /** Reads `.key` or `[key]`. If nothing can follow the key, it is the whole rest. */
   private key(node: Node, value: Place, map: FieldDescriptor | undefined): [Node, Place] {
     const isLast = isField(value) && value.type !== 'message';
     const pattern = isLast ? /^(?:\[([^]*)\]|\.([^]*))$/ : /^(?:\[([^\]]*)\](?=[.[]|$)|\.([^.[]*))/;
@@ -150,7 +151,7 @@ class PathReader {
     }
     this.rest = this.rest.slice(found[0].length);
     const text = found[1] ?? found[2] ?? '';
-    return [childOf(node.keys, map?.map === undefined ? text : this.keyText(text, map.map.key)), value];
+    return [cached(node.keys, map?.map === undefined ? text : this.keyText(text, map.map.key), emptyNode), value];
   }
 
   /** The key as it is printed, without quotes. */
@@ -182,13 +183,4 @@ class PathReader {
       `${message.fullName} has no field ${quote(name)}${near === undefined ? `; it has ${known}` : `, did you mean "${near}"?`}`,
     );
   }
-}
-
-function childOf<K>(children: Map<K, Node>, key: K): Node {
-  let child = children.get(key);
-  if (child === undefined) {
-    child = emptyNode();
-    children.set(key, child);
-  }
-  return child;
 }

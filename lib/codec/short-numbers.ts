@@ -1,22 +1,22 @@
 /**
- * The usual spellings of numbers in a JSON text, taken in one look: few digits, quoted or not, and what ends a value right
- * behind them. Each function either takes the number or does nothing, and leaves the text to the exact way, which knows
- * all spellings and all errors. (Lists of 1000 numbers alone: int32 26 µs instead of 56, int64 36 instead of 107,
+ * Fast paths for common spellings of numbers in a JSON text: few digits, quoted or not, directly followed by the end of the
+ * value. Each function either reads the number or changes nothing; the caller then takes the exact path, which handles all
+ * spellings and reports errors. (Lists of 1000 numbers alone: int32 26 µs instead of 56, int64 36 instead of 107,
  * double 30 instead of 130; bench: codec.)
  */
 import { DOT, MINUS, NINE, QUOTE, SPACE, ZERO } from './chars.js';
 import { parseInteger, type Halves, type IntegerKind } from './integers.js';
 import type { JsonScanner } from './scanner.js';
 
-/** Digits of this number are exact in a double, whatever they are. */
+/** A double represents every number of this many digits exactly. */
 const EXACT_DIGITS = 15;
 
-/** Powers of ten that fractions of so many digits are divided by; all are exact. */
+/** Divisors for fractions of so many digits; all are exact. */
 const powersOfTen: readonly number[] = Array.from({ length: EXACT_DIGITS + 1 }, (_, exponent) =>
   Number(`1e${exponent}`),
 );
 
-/** Takes an integer of at most 15 digits, quoted or not; NaN where it is none. */
+/** Reads an integer of at most 15 digits, quoted or not; NaN for anything else. */
 export function shortInteger(input: JsonScanner): number {
   const { buf, end } = input;
   let pos = input.pos;
@@ -38,7 +38,7 @@ export function shortInteger(input: JsonScanner): number {
   return negative ? -value : value;
 }
 
-/** Takes an integer of 16 to 20 digits, quoted or not, that is in the range of its kind. */
+/** Reads an integer of 16 to 20 digits, quoted or not, that is in the range of its kind. */
 export function longInteger(input: JsonScanner, kind: IntegerKind, into: Halves): boolean {
   const { buf, end } = input;
   const quoted = buf[input.pos] === QUOTE;
@@ -52,8 +52,8 @@ export function longInteger(input: JsonScanner, kind: IntegerKind, into: Halves)
 }
 
 /**
- * Takes a decimal without exponent and with at most 15 digits; NaN where it is none. Mantissa and power of ten are exact
- * then, and so one division gives the nearest double.
+ * Reads a decimal of at most 15 digits without an exponent; NaN for anything else. Mantissa and power of ten are then exact,
+ * so one division gives the nearest double.
  */
 export function shortDecimal(input: JsonScanner): number {
   const { buf, end } = input;
@@ -78,7 +78,7 @@ export function shortDecimal(input: JsonScanner): number {
   return negative ? -value : value;
 }
 
-/** Moves the input past the number if that ends at `pos`: before its closing quote, or before what ends a value. */
+/** Moves the input past the number if the value ends at `pos`. */
 function takeEnd(input: JsonScanner, pos: number, quoted: boolean): boolean {
   if (quoted) {
     if (pos >= input.end || input.buf[pos] !== QUOTE) return false;
@@ -90,7 +90,7 @@ function takeEnd(input: JsonScanner, pos: number, quoted: boolean): boolean {
   return true;
 }
 
-/** True for `,`, `]`, `}`, white space and controls; the scanner finds what else may be wrong there. */
+/** True for `,`, `]`, `}`, white space and controls; the scanner reports invalid ones. */
 function endsValue(char: number): boolean {
   return char === 0x2c || char === 0x5d || char === 0x7d || char <= SPACE;
 }

@@ -1,28 +1,29 @@
 /** Wire tags of fields: number and wire type in one. */
-import type { FieldDescriptor } from '../schema/types.js';
-import { WireType } from '../wire/index.js';
+import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
+import { wireTypeOf } from '../schema/wire-type.js';
+import { makeTag, WireType } from '../wire/index.js';
 
-/** The tag in front of one value of a field (of one element, where it is repeated and not packed). */
+/** The tag of one value of a field; for a list that is not packed, of one element. */
 export function tagOf(field: FieldDescriptor): number {
-  return ((field.number << 3) | wireTypeOf(field)) >>> 0;
+  return makeTag(field.number, wireTypeOf(field));
 }
 
-function wireTypeOf(field: FieldDescriptor): number {
-  switch (field.type) {
-    case 'double':
-    case 'fixed64':
-    case 'sfixed64':
-      return WireType.FIXED64;
-    case 'float':
-    case 'fixed32':
-    case 'sfixed32':
-      return WireType.FIXED32;
-    case 'string':
-    case 'bytes':
-      return WireType.BYTES;
-    case 'message':
-      return field.delimited ? WireType.START_GROUP : WireType.BYTES;
-    default:
-      return WireType.VARINT;
-  }
+/** The tag of a length-delimited field. */
+export function bytesTag(number: number): number {
+  return makeTag(number, WireType.BYTES);
+}
+
+/** The tag of a field that is written as a varint. */
+export function varintTag(number: number): number {
+  return makeTag(number, WireType.VARINT);
+}
+
+/** A field or extension of a message by its number. */
+export function fieldByNumber(message: MessageDescriptor, number: number): FieldDescriptor | undefined {
+  return message.fieldByNumber(number) ?? message.extensions.find((extension) => extension.number === number);
+}
+
+/** True for a field that is neither a list nor a map. */
+export function isSingular(field: FieldDescriptor): boolean {
+  return !field.repeated && field.map === undefined;
 }

@@ -1,14 +1,14 @@
 /**
- * Text values (a path segment, a query value, a header, a map key in a query) → one tagged wire value. Which reader a field
- * has is decided once; types without a text form have none. The text is already percent-decoded.
+ * Text values (from a path segment, query, header, or map key in a query) → one tagged wire value. The text is already
+ * percent-decoded.
  */
 import type { EnumDescriptor, FieldDescriptor, MessageDescriptor, ScalarType } from '../schema/types.js';
 import { StatusError } from '../status.js';
 import { quote } from '../uri.js';
 import type { Writer } from '../wire/index.js';
-import { decodeBase64 } from './base64.js';
+import { decodeBase64, textValues } from './base64.js';
 import { expectedOf, suggestion } from './describe.js';
-import { parseFieldMask, snakeCaseMaskExpected } from './field-mask.js';
+import { snakeCaseMaskExpected, writeFieldMask } from './field-mask.js';
 import { parseFloatText, toFloat } from './floats.js';
 import { Halves, int32Kind, integerKindOf, parseInteger } from './integers.js';
 import { JsonInput } from './json-input.js';
@@ -16,24 +16,24 @@ import type { CodecOptions } from './options.js';
 import { integerWriter } from './read-collections.js';
 import type { ValueReader } from './read-context.js';
 import { tagOf } from './tags.js';
-import { writeFieldMask, writeSeconds } from './read-well-known.js';
-import { parseDuration, parseTimestamp, Seconds } from './times.js';
+import { writeSeconds } from './read-well-known.js';
+import { parseDuration, parseGoDuration, parseTimestamp, Seconds } from './times.js';
 import { ValueError } from './value-error.js';
 import { NULL_VALUE_ENUM, wellKnownKind, wrappedField } from './well-known.js';
 
 /**
  * Reads one text and appends tag and value to `out`.
- * @throws ValueError where the text is no value of the field's type; `out` may hold part of it then
+ * @throws ValueError if the text is not a value of the field's type; `out` may then hold a part of it
  */
 export type TextReader = (text: string, out: Writer) => void;
 
-/** Writes the value alone, without a tag; false where the text is none of the type. */
+/** Writes the value without a tag; false if the text is not a value of the type. */
 type ValueWriter = (text: string, out: Writer) => boolean;
 
-/** Gives the JSON reader of a message's content, for the types whose text form is JSON. */
+/** The JSON reader of a message's content, for types whose text form is JSON. */
 export type ContentOf = (message: MessageDescriptor) => ValueReader;
 
-/** The reader of a field (of one element, where it is repeated); undefined where its type has no text form. */
+/** The reader of a field, or of one element of a repeated field; undefined if the type has no text form. */
 export function compileTextReader(
   field: FieldDescriptor,
   options: CodecOptions,
@@ -67,12 +67,14 @@ function valueWriter(field: FieldDescriptor, options: CodecOptions, contentOf: C
     case 'bytes':
       return writeBytes;
     case 'bool':
-      return boolWriter(options.lenientBools);
+      return boolWriter(options);
     case 'double':
     case 'float':
-      return floatWriter(field.type === 'float');
+      return floatWriter(field.type === 'float', options.grpcGatewayValues);
     default:
-      return integerTextWriter(field.type);
+      return options.grpcGatewayValues
+        ? signed(integerTextWriter(field.type), field.type)
+        : integerTextWriter(field.type);
   }
 }
 
@@ -81,29 +83,42 @@ const writeString: ValueWriter = (text, out) => {
   return true;
 };
 
-const writeBytes: ValueWriter = (text, out) => {
-  // An unescaped "+" of the standard alphabet arrives as a space.
-  const chars = Buffer.from(text.replaceAll(' ', '+'), 'utf8');
-  const mark = out.begin();
-  if (!decodeBase64(out, chars, 0, chars.length)) return false;
-  out.finish(mark);
-  return true;
-};
+const writeBytes = delimited((text, out) => {
+  const chars = Buffer.from(text, 'utf8');
+  return decodeBase64(out, chars, 0, chars.length, textValues);
+});
 
-/** The empty text is true: `?flag`, and what clients make of it, `?flag=`. */
-function boolWriter(lenient: boolean): ValueWriter {
+/** Puts the length in front of what a writer writes. */
+function delimited(write: ValueWriter): ValueWriter {
   return (text, out) => {
-    const word = lenient ? text.toLowerCase() : text;
-    const isTrue = word === 'true' || word === '' || (lenient && word === '1');
-    if (!isTrue && word !== 'false' && !(lenient && word === '0')) return false;
-    out.byte(isTrue ? 1 : 0);
+    const mark = out.begin();
+    if (!write(text, out)) return false;
+    out.finish(mark);
     return true;
   };
 }
 
-function floatWriter(single: boolean): ValueWriter {
+/** The empty text is true: `?flag`, which some clients send as `?flag=`. */
+function boolWriter({ lenientBools, grpcGatewayValues }: CodecOptions): ValueWriter {
+  const words = new Map([
+    ['', 1],
+    ['true', 1],
+    ['false', 0],
+  ]);
+  if (lenientBools) words.set('1', 1).set('0', 0);
+  if (grpcGatewayValues) words.set('t', 1).set('T', 1).set('f', 0).set('F', 0);
   return (text, out) => {
-    const double = parseFloatText(text, false);
+    const value = words.get(text) ?? (lenientBools ? words.get(text.toLowerCase()) : undefined);
+    if (value === undefined) return false;
+    out.byte(value);
+    return true;
+  };
+}
+
+function floatWriter(single: boolean, anySign: boolean): ValueWriter {
+  const form = anySign ? 'go' : 'text';
+  return (text, out) => {
+    const double = parseFloatText(text, form);
     const value = single && double !== undefined ? toFloat(double) : double;
     if (value === undefined) return false;
     if (single) out.float(value);
@@ -116,7 +131,7 @@ function integerTextWriter(type: ScalarType): ValueWriter {
   const kind = integerKindOf(type)!;
   const write = integerWriter(type);
   const halves = new Halves();
-  // Room for every integer and idle zeros in front; three bytes for a character that is none of either.
+  // Room for 64 characters, each of up to three bytes.
   const chars = Buffer.alloc(64 * 3);
   return (text, out) => {
     if (text.length > 64) return false;
@@ -127,7 +142,13 @@ function integerTextWriter(type: ScalarType): ValueWriter {
   };
 }
 
-/** By name, in any case where the option says so, or by number: any int32 for open enums. */
+/** Accepts a plus sign, except for unsigned types. */
+function signed(write: ValueWriter, type: ScalarType): ValueWriter {
+  if (type.startsWith('u') || type.startsWith('fixed')) return write;
+  return (text, out) => write(/^\+\d/.test(text) ? text.slice(1) : text, out);
+}
+
+/** Reads a name, in any case if the option is set, or a number; open enums accept any int32. */
 function enumWriter(type: EnumDescriptor, options: CodecOptions): ValueWriter {
   const names = new Map<string, number>();
   const keyOf = (name: string): string => (options.caseInsensitiveEnums ? name.toUpperCase() : name);
@@ -157,71 +178,74 @@ function messageWriter(
 ): ValueWriter | undefined {
   switch (wellKnownKind(message)) {
     case 'Timestamp':
-      return secondsWriter((chars, into) => parseTimestamp(chars, 0, chars.length, into, true));
+      return delimited(secondsWriter((chars, into) => parseTimestamp(chars, 0, chars.length, into, true)));
     case 'Duration':
-      return secondsWriter((chars, into) => parseDuration(chars, 0, chars.length, into));
+      return delimited(secondsWriter(durationParser(options.grpcGatewayValues)));
     case 'FieldMask':
       return writeMask;
     case 'Struct':
     case 'Value':
     case 'ListValue':
-      return jsonWriter(message, options, contentOf);
+      return delimited(jsonWriter(message, options, contentOf));
     case 'Wrapper':
-      return wrapperWriter(message, options, contentOf);
+      return delimited(wrapperWriter(message, options, contentOf));
     default:
-      return undefined;
+      return options.grpcGatewayValues && message.fullName === 'google.protobuf.Empty' ? writeEmpty : undefined;
   }
 }
 
-function secondsWriter(parse: (chars: Buffer, into: Seconds) => boolean): ValueWriter {
+const writeEmpty: ValueWriter = (text, out) => {
+  if (text !== '' && text !== '{}') return false;
+  out.byte(0);
+  return true;
+};
+
+function durationParser(goToo: boolean): SecondsParser {
+  const parse: SecondsParser = (chars, into) => parseDuration(chars, 0, chars.length, into);
+  if (!goToo) return parse;
+  return (chars, into) => parse(chars, into) || parseGoDuration(chars.toString('utf8'), into);
+}
+
+type SecondsParser = (chars: Buffer, into: Seconds) => boolean;
+
+function secondsWriter(parse: SecondsParser): ValueWriter {
   const time = new Seconds();
   return (text, out) => {
     if (text.length > 64 || !parse(Buffer.from(text, 'utf8'), time)) return false;
-    const mark = out.begin();
     writeSeconds(out, time);
-    out.finish(mark);
     return true;
   };
 }
 
-const writeMask: ValueWriter = (text, out) => {
-  const paths = parseFieldMask(text, true);
-  if (paths === undefined) return false;
-  const mark = out.begin();
-  writeFieldMask(out, paths);
-  out.finish(mark);
-  return true;
-};
+const writeMask = delimited((text, out) => {
+  const chars = Buffer.from(text, 'utf8');
+  return writeFieldMask(out, chars, 0, chars.length, true);
+});
 
 function wrapperWriter(message: MessageDescriptor, options: CodecOptions, contentOf: ContentOf): ValueWriter {
   const field = wrappedField(message)!;
   const write = valueWriter(field, options, contentOf)!;
   const tag = tagOf(field);
   return (text, out) => {
-    const mark = out.begin();
     out.uint32(tag);
-    if (!write(text, out)) return false;
-    out.finish(mark);
-    return true;
+    return write(text, out);
   };
 }
 
 function jsonWriter(message: MessageDescriptor, options: CodecOptions, contentOf: ContentOf): ValueWriter {
   const content = contentOf(message);
   return (text, out) => {
-    const mark = out.begin();
     try {
       new JsonInput(Buffer.from(text, 'utf8'), out, options.maxJsonDepth).readDocument(content, message);
     } catch (error) {
       if (error instanceof StatusError) throw new ValueError(error.message, { cause: error });
       throw error;
     }
-    out.finish(mark);
     return true;
   };
 }
 
-/** What a text value of a field must look like; for a field without a text form, what it is instead. */
+/** The expected form of a text value, for error messages; for a field without text form, its type. */
 export function describeTextValue(field: FieldDescriptor): string {
   if (field.map !== undefined) return 'a map';
   if (field.type === 'enum') return `${expectedOf(field)} by name or number`;

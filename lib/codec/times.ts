@@ -1,19 +1,21 @@
 /**
- * google.protobuf.Timestamp and Duration: their text forms ↔ seconds and nanoseconds. Works on character bytes,
- * so that JSON strings, query values and path segments share it.
+ * google.protobuf.Timestamp and Duration: text ↔ seconds and nanoseconds. Works on bytes of characters, for JSON strings and
+ * text values alike.
  */
 import type { Writer } from '../wire/index.js';
 import { COLON, DOT, isDigit, LOWER_S, MINUS, PLUS, QUOTE, SPACE, UPPER_T, UPPER_Z, ZERO } from './chars.js';
 import { printDigits, printInteger } from './integers.js';
 
-/** Seconds and nanoseconds; both fields of both types. */
+/** The fields of a Timestamp or Duration. */
 export class Seconds {
   seconds = 0;
   nanos = 0;
 }
 
+/** The expected form of a Timestamp, for error messages. */
 export const timestampExpected =
   'an RFC 3339 time such as "2026-01-31T10:00:00.5Z" or "2026-01-31T10:00:00+09:00", years 1 to 9999';
+/** The expected form of a Duration, for error messages. */
 export const durationExpected =
   'seconds with an "s" behind and at most 9 decimals, such as "1.5s", within 315576000000s';
 
@@ -23,8 +25,8 @@ const MAX_DURATION = 315_576_000_000;
 const DAY = 86_400;
 
 /**
- * `2026-01-31T10:00:00.123+09:00` → seconds since 1970. False where it is malformed, no date of the calendar, or out of range.
- * @param spaceIsPlus takes a space for the `+` of the offset, as it comes out of a query where nobody escaped it
+ * `2026-01-31T10:00:00.123+09:00` → seconds since 1970. Returns false if it is malformed, not a date of the calendar, or out of range.
+ * @param spaceIsPlus accept a space as the `+` of the offset: an unescaped `+` in a query becomes a space
  */
 export function parseTimestamp(buf: Buffer, start: number, end: number, into: Seconds, spaceIsPlus: boolean): boolean {
   // YYYY-MM-DDTHH:MM:SS is 19 long.
@@ -55,14 +57,14 @@ export function parseTimestamp(buf: Buffer, start: number, end: number, into: Se
   return into.seconds >= MIN_TIMESTAMP && into.seconds <= MAX_TIMESTAMP;
 }
 
-/** Two digits as a number; far below 0 where one is none. */
+/** Two digits as a number; far below 0 if they are not digits. */
 function twoDigits(buf: Buffer, start: number): number {
   const tens = buf[start]! - ZERO;
   const ones = buf[start + 1]! - ZERO;
   return tens < 0 || tens > 9 || ones < 0 || ones > 9 ? -1_000_000 : tens * 10 + ones;
 }
 
-/** One to nine digits into `nanos`; returns where they end, -1 where there are none or too many. */
+/** One to nine digits into `nanos`; returns where they end, -1 if there are none or too many. */
 function parseFraction(buf: Buffer, start: number, end: number, into: Seconds): number {
   let pos = start;
   let scale = 100_000_000;
@@ -92,7 +94,7 @@ function daysInMonth(year: number, month: number): number {
   return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
 }
 
-/** Days from 1970-01-01 in the Gregorian calendar; years are counted from March, so that leap days come last. */
+/** Days since 1970-01-01 in the Gregorian calendar. Years start in March here, so that a leap day is the last day. */
 function daysSinceEpoch(year: number, month: number, day: number): number {
   const marchYear = month > 2 ? year : year - 1;
   const dayOfYear = (((153 * ((month + 9) % 12) + 2) / 5) | 0) + day - 1;
@@ -100,7 +102,7 @@ function daysSinceEpoch(year: number, month: number, day: number): number {
   return marchYear * 365 + leapDays + dayOfYear - 719_468;
 }
 
-/** Prints a Timestamp in quotes; false where it is out of range. */
+/** Prints a Timestamp in quotes. Returns false if it is out of range. */
 export function printTimestamp(out: Writer, { seconds, nanos }: Seconds): boolean {
   if (!(seconds >= MIN_TIMESTAMP && seconds <= MAX_TIMESTAMP && nanos >= 0 && nanos <= 999_999_999)) return false;
   const days = Math.floor(seconds / DAY);
@@ -121,9 +123,9 @@ export function printTimestamp(out: Writer, { seconds, nanos }: Seconds): boolea
   return true;
 }
 
-/** Prints the date that is so many days after 1970-01-01. Room is reserved by the caller. */
+/** Prints the date that is `days` after 1970-01-01. The caller reserves room. */
 function printDate(out: Writer, days: number): void {
-  // Counted from 0000-03-01, in eras of 400 years; nothing here is negative.
+  // Counted from 0000-03-01 in eras of 400 years, so nothing is negative.
   const shifted = (days + 719_468) | 0;
   const era = (shifted / 146_097) | 0;
   const dayOfEra = shifted - era * 146_097;
@@ -150,7 +152,7 @@ function printFraction(out: Writer, nanos: number): void {
   else printDigits(out, nanos, 9);
 }
 
-/** `-1.5s` → -1 and -500000000: both have the sign. False where it is malformed or out of range. */
+/** `-1.5s` → -1 and -500000000. Returns false if it is malformed or out of range. */
 export function parseDuration(buf: Buffer, start: number, end: number, into: Seconds): boolean {
   const negative = buf[start] === MINUS;
   let pos = negative ? start + 1 : start;
@@ -169,7 +171,36 @@ export function parseDuration(buf: Buffer, start: number, end: number, into: Sec
   return true;
 }
 
-/** Prints a Duration in quotes; false where it is out of range or its signs differ. */
+const goDuration = /^[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/;
+const goPart = /(\d*)\.?(\d*)(ns|us|µs|μs|ms|s|m|h)/g;
+
+const nanosOf: Readonly<Record<string, bigint>> = {
+  ns: 1n,
+  us: 1000n,
+  µs: 1000n,
+  μs: 1000n,
+  ms: 1_000_000n,
+  s: 1_000_000_000n,
+  m: 60_000_000_000n,
+  h: 3_600_000_000_000n,
+};
+
+/** Reads what Go's `time.ParseDuration` accepts, such as `1h30m`, `-1.5ms` and `0`, up to the same 292 years. */
+export function parseGoDuration(text: string, into: Seconds): boolean {
+  if (text.length > 64 || (!goDuration.test(text) && !/^[-+]?0$/.test(text))) return false;
+  let nanos = 0n;
+  for (const [, whole = '', fraction = '', unit] of text.matchAll(goPart)) {
+    const each = nanosOf[unit!]!;
+    nanos += BigInt(whole) * each + (BigInt(fraction) * each) / 10n ** BigInt(fraction.length);
+  }
+  if (nanos >= 1n << 63n) return false;
+  const sign = text.startsWith('-') ? -1 : 1;
+  into.seconds = sign * Number(nanos / 1_000_000_000n);
+  into.nanos = sign * Number(nanos % 1_000_000_000n);
+  return true;
+}
+
+/** Prints a Duration in quotes. Returns false if it is out of range or its signs differ. */
 export function printDuration(out: Writer, { seconds, nanos }: Seconds): boolean {
   const inRange = Math.abs(seconds) <= MAX_DURATION && Math.abs(nanos) <= 999_999_999;
   if (!inRange || seconds * nanos < 0) return false;

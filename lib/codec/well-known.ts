@@ -1,4 +1,4 @@
-/** Which messages have a JSON form of their own (https://protobuf.dev/programming-guides/json/). */
+/** The messages that have a JSON form of their own (https://protobuf.dev/programming-guides/json/). */
 import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
 
 /** `google.protobuf.Timestamp` → `Timestamp`; undefined for everything that is read and printed as a plain object. */
@@ -17,6 +17,7 @@ const wellKnown = new Map<string, WellKnown>([
   ),
 ]);
 
+/** Which JSON form of its own a message has; undefined for an ordinary object. */
 export function wellKnownKind(message: MessageDescriptor): WellKnown | undefined {
   return wellKnown.get(message.fullName);
 }
@@ -26,17 +27,25 @@ export function wrappedField(message: MessageDescriptor): FieldDescriptor | unde
   return wellKnownKind(message) === 'Wrapper' ? message.fieldByNumber(1) : undefined;
 }
 
+/** True for google.api.HttpBody, which is sent and read as raw bytes instead of JSON. */
+export function isHttpBody(message: MessageDescriptor | undefined): boolean {
+  return message?.fullName === 'google.api.HttpBody';
+}
+
 /** The enum whose only value is JSON's null. */
 export const NULL_VALUE_ENUM = 'google.protobuf.NullValue';
 
-/** True for types of which null is a value: everywhere else it stands for "not set". Of a list or map, what its elements say. */
+/** True if null is a value of the type (of an element, for a list); otherwise null means "not set". */
 export function nullIsValue(field: FieldDescriptor): boolean {
   if (field.type === 'enum') return field.enum!.fullName === NULL_VALUE_ENUM;
   return field.type === 'message' && field.map === undefined && wellKnownKind(field.message!) === 'Value';
 }
 
-/** The name of the type in `type.googleapis.com/a.B`; undefined where the text is no type URL. */
+/**
+ * The name of the type in `type.googleapis.com/a.B` or `a.B`, as protobuf's Go, Python and JavaScript libraries read it;
+ * undefined if it is empty.
+ */
 export function typeNameOf(typeUrl: string): string | undefined {
-  const slash = typeUrl.lastIndexOf('/');
-  return slash < 0 || slash === typeUrl.length - 1 ? undefined : typeUrl.slice(slash + 1);
+  const name = typeUrl.slice(typeUrl.lastIndexOf('/') + 1);
+  return name === '' ? undefined : name;
 }

@@ -10,7 +10,7 @@ import { outOfOrder, UnprintableError, WireInput } from './wire-input.js';
 import { Printed, type ValuePrinter, type WriteContext } from './write-context.js';
 import { defaultText, keyPrinter } from './write-scalars.js';
 
-/** Prints all elements that come in a row, packed or not. */
+/** Prints all consecutive elements of a list, packed or not. */
 export function listPrinter(value: ValuePrinter, tag: number, packedTag: number): ValuePrinter {
   return (input, out) => {
     input.enter();
@@ -43,21 +43,21 @@ function printPacked(input: WireInput, out: Writer, value: ValuePrinter, listSta
 /** How the value of one entry is printed. */
 interface EntryPrinter {
   readonly print: ValuePrinter;
-  /** For an entry without a value. */
+  /** Prints an entry that has no value. */
   readonly printDefault: (out: Writer) => void;
 }
 
-/** Prints a map: entries in the order of the wire; of two with one key the later value at the earlier place. */
+/** Prints a map in the order of the wire. If a key occurs twice, the later value replaces the earlier one in its place. */
 export class MapPrinter {
   private readonly keyTag: number;
   private readonly valueTag: number;
   private readonly key: ValuePrinter;
   private readonly defaultKey: string;
   private readonly value: EntryPrinter;
-  /** By the text of the key; undefined: all keys. */
+  /** The selected keys by their text; undefined for all. */
   private readonly selected: ReadonlyMap<string, EntryPrinter> | undefined;
   private readonly fieldOfTag: FieldOfTag;
-  /** Why the value of the entry that was printed last has no JSON form. */
+  /** The error of the last printed entry, whose value has no JSON form. */
   private failure: UnprintableError | undefined;
 
   constructor(
@@ -97,7 +97,7 @@ export class MapPrinter {
     return out.pos === start + 2 ? Printed.DEFAULT : Printed.VALUE;
   };
 
-  /** Prints the entries as they come; a key that comes again ends the quick pass. */
+  /** Prints the entries in order; a duplicate key ends the fast pass. */
   private printAll(input: WireInput, out: Writer): void {
     const keys = new KeySet(out);
     const mapStart = out.pos;
@@ -116,7 +116,7 @@ export class MapPrinter {
     } while (input.ahead === this.tag);
   }
 
-  /** Prints the entries, then keeps one text for each key. */
+  /** Prints the entries and keeps the last text of each key. */
   private printUnique(input: WireInput, out: Writer): void {
     const entries = new Map<string, Buffer | UnprintableError>();
     const start = out.pos;
@@ -138,7 +138,7 @@ export class MapPrinter {
     }
   }
 
-  /** Prints one entry; returns where its key ends, or -1 where the entry counts as unknown. */
+  /** Prints one entry; returns where its key ends, or -1 if the entry is to be left out. */
   private printEntry(input: WireInput, out: Writer): number {
     const outerEnd = input.end;
     const end = input.lengthEnd();
@@ -176,7 +176,7 @@ export class MapPrinter {
     return value === undefined ? -1 : keyEnd;
   }
 
-  /** In the careful pass a value without a JSON form is kept as `failure`: a later one of the same key may replace it. */
+  /** In the careful pass, a value without a JSON form becomes `failure`, because a later entry may replace it. */
   private printValue(value: EntryPrinter, input: WireInput, out: Writer): Printed {
     const { depth } = input;
     try {
@@ -189,7 +189,7 @@ export class MapPrinter {
     }
   }
 
-  /** The printer for the key that was printed from `start` on; undefined where it is not selected. */
+  /** The printer for the key that was printed at `start`; undefined if the key is not selected. */
   private selectedAt(out: Writer, start: number): EntryPrinter | undefined {
     return this.selected!.get(JSON.parse(out.buf.toString('utf8', start, out.pos)) as string);
   }
@@ -203,7 +203,7 @@ export class MapPrinter {
   }
 }
 
-/** Prints the value of a map entry that has none: of a message, what the empty message prints as. */
+/** The printer of the default value of a map entry; for a message, of the empty message. */
 function defaultPrinter(field: FieldDescriptor, value: ValuePrinter, { options }: WriteContext): (out: Writer) => void {
   if (field.type !== 'message') {
     const text = defaultText(field, options);

@@ -1,24 +1,26 @@
-/** What the pieces of the JSON printer hand to each other; types alone. */
+/** The types by which the parts of the JSON printer work together. */
 import type { FieldDescriptor, MessageDescriptor, Schema } from '../schema/types.js';
 import type { Writer } from '../wire/index.js';
 import type { CodecOptions } from './options.js';
 import type { Selection } from './selection.js';
 import type { WireInput } from './wire-input.js';
 
-/** What a value printer printed: the type's default, another value, or nothing at all (then `out` may hold a rest). */
+/** What a value printer printed: the type's default, another value, or nothing (`out` may then hold a rest). */
 export const Printed = { DEFAULT: 0, VALUE: 1, NOTHING: 2 } as const;
+/** One of the values of `Printed`. */
 export type Printed = (typeof Printed)[keyof typeof Printed];
 
-/** Reads the value that the input is at (its tag is read) and prints it. */
+/** Reads the value after the tag and prints it. */
 export type ValuePrinter = (input: WireInput, out: Writer) => Printed;
 
-/** Prints the message that stands from the input's `pos` to its `end`. */
+/** Prints the message from the input's `pos` to its `end`. */
 export type ContentPrinter = (input: WireInput, out: Writer) => void;
 
+/** Gives printers access to the printers of other types. */
 export interface WriteContext {
   readonly options: CodecOptions;
   readonly types: Pick<Schema, 'message'>;
-  /** The printer of a message's content. Made when first asked for. */
+  /** The printer of a message's content. Made on first use. */
   content(message: MessageDescriptor): ContentPrinter;
   /** The printer of one value of a field. */
   value(field: FieldDescriptor): ValuePrinter;

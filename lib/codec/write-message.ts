@@ -1,13 +1,13 @@
 /**
- * Messages of the wire → JSON objects. A message's fields are found by their tags in one table; what is printed
- * around a value (comma, name, colon) is ready as bytes.
+ * Messages of the wire → JSON objects. Fields are looked up by tag in one table; comma, name and colon are prepared as bytes.
  */
 import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
-import { WireError, WireType, type Writer } from '../wire/index.js';
+import { makeTag, WireError, WireType, type Writer } from '../wire/index.js';
 import { CLOSE_BRACE, OPEN_BRACE } from './chars.js';
 import { normalize, type FieldOfTag } from './normalize.js';
+import type { CodecOptions } from './options.js';
 import type { Selection } from './selection.js';
-import { tagOf } from './tags.js';
+import { isSingular, tagOf } from './tags.js';
 import { wellKnownKind } from './well-known.js';
 import { outOfOrder, type WireInput } from './wire-input.js';
 import { listPrinter, MapPrinter } from './write-collections.js';
@@ -20,22 +20,22 @@ export interface FieldPrinter {
   readonly number: number;
   /** `,"name":` */
   readonly key: Buffer;
-  /** The bit of its oneof, 0 where it is in none. */
+  /** The bit of its oneof; 0 if there is none. */
   readonly oneofBit: number;
-  /** True where the default is not printed. */
+  /** True if the default value is not printed. */
   readonly hidesDefault: boolean;
-  /** What to print where the field is absent; undefined where that is nothing. */
+  /** What is printed if the field is absent; undefined for nothing. */
   readonly absent: Buffer | undefined;
-  /** Its position among the message's fields by number. */
+  /** Its index among the fields of the message, sorted by number. */
   readonly index: number;
-  /** Prints the value, of lists and maps all that come in a row; the input is then a tag further. */
+  /** Prints the value, or all consecutive elements or entries, and reads the next tag. */
   readonly print: ValuePrinter;
 }
 
 /** Tags up to this are looked up in an array. */
 const MAX_ARRAY_TAG = 4096;
 
-/** Prints one message type; made ready when it is first used, so that recursive types end somewhere. */
+/** Prints one message type. It is compiled on first use, because types may be recursive. */
 export class MessagePrinter {
   private fields: readonly FieldPrinter[] | undefined;
   private byTag: (FieldPrinter | undefined)[] = [];
@@ -45,7 +45,7 @@ export class MessagePrinter {
   constructor(
     readonly message: MessageDescriptor,
     private readonly context: WriteContext,
-    /** The fields to print; undefined: all. */
+    /** The fields to print; undefined for all. */
     private readonly selection?: Selection,
   ) {}
 
@@ -55,12 +55,12 @@ export class MessagePrinter {
     out.byte(CLOSE_BRACE);
   };
 
-  /** Prints the fields alone, each with a comma in front unless an opening brace stands there. */
+  /** Prints the members without braces, each after a comma unless it follows an opening brace. */
   members(unordered: WireInput, out: Writer): void {
     const fields = this.fields ?? this.compile();
     unordered.enter();
     const input = this.inOrder(unordered);
-    const printAll = this.context.options.alwaysPrintPrimitiveFields;
+    const printAll = printsDefaults(this.context.options);
     let last = 0;
     let oneofs = 0;
     let next = 0;
@@ -86,7 +86,7 @@ export class MessagePrinter {
     unordered.depth--;
   }
 
-  /** The printer of the value of one field: that of the message's bytes, or what stands for its absence. */
+  /** The printer of the value of one field; if it is absent, of its default. */
   only(number: number): ContentPrinter {
     let wanted: FieldPrinter | undefined;
     return (unordered, out) => {
@@ -103,7 +103,7 @@ export class MessagePrinter {
     input.nextTag();
     while (input.ahead !== 0) {
       const field = this.find(input.ahead);
-      // What comes later may add to it or clear it.
+      // A later field may add to the value or clear it.
       if (seen && field !== undefined && !input.careful && affects(field, wanted)) throw outOfOrder;
       if (field === wanted) {
         seen = true;
@@ -120,7 +120,7 @@ export class MessagePrinter {
     unordered.pos = unordered.end;
   }
 
-  /** The message in an order that can be printed in one pass; the quick pass hopes that it is. */
+  /** In the careful pass, the normalized message; the fast pass assumes that it is in order. */
   private inOrder(input: WireInput): WireInput {
     return input.careful ? normalize(input, this.fieldOfTag) : input;
   }
@@ -146,7 +146,7 @@ export class MessagePrinter {
     return fields;
   }
 
-  /** A member of a oneof that is not selected may still clear one that is. */
+  /** True for fields to read: selected ones, and members of oneofs, which may clear a selected one. */
   private matters(field: FieldDescriptor): boolean {
     return this.selection === undefined || this.selection.fields.has(field) || field.oneof !== undefined;
   }
@@ -154,43 +154,52 @@ export class MessagePrinter {
   private compileField(field: FieldDescriptor, index: number): FieldPrinter {
     const { options } = this.context;
     const name = options.preserveProtoFieldNames && !field.isExtension ? field.name : field.jsonName;
-    const printsAbsent =
-      options.alwaysPrintPrimitiveFields && !field.hasPresence && (field.type !== 'message' || !isSingular(field));
     const oneof = field.oneof === undefined ? -1 : this.message.oneofs.indexOf(field.oneof);
     const selected = this.selection === undefined ? everything : this.selection.fields.get(field);
     return {
       field,
       number: field.number,
       key: Buffer.from(`,${JSON.stringify(name)}:`),
-      // More oneofs than bits share one: that can only make the pass careful without need.
+      // With more oneofs than bits, some share a bit: at worst, a message is printed in the careful pass without need.
       oneofBit: oneof < 0 ? 0 : 1 << Math.min(oneof, 31),
-      hidesDefault: !options.alwaysPrintPrimitiveFields && !field.hasPresence,
-      absent: printsAbsent ? Buffer.from(absentText(field, this.context)) : undefined,
+      hidesDefault: !printsDefaults(options) && !field.hasPresence,
+      absent: this.absent(field),
       index,
       print: selected === undefined ? printNothing : fieldPrinter(field, this.context, selected),
     };
   }
+
+  /** What the options print for a field that is not set. */
+  private absent(field: FieldDescriptor): Buffer | undefined {
+    const { options } = this.context;
+    if (field.type === 'message' && isSingular(field)) {
+      const isChoice = field.oneof !== undefined || field.isProto3Optional || field.isExtension;
+      return options.alwaysPrintAllFields && !isChoice ? Buffer.from('null') : undefined;
+    }
+    return printsDefaults(options) && !field.hasPresence ? Buffer.from(absentText(field, this.context)) : undefined;
+  }
+}
+
+/** True if fields without presence are printed even if they have their default value. */
+function printsDefaults(options: CodecOptions): boolean {
+  return options.alwaysPrintPrimitiveFields || options.alwaysPrintAllFields;
 }
 
 const everything: Selection = { whole: true, fields: new Map(), keys: new Map() };
 
-/** Stands for a field that is read and left out. */
+/** The printer of a field that is left out. */
 const printNothing: ValuePrinter = (input) => {
   input.skip(input.ahead);
   input.nextTag();
   return Printed.NOTHING;
 };
 
-/** True where an occurrence of `field` behind one of `wanted` changes its value. */
+/** True if `field` changes the value of an earlier `wanted`. */
 function affects(field: FieldPrinter, wanted: FieldPrinter): boolean {
   return field === wanted || (field.oneofBit & wanted.oneofBit) !== 0;
 }
 
-function isSingular(field: FieldDescriptor): boolean {
-  return !field.repeated && field.map === undefined;
-}
-
-/** Both tags of lists that may be packed. */
+/** The tags of a field; a list that may be packed has two. */
 function tagsOf(field: FieldDescriptor): number[] {
   const tag = tagOf(field);
   const packed = packedTagOf(field);
@@ -198,7 +207,7 @@ function tagsOf(field: FieldDescriptor): number[] {
 }
 
 function packedTagOf(field: FieldDescriptor): number {
-  return field.type === 'message' ? tagOf(field) : ((field.number << 3) | WireType.BYTES) >>> 0;
+  return field.type === 'message' ? tagOf(field) : makeTag(field.number, WireType.BYTES);
 }
 
 function printMember(input: WireInput, out: Writer, field: FieldPrinter): void {
@@ -208,12 +217,12 @@ function printMember(input: WireInput, out: Writer, field: FieldPrinter): void {
   if (printed === Printed.NOTHING || (printed === Printed.DEFAULT && field.hidesDefault)) out.pos = start;
 }
 
-/** Prints `,"name":`, or `"name":` right behind an opening brace. */
+/** Prints `,"name":`, or `"name":` directly after an opening brace. */
 function printKey(out: Writer, key: Buffer): void {
   out.rawRange(key, out.buf[out.pos - 1] === OPEN_BRACE ? 1 : 0, key.length);
 }
 
-/** Prints the fields `from` to `to` (not included), which are not in the message, as far as they are to be printed. */
+/** Prints the absent fields from index `from` up to `to`, if the options ask for them. */
 function printAbsent(out: Writer, fields: readonly FieldPrinter[], from: number, to: number): void {
   for (let index = from; index < to; index++) {
     const { absent, key } = fields[index]!;
@@ -223,7 +232,7 @@ function printAbsent(out: Writer, fields: readonly FieldPrinter[], from: number,
   }
 }
 
-/** What an absent field's value prints as. */
+/** The value of an absent field. */
 function absentText(field: FieldDescriptor, { options }: WriteContext): string {
   if (field.repeated) return '[]';
   if (field.map !== undefined) return '{}';
@@ -245,7 +254,7 @@ function fieldPrinter(field: FieldDescriptor, context: WriteContext, selection: 
   };
 }
 
-/** The printer of a message-typed value: what stands behind the tag, a length or the end tag of a group included. */
+/** The printer of a value of a message type, with its length or the end tag of a group. */
 export function messageValuePrinter(field: FieldDescriptor, content: ContentPrinter): ValuePrinter {
   if (field.delimited) return groupPrinter(content);
   return (input, out) => {

@@ -1,8 +1,9 @@
-/** The messages with a JSON form of their own → JSON. */
+/** Prints the messages that have a JSON form of their own. */
 import type { MessageDescriptor } from '../schema/types.js';
-import { WireType, type Reader, type Writer } from '../wire/index.js';
+import { quote } from '../uri.js';
+import { type Reader, Writer } from '../wire/index.js';
 import { CLOSE_BRACE, COMMA, OPEN_BRACE } from './chars.js';
-import { printFieldPaths } from './field-mask.js';
+import { printFieldPath } from './field-mask.js';
 import { printDouble } from './floats.js';
 import { printDuration, printTimestamp, Seconds } from './times.js';
 import { typeNameOf, wellKnownKind, wrappedField } from './well-known.js';
@@ -12,14 +13,11 @@ import type { MessagePrinter } from './write-message.js';
 import { defaultText } from './write-scalars.js';
 import { printBytes, printString } from './write-strings.js';
 import { normalize } from './normalize.js';
-import { tagOf } from './tags.js';
+import { bytesTag, tagOf, varintTag } from './tags.js';
 
 const TWO_32 = 0x1_0000_0000;
 
-const varintTag = (number: number): number => (number << 3) | WireType.VARINT;
-const bytesTag = (number: number): number => (number << 3) | WireType.BYTES;
-
-/** The content printer of a well-known type; undefined for all that is an ordinary object. */
+/** The content printer of a well-known type; undefined for ordinary messages. */
 export function wellKnownPrinter(
   message: MessageDescriptor,
   context: WriteContext,
@@ -72,22 +70,25 @@ function readSeconds(input: WireInput, into: Seconds): void {
 }
 
 const printFieldMask: ContentPrinter = (input, out) => {
-  const paths: string[] = [];
+  const text = new Writer(64);
+  let isFirst = true;
   while (input.pos < input.end) {
     const tag = input.tag();
-    if (tag === bytesTag(1)) paths.push(input.bytes().toString('utf8'));
-    else input.skip(tag);
+    if (tag !== bytesTag(1)) {
+      input.skip(tag);
+      continue;
+    }
+    if (!isFirst) text.byte(COMMA);
+    isFirst = false;
+    const path = input.bytes();
+    if (!printFieldPath(text, path)) throw badFieldPath(path);
   }
-  const printed = printFieldPaths(paths);
-  if (printed === undefined) throw badFieldPath(paths);
-  const text = Buffer.from(printed, 'utf8');
-  printString(out, text, 0, text.length, undefined);
+  printString(out, text.buf, 0, text.pos, undefined);
 };
 
-function badFieldPath(paths: readonly string[]): UnprintableError {
-  const path = paths.find((candidate) => printFieldPaths([candidate]) === undefined);
+function badFieldPath(path: Buffer): UnprintableError {
   return new UnprintableError(
-    `the path ${JSON.stringify(path)} of a google.protobuf.FieldMask has no lowerCamelCase form`,
+    `the path ${quote(path.toString('utf8'))} of a google.protobuf.FieldMask has no lowerCamelCase form`,
   );
 }
 
@@ -113,10 +114,10 @@ function wrapperPrinter(message: MessageDescriptor, context: WriteContext): Cont
   };
 }
 
-/** google.protobuf.Value: its oneof members are numbered as in struct.proto; one without any prints as null. */
+/** google.protobuf.Value, with the field numbers of struct.proto; a Value without a member prints as null. */
 export function valuePrinter(message: MessageDescriptor, context: Pick<WriteContext, 'value'>): ContentPrinter {
-  const print = (['struct_value', 'list_value'] as const).map((name) => context.value(message.field(name)!));
-  const [struct, list] = print as [(typeof print)[0], (typeof print)[0]];
+  const struct = context.value(message.field('struct_value')!);
+  const list = context.value(message.field('list_value')!);
   const fieldOfTag = (tag: number) => message.fields.find((field) => tagOf(field) === tag);
   return (unordered, out) => {
     const input = unordered.careful ? normalize(unordered, fieldOfTag) : unordered;
@@ -196,7 +197,7 @@ export class AnyPrinter {
     input.pos = end;
   };
 
-  /** Prints what stands behind `@type`; the input is the packed message. */
+  /** Prints the members after `@type`; the input is the packed message. */
   private printPacked(typeUrl: string, input: WireInput, out: Writer): void {
     const typeName = typeNameOf(typeUrl);
     const message = typeName === undefined ? undefined : this.context.types.message(typeName);

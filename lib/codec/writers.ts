@@ -1,7 +1,7 @@
-/** All JSON printers of one codec: each message type has one, made when it is first met and kept. */
+/** All JSON printers of one codec, made on first use. */
 import type { FieldDescriptor, MessageDescriptor, Schema } from '../schema/types.js';
 import { Code, StatusError } from '../status.js';
-import { WireError, WireType, Writer } from '../wire/index.js';
+import { makeTag, WireError, WireType, Writer } from '../wire/index.js';
 import { indentJson } from './indent.js';
 import type { CodecOptions } from './options.js';
 import { outOfOrder, UnprintableError, WireInput } from './wire-input.js';
@@ -11,7 +11,9 @@ import type { ContentPrinter, ValuePrinter, WriteContext } from './write-context
 import { MessagePrinter, messageValuePrinter } from './write-message.js';
 import { scalarPrinter } from './write-scalars.js';
 import { AnyPrinter, valuePrinter, wellKnownPrinter } from './write-well-known.js';
+import { cached } from './cached.js';
 
+/** Makes and keeps the printers of one codec. */
 export class JsonWriters implements WriteContext {
   private readonly contents = new Map<MessageDescriptor, ContentPrinter>();
   private readonly messages = new Map<MessageDescriptor, MessagePrinter>();
@@ -23,13 +25,12 @@ export class JsonWriters implements WriteContext {
   ) {}
 
   content(message: MessageDescriptor): ContentPrinter {
-    let content = this.contents.get(message);
-    if (content === undefined) {
-      content =
-        wellKnownPrinter(message, this, (type) => this.messagePrinter(type)) ?? this.messagePrinter(message).content;
-      this.contents.set(message, content);
-    }
-    return content;
+    return cached(
+      this.contents,
+      message,
+      () =>
+        wellKnownPrinter(message, this, (type) => this.messagePrinter(type)) ?? this.messagePrinter(message).content,
+    );
   }
 
   value(field: FieldDescriptor): ValuePrinter {
@@ -42,11 +43,11 @@ export class JsonWriters implements WriteContext {
     return messageValuePrinter(field, this.selectedContent(field.message!, selection));
   }
 
-  /** The printer of the selected parts of a message. Not kept: whoever asks keeps it. */
+  /** The printer of the selected parts of a message. Not cached. */
   private selectedContent(message: MessageDescriptor, selection: Selection): ContentPrinter {
     if (selection.whole) return this.content(message);
     const kind = wellKnownKind(message);
-    // Those of a Struct, Value or ListValue, whose selection is that of its keys, at whatever depth of lists.
+    // The selection of a Struct, Value or ListValue applies to its keys, at any depth of lists.
     if (kind === 'Value') return valuePrinter(message, { value: (field) => this.selectedValue(field, selection) });
     if (kind === 'Struct' || kind === 'ListValue') {
       return this.selectedOnly(message.fieldByNumber(1)!, selection);
@@ -85,23 +86,18 @@ export class JsonWriters implements WriteContext {
 
   writeAny(typeUrl: string, value: Buffer, out: Writer): void {
     const wire = new Writer(value.length + typeUrl.length * 3 + 16);
-    wire.byte((1 << 3) | WireType.BYTES);
+    wire.byte(makeTag(1, WireType.BYTES));
     wire.string(typeUrl.toWellFormed());
-    wire.byte((2 << 3) | WireType.BYTES);
+    wire.byte(makeTag(2, WireType.BYTES));
     wire.bytes(value);
     this.print(this.any.content, wire.peek(), out, 'google.protobuf.Any');
   }
 
   private messagePrinter(message: MessageDescriptor): MessagePrinter {
-    let printer = this.messages.get(message);
-    if (printer === undefined) {
-      printer = new MessagePrinter(message, this);
-      this.messages.set(message, printer);
-    }
-    return printer;
+    return cached(this.messages, message, () => new MessagePrinter(message, this));
   }
 
-  /** Prints quickly, or with care where the message needs it. On failure `out` is as it was. */
+  /** Prints in the fast pass or, if needed, the careful one. On failure `out` is unchanged. */
   private print(content: ContentPrinter, wire: Buffer, out: Writer, typeName: string): void {
     const start = out.pos;
     try {
@@ -119,7 +115,7 @@ function printAnyOrder(content: ContentPrinter, wire: Buffer, out: Writer): void
   try {
     content(new WireInput(wire, false), out);
   } catch (error) {
-    // What has no JSON form may yet be replaced by a later occurrence, which only the careful pass knows.
+    // A later occurrence may replace a value without JSON form; only the careful pass knows.
     if (error !== outOfOrder && !(error instanceof UnprintableError)) throw error;
     out.pos = start;
     content(new WireInput(wire, true), out);
@@ -127,17 +123,16 @@ function printAnyOrder(content: ContentPrinter, wire: Buffer, out: Writer): void
 }
 
 function asStatus(error: unknown, typeName: string): unknown {
-  if (error instanceof UnprintableError) {
-    return new StatusError(Code.INTERNAL, `the service's ${typeName} has no JSON form: ${error.message}`, {
-      cause: error,
-    });
-  }
-  if (error instanceof WireError) {
-    return new StatusError(Code.INTERNAL, `the service's answer is no valid ${typeName}: ${error.message}`, {
-      cause: error,
-    });
-  }
-  return error;
+  if (error instanceof WireError) return invalidAnswer(typeName, error);
+  if (!(error instanceof UnprintableError)) return error;
+  const text = `the service's ${typeName} has no JSON form: ${error.message}`;
+  return new StatusError(Code.INTERNAL, text, { cause: error });
+}
+
+/** The service sent bytes that are not a message of the type. */
+export function invalidAnswer(typeName: string, cause: WireError): StatusError {
+  const text = `the service's answer is no valid ${typeName}: ${cause.message}`;
+  return new StatusError(Code.INTERNAL, text, { cause });
 }
 
 function indentFrom(out: Writer, start: number): void {

@@ -1,94 +1,80 @@
-/** What a start needs to know, checked and complete. Made from flags and a file by `loadConfig`. */
+/** The checked and complete configuration of a start, which `loadConfig` makes from flags and a file. */
 import type { SchemaSources } from '../schema/index.js';
-import type { UpstreamSpec } from '../upstream/index.js';
-import type { MethodRule } from '../rule/index.js';
-import type { Options } from './options.js';
-import type { RawValue } from './values.js';
+import type { Problem } from '../status.js';
+import type { FilterSettings, LocalRepliesSettings, VirtualHostSettings } from '../routes/index.js';
+import type { NamedCertificate } from '../server/index.js';
+import type { ClusterSpec, UpstreamSpec } from '../upstream/index.js';
+import type { MethodSetting } from './methods.js';
+import type { Options, ProcessOptions } from './options.js';
 
-/** Method options for a selector, and how they were written. */
-export interface MethodSetting extends MethodRule {
-  readonly raw: Readonly<Record<string, RawValue>>;
-}
-
-/** All that `startProxy` needs. */
+/** Everything that `startProxy` needs. */
 export interface Config {
   readonly sources: SchemaSources;
   readonly listeners: readonly ListenerConfig[];
-  /** Upstreams that are asked for their schema: all, or those of these names (`default` is the one without). Default none. */
+  /** The options of the process. */
+  readonly options: ProcessOptions;
+  /** What virtual hosts lead to. Default none. */
+  readonly clusters?: readonly ClusterSpec[] | undefined;
+  /**
+   * Upstreams whose schema is read by reflection: all, or those with these names (`default` is the one without a name).
+   * Default none.
+   */
   readonly reflection?: Reflection | undefined;
-  /** True: the files are watched, and what changed in them is taken while running. Default false. */
+  /** Whether files are watched, and changes are applied while running. Default false. */
   readonly watch?: boolean | undefined;
-  /** The file that it was read from, whole path. */
+  /** Processes that serve; `auto`: one for each core. Default 1. */
+  readonly workers?: Workers | undefined;
+  /** What is odd about what it was read from. */
+  readonly warnings?: readonly Problem[] | undefined;
+  /** Absolute path of the configuration file. */
   readonly file?: string | undefined;
 }
 
-/** True: all upstreams. */
+export type Workers = number | 'auto';
+
+/** The upstreams that are asked by reflection; true: all. */
 export type Reflection = true | readonly string[];
 
-/** An address, and what is served there. */
+/** An address, and what is served at it. */
 export interface ListenerConfig {
-  /** As it was written, for messages: `127.0.0.1:8080`. */
+  /** As written, for messages: `127.0.0.1:8080`. */
   readonly listen: string;
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
-  /** What it serves by itself, at prefix '' and for every host. */
+  /** A socket that is open already, instead of host and port. */
+  readonly fd?: number | undefined;
+  /** Certificates by the name that a client asks for. Default: none. */
+  readonly certificates?: readonly NamedCertificate[] | undefined;
+  /** What the listener itself serves, at prefix '' and for every host. */
   readonly root: MountConfig;
-  /** What it serves below path prefixes and for host names. */
+  /** What is served below path prefixes and for host names. */
   readonly mounts: readonly MountConfig[];
+  /** Which cluster answers which requests. Undefined: the upstreams of the services do. */
+  readonly routes?: RoutesConfig | undefined;
 }
 
-/** A world of its own: services, upstreams, options, and where they are found on the listener. */
+/** Virtual hosts, and how they are sought. */
+export interface RoutesConfig {
+  readonly virtualHosts: readonly VirtualHostSettings[];
+  readonly ignorePort: boolean;
+  readonly localReplies?: LocalRepliesSettings | undefined;
+  readonly filters?: readonly FilterSettings[] | undefined;
+}
+
+/** Services, upstreams and options that are served together, and their place on the listener. */
 export interface MountConfig {
   /** `/chainfire`; '' for the root. */
   readonly prefix: string;
-  /** Names and `*.` wildcards in lower case; none: every host. */
+  /** Names and `*.` wildcards in lower case; empty: every host. */
   readonly hosts: readonly string[];
   /** Names, packages and wildcards; undefined: all; empty: none. */
   readonly services: readonly string[] | undefined;
-  /** Service configs whose rules replace annotations; the last rule for an RPC counts. */
+  /** Service configs whose rules replace annotations; for each RPC the last rule counts. */
   readonly rules: readonly string[];
-  /** In the order in which they were given; those of the mount hide those of the same name above it. */
+  /** In the given order. Those of the mount replace those of the same name in outer levels. */
   readonly upstreams: readonly UpstreamSpec[];
-  /** One for each selector, the widest first. */
+  /** One for each selector, the least specific first. */
   readonly methods: readonly MethodSetting[];
   readonly options: Options;
 }
-
-/** What was given, by flags or by a file: nothing filled in. Lists replace, they do not add up. */
-export interface Settings extends ServingSettings {
-  readonly proto?: readonly string[];
-  readonly protoPath?: readonly string[];
-  readonly descriptorSet?: readonly string[];
-  /** False takes back what the file says. */
-  readonly reflection?: Reflection | false;
-  readonly watch?: boolean;
-  /** Addresses that all serve the same. */
-  readonly listen?: readonly string[];
-  /** Listeners with settings of their own; only a file has them. */
-  readonly listeners?: readonly ListenerSettings[];
-}
-
-/** What can be said at the top, of a listener and of a mount. */
-export interface ServingSettings {
-  readonly services?: readonly string[];
-  /** Paths of service configs. */
-  readonly rules?: readonly string[];
-  readonly upstreams?: readonly UpstreamSpec[];
-  /** By selector; those of an inner level win, member by member. */
-  readonly methods?: readonly MethodSetting[];
-  readonly options?: Partial<Options>;
-}
-
-export interface ListenerSettings extends ServingSettings {
-  readonly listen: readonly string[];
-  readonly mounts?: readonly MountSettings[];
-}
-
-export interface MountSettings extends ServingSettings {
-  readonly prefix: string;
-  readonly hosts: readonly string[];
-}
-
-/** What is built member by member, and read-only for all others. */
-export type Writable<T> = { -readonly [K in keyof T]: T[K] };

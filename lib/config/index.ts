@@ -1,11 +1,21 @@
-export type { Config, ListenerConfig, MountConfig, Reflection, Settings } from './config.js';
-export type { JwtProviderSettings, JwtSettings } from './jwt-forms.js';
-export { configJsonSchema } from './json-schema.js';
-export { libraryName, type LibraryOptions } from './library.js';
+export { flagName, libraryName, OptionError, type PresetName } from '../options/index.js';
+export type { JwtProviderSettings, JwtSettings } from '../policy/index.js';
+export type { Config, ListenerConfig, MountConfig, Reflection, Workers } from './config.js';
+export { readOptions } from './level.js';
+export type { EnvoyInput } from './envoy.js';
 export { type ConfigInput, type LibrarySettings, loadConfig } from './load.js';
-export { presets, type PresetName } from './presets.js';
-export { flagName, type Options, type OptionSpec, optionSpecs } from './options.js';
-export { printConfig } from './print.js';
 export { reportLoops } from './loops.js';
-export { upstreamSpecsOf } from './upstreams.js';
-export { OptionError } from './values.js';
+export {
+  type GivenOptions,
+  type LibraryOptions,
+  mergeOptions,
+  optionAliases,
+  type Options,
+  type OptionSpec,
+  optionSpecs,
+  optionTable,
+  presets,
+} from './options.js';
+export { printConfig } from './print.js';
+export { configJsonSchema, type Settings, workersValue } from './settings.js';
+export { namesNoUpstream, upstreamSpecsOf } from './upstreams.js';

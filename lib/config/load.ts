@@ -1,71 +1,75 @@
 /**
- * Flags and file → one complete `Config`. A flag wins over the file's key of the same name; on a listener of the file,
- * the listener's own keys win over what stands at its top, and flags win over both.
+ * Flags and file → one complete `Config`. Flags win over the file. Within the file, the keys of a listener win over
+ * those of the top level.
  */
+import { annotationsFolder } from '../installation.js';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { ConfigError, ProblemList } from '../status.js';
-import { parseListener } from '../server/index.js';
+import { ConfigError, nearestName, ProblemList } from '../status.js';
+import { type InheritedSocket, parseListeners } from '../server/index.js';
 import { mergeMethodRules } from '../rule/index.js';
 import { parseUpstream, type UpstreamSpec } from '../upstream/index.js';
-import type {
-  Config,
-  ListenerConfig,
-  ListenerSettings,
-  MethodSetting,
-  MountConfig,
-  MountSettings,
-  Reflection,
-  ServingSettings,
-  Settings,
-} from './config.js';
+import { type EnvoyInput, readBootstrap } from './envoy.js';
+import { clusterNames } from '../routes/index.js';
+import type { Config, ListenerConfig, MountConfig, Reflection, RoutesConfig } from './config.js';
 import { parseConfigFile } from './file.js';
-import { type LibraryOptions, readLibraryOptions } from './library.js';
-import { completeOptions, type Options } from './options.js';
+import { readLibraryOptions } from './library.js';
+import type { MethodSetting } from './methods.js';
+import { completeOptions, completeProcessOptions, type GivenOptions, type LibraryOptions } from './options.js';
+import type { ListenerSettings, MountSettings, ServingSettings, Settings } from './settings.js';
 
 const DEFAULT_LISTEN = '127.0.0.1:8080';
 
-/** The import root that the package brings: google/api, google/rpc, photongate. */
-const annotationsRoot = fileURLToPath(new URL('../../annotations', import.meta.url));
-
 /** Settings as a program gives them. */
 export interface LibrarySettings extends Omit<Settings, 'options' | 'upstreams'> {
-  /** `127.0.0.1:50051`, `chainfire.v1=dns:///host:port`, as `--upstream` has them. */
+  /** Like `--upstream`: `127.0.0.1:50051`, `chainfire.v1=dns:///host:port`. */
   readonly upstreams?: readonly (string | UpstreamSpec)[] | undefined;
-  readonly options?: LibraryOptions | Partial<Options> | undefined;
+  readonly options?: LibraryOptions | GivenOptions | undefined;
 }
 
-/** What a configuration is made from. */
+/** The sources of a configuration. */
 export interface ConfigInput {
-  /** What flags say, or a program, whose options have their plain names: `{ idleTimeout: '60s' }`. Default: nothing. */
+  /** Settings from flags or from a program, which uses library names: `{ idleTimeout: '60s' }`. Default: none. */
   readonly flags?: LibrarySettings;
   /** Path of a configuration file. */
   readonly file?: string | undefined;
-  /** Where relative paths of flags start. Default: that of the process. */
+  /** An Envoy bootstrap in place of a file; its paths are relative to the working directory. */
+  readonly envoy?: EnvoyInput | undefined;
+  /** Base of relative paths in flags. Default: that of the process. */
   readonly workingDirectory?: string;
+  /** What `listen: systemd` means. Default: no socket. */
+  readonly inherited?: readonly InheritedSocket[];
 }
 
 /**
- * Makes a configuration out of flags, a file or both.
- * @throws ConfigError with everything that is wrong in them.
+ * Makes a configuration from flags, a file or both.
+ * @throws ConfigError with all problems.
  */
-export function loadConfig({ flags = {}, file, workingDirectory = process.cwd() }: ConfigInput): Config {
+export function loadConfig({
+  flags = {},
+  file,
+  envoy,
+  workingDirectory = process.cwd(),
+  inherited = [],
+}: ConfigInput): Config {
   const problems = new ProblemList();
   const settings =
-    file === undefined ? {} : parseConfigFile(file, readConfigFile(file, workingDirectory), workingDirectory, problems);
+    envoy !== undefined
+      ? readBootstrap(envoy, workingDirectory, problems)
+      : file === undefined
+        ? {}
+        : parseConfigFile(file, readConfigFile(file, workingDirectory), workingDirectory, problems);
   const given = problems.attempt(() => settingsOf(flags, workingDirectory)) ?? {};
-  const config = completeConfig(given, settings, workingDirectory, problems);
+  const config = completeConfig(given, settings, { workingDirectory, inherited }, problems);
   problems.throwIfAny();
-  return { ...config, file: file === undefined ? undefined : resolve(workingDirectory, file) };
+  const { warnings } = problems;
+  return { ...config, warnings, file: file === undefined ? undefined : resolve(workingDirectory, file) };
 }
 
 function settingsOf({ upstreams, options = {}, ...rest }: LibrarySettings, workingDirectory: string): Settings {
   return {
     ...rest,
-    ...(upstreams === undefined
-      ? {}
-      : { upstreams: upstreams.map((spec) => (typeof spec === 'string' ? parseUpstream(spec) : spec)) }),
+    ...(upstreams && { upstreams: upstreams.map((spec) => (typeof spec === 'string' ? parseUpstream(spec) : spec)) }),
     options: readLibraryOptions(options, workingDirectory),
   };
 }
@@ -85,8 +89,15 @@ function readConfigFile(file: string, workingDirectory: string): string {
   }
 }
 
-/** Joins what flags and file say. Problems are collected; the result is only good where there are none. */
-function completeConfig(flags: Settings, file: Settings, workingDirectory: string, problems: ProblemList): Config {
+type Surroundings = Required<Pick<ConfigInput, 'workingDirectory' | 'inherited'>>;
+
+/** Merges flags and file. The result is only valid if no problem was reported. */
+function completeConfig(
+  flags: Settings,
+  file: Settings,
+  { workingDirectory, inherited }: Surroundings,
+  problems: ProblemList,
+): Config {
   const given = flags.reflection ?? file.reflection ?? false;
   const reflection = given === false || (given !== true && given.length === 0) ? undefined : given;
   const sources = {
@@ -94,10 +105,12 @@ function completeConfig(flags: Settings, file: Settings, workingDirectory: strin
     protoPaths: flags.protoPath ?? file.protoPath ?? [],
     descriptorSets: flags.descriptorSet ?? file.descriptorSet ?? [],
     workingDirectory,
-    annotationsRoot,
+    annotationsRoot: annotationsFolder,
   };
-  // A file that could not be read would have named some.
-  const nothing = sources.protos.length === 0 && sources.descriptorSets.length === 0 && reflection === undefined;
+  // A file that could not be read might have named some.
+  const routed = file.listeners?.some(({ virtualHosts }) => virtualHosts !== undefined) ?? false;
+  const nothing =
+    !routed && sources.protos.length === 0 && sources.descriptorSets.length === 0 && reflection === undefined;
   if (nothing && problems.errors.length === 0) {
     problems.error({
       code: 'no-schema',
@@ -107,12 +120,21 @@ function completeConfig(flags: Settings, file: Settings, workingDirectory: strin
   }
   const listeners: readonly ListenerSettings[] = file.listeners ?? [{ listen: file.listen ?? [DEFAULT_LISTEN] }];
   checkConflicts(flags, listeners, problems);
-  const complete = listeners.flatMap((listener) => listenersAt(flags, file, listener, workingDirectory, problems));
+  const complete = listeners.flatMap((listener) => listenersAt(flags, file, listener, inherited, problems));
   checkReflection(reflection, complete, problems);
-  return { sources, listeners: complete, reflection, watch: flags.watch ?? file.watch ?? false };
+  const { clusters } = file;
+  return {
+    sources,
+    listeners: complete,
+    options: completeProcessOptions([file.options, flags.options]),
+    clusters,
+    reflection,
+    watch: flags.watch ?? file.watch ?? false,
+    workers: flags.workers ?? file.workers ?? 1,
+  };
 }
 
-/** Flags that cannot say which of several listeners or mounts they mean. */
+/** Reports flags that are ambiguous because there are several listeners or mounts. */
 function checkConflicts(flags: Settings, listeners: readonly ListenerSettings[], problems: ProblemList): void {
   if (flags.listen !== undefined && listeners.length > 1) {
     problems.error({
@@ -124,13 +146,13 @@ function checkConflicts(flags: Settings, listeners: readonly ListenerSettings[],
   if (flags.services !== undefined && listeners.some(({ mounts }) => mounts !== undefined)) {
     problems.error({
       code: 'config-conflict',
-      message: '--service cannot tell which of the mounts in the file it means',
+      message: '--service cannot be combined with mounts, because it does not name a mount',
       hint: 'leave --service out, or change "services" in the file',
     });
   }
 }
 
-/** There must be somebody to ask. */
+/** Reports reflection without an upstream to ask. */
 function checkReflection(
   reflection: Reflection | undefined,
   listeners: readonly ListenerConfig[],
@@ -142,47 +164,80 @@ function checkReflection(
   if (known.size === 0) {
     problems.error({
       code: 'reflection-upstream',
-      message: 'reflection asks upstreams for their schema, and there is no upstream',
+      message: 'reflection needs an upstream to read the schema from, but none is configured',
       hint: 'write --upstream host:port',
     });
   } else if (reflection !== true) {
     for (const name of reflection.filter((candidate) => !known.has(candidate))) {
       problems.error({
         code: 'reflection-upstream',
-        message: `reflection names ${JSON.stringify(name)}, and no upstream has that name`,
+        message: `reflection names ${JSON.stringify(name)}, but no upstream has that name`,
         hint: `upstreams are: ${[...known].join(', ')}; without names all are asked`,
       });
     }
   }
 }
 
-/** A listener for each of its addresses. */
+/** One listener for each of its addresses. */
 function listenersAt(
   flags: Settings,
   file: Settings,
   listener: ListenerSettings,
-  workingDirectory: string,
+  inherited: readonly InheritedSocket[],
   problems: ProblemList,
 ): ListenerConfig[] {
-  const mounts = (listener.mounts ?? []).map((mount) =>
-    mountOf(mount, [file, listener, mount, flags], workingDirectory),
-  );
-  const root = mountOf({ prefix: '', hosts: [] }, [file, listener, flags], workingDirectory);
-  // With mounts, the listener itself serves only what it names itself.
+  const mounts = (listener.mounts ?? []).map((mount) => mountOf(mount, [file, listener, mount, flags]));
+  const root = mountOf({ prefix: '', hosts: [] }, [file, listener, flags]);
+  // If there are mounts, the listener itself serves only services that it names.
   const services = listener.mounts === undefined ? root.services : (listener.services ?? []);
+  const { virtualHosts, ignoreHostPort: ignorePort = false, localReplies, filters } = listener;
+  const routes = virtualHosts && { virtualHosts, ignorePort, localReplies, filters };
+  if (routes === undefined) refuseWithoutHosts({ local_replies: localReplies, filters }, problems);
+  checkClusters(routes, file, problems);
   return (flags.listen ?? listener.listen).flatMap((listen) => {
-    const address = problems.attempt(() => parseListener(listen));
-    return address === undefined ? [] : [{ listen, ...address, root: { ...root, services }, mounts }];
+    const addresses = problems.attempt(() => parseListeners(listen, inherited)) ?? [];
+    return addresses.map((address) => ({
+      // Of several sockets each has a name of its own, or print-config would name all of them several times.
+      listen: addresses.length > 1 ? `fd:${address.fd}` : listen,
+      ...address,
+      certificates: listener.certificates,
+      root: { ...root, services },
+      mounts,
+      routes,
+    }));
   });
 }
 
-/** @param levels from the outermost to the one that wins. */
+/** What would count for nothing. */
+function refuseWithoutHosts(given: Readonly<Record<string, unknown>>, problems: ProblemList): void {
+  for (const [name] of Object.entries(given).filter(([, value]) => value !== undefined)) {
+    problems.error({
+      code: 'config-conflict',
+      message: `a listener has ${name}, and no virtual_hosts`,
+      hint: `write virtual_hosts too, or leave ${name} out`,
+    });
+  }
+}
+
+/** Routes lead to clusters that are there. */
+function checkClusters(routes: RoutesConfig | undefined, { clusters = [] }: Settings, problems: ProblemList): void {
+  const known = clusters.map(({ name }) => name);
+  for (const name of new Set(clusterNames(routes?.virtualHosts ?? []))) {
+    if (known.includes(name)) continue;
+    const near = nearestName(name, known);
+    problems.error({
+      code: 'unknown-cluster',
+      message: `a route leads to the cluster ${JSON.stringify(name)}, and there is none of that name`,
+      hint: near === undefined ? `clusters are: ${known.join(', ') || 'none'}` : `did you mean ${near}?`,
+    });
+  }
+}
+
+/** @param levels the outermost first. */
 function mountOf(
   { prefix, hosts }: Pick<MountSettings, 'prefix' | 'hosts'>,
   levels: readonly ServingSettings[],
-  workingDirectory: string,
 ): MountConfig {
-  const options = Object.assign({}, ...levels.map((level) => level.options ?? {})) as Partial<Options>;
   return {
     prefix,
     hosts,
@@ -193,11 +248,11 @@ function mountOf(
       levels.flatMap(({ methods = [] }) => methods),
       mergeMethods,
     ),
-    options: completeOptions(options, workingDirectory),
+    options: completeOptions(levels.map(({ options }) => options)),
   };
 }
 
-/** The inner level's members replace those of the outer. */
+/** Members of the inner level replace those of the outer. */
 function mergeMethods(outer: MethodSetting, inner: MethodSetting): MethodSetting {
   const names = new Set(inner.option.fields.map(({ name }) => name));
   const kept = outer.option.fields.filter(({ name }) => !names.has(name));
@@ -208,15 +263,15 @@ function mergeMethods(outer: MethodSetting, inner: MethodSetting): MethodSetting
   };
 }
 
-/** Lists do not add up: that of the innermost level that has one. */
+/** The list of the innermost level that has one. */
 function innermost(levels: readonly ServingSettings[], key: 'services' | 'rules'): readonly string[] | undefined {
   return levels.findLast((level) => level[key] !== undefined)?.[key];
 }
 
-/** Those of an inner level come first and hide outer ones of the same name; flags replace them all. */
+/** Upstreams of an inner level come first and hide outer ones of the same name. Flags replace them all. */
 function upstreamsOf(levels: readonly ServingSettings[]): readonly UpstreamSpec[] {
-  const flags = levels[levels.length - 1]!;
-  if (flags.upstreams !== undefined) return flags.upstreams;
+  const flags = levels.at(-1)?.upstreams;
+  if (flags !== undefined) return flags;
   return levels.reduceRight<UpstreamSpec[]>((inner, { upstreams = [] }) => {
     const names = new Set(inner.map(({ name }) => name));
     return [...inner, ...upstreams.filter(({ name }) => !names.has(name))];

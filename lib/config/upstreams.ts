@@ -1,27 +1,130 @@
-/** The upstreams of a mount, with all that its options say of them. */
-import type { UpstreamSpec } from '../upstream/index.js';
-import type { MountConfig } from './config.js';
-import { upstreamTlsOf } from './options.js';
-import { packageVersion } from '../version.js';
+/** `upstreams`: which gRPC server provides which services, and how it is reached. */
+import {
+  booleanValue,
+  checkedText,
+  converted,
+  field,
+  type InputNode,
+  type Kind,
+  mapOf,
+  oneOf,
+  pickFields,
+  record,
+  requiredField,
+} from '../options/index.js';
+import { ConfigError } from '../status.js';
+import {
+  parseUpstream,
+  upstreamCallOptions,
+  type UpstreamSpec,
+  type UpstreamTls,
+  upstreamTlsFields,
+} from '../upstream/index.js';
+import { packageVersion } from '../installation.js';
+import type { Config, MountConfig } from './config.js';
+import type { Options } from './options.js';
 
-/** @throws ConfigError `tls-off`. */
+const tlsRecord = record({
+  fields: upstreamTlsFields,
+  about: '"tls"',
+  prefix: 'tls.',
+  expected: '"tls" is true, false or a map such as { ca: FILE }',
+});
+const tlsSwitch = converted(booleanValue, {
+  read: (on): UpstreamTls | false => on && {},
+  print: (tls) => tls !== false,
+});
+const isSwitch = (node: InputNode): boolean => node.kind === 'scalar' && typeof node.value === 'boolean';
+
+/** True, false or a map of files. */
+export const upstreamTlsKind: Kind<UpstreamTls | false, unknown> = {
+  ...oneOf<UpstreamTls | false, unknown, unknown>(
+    { ...tlsRecord, print: (tls) => tlsSwitch.print(tls) },
+    tlsSwitch,
+    isSwitch,
+  ),
+  print: (tls) =>
+    tls === false || Object.values(tls).every((value) => value === undefined) ? tls !== false : tlsRecord.print(tls),
+};
+
+const targetText = checkedText({
+  placeholder: 'TARGET',
+  description: 'a target such as 127.0.0.1:50051',
+  code: 'config-type',
+  convert: (text) => text,
+});
+
+const targetExpected = (name: string): string => `the upstream of ${name} is a target such as 127.0.0.1:50051`;
+
+const targetFields = {
+  target: requiredField(targetText, '', targetExpected),
+  tls: field(upstreamTlsKind, ''),
+};
+
+const targetRecord = record({
+  fields: targetFields,
+  about: 'an upstream',
+  expected: targetExpected,
+});
+
+/** One upstream under its name. */
+const namedUpstream: Kind<UpstreamSpec, unknown> = {
+  unit: '',
+  jsonSchema: { anyOf: [targetText.jsonSchema, targetRecord.jsonSchema] },
+  readNode(node, reader) {
+    const isText = node.kind === 'scalar' && typeof node.value === 'string';
+    const { target, ...tls } = isText
+      ? { target: targetText.readNode(node, reader) }
+      : targetRecord.readNode(node, reader);
+    return { ...parseUpstream(reader.name === 'default' ? target : `${reader.name}=${target}`), ...tls };
+  },
+  print: ({ target, tls }) => (tls === undefined ? target : targetRecord.print({ target, tls })),
+};
+
+const upstreamMap = converted(mapOf(namedUpstream, '"upstreams" is a map such as "chainfire.v1: 127.0.0.1:50051"'), {
+  read: (entries): readonly UpstreamSpec[] => entries.map(({ value }) => value),
+  print: (specs) => specs.map((value) => ({ name: value.name ?? 'default', place: undefined, value })),
+});
+
+/** A map of `package or service: target`, with `default` for the rest; or one target. */
+export const upstreamsKind = oneOf(
+  upstreamMap,
+  converted(targetText, { read: (text): readonly UpstreamSpec[] => [parseUpstream(text)], print: () => '' }),
+  (node) => node.kind === 'scalar' && typeof node.value === 'string',
+);
+
+/**
+ * TLS options of upstreams that have none of their own; undefined: cleartext.
+ * @throws ConfigError `tls-off` if another TLS option is given without `upstream_tls`.
+ */
+function upstreamTlsOf(options: Options): UpstreamTls | undefined {
+  const { upstreamTls, upstreamCa: ca, upstreamCert: cert, upstreamKey: key, upstreamAuthority: authority } = options;
+  const tls = { ca, cert, key, authority };
+  if (upstreamTls) return tls;
+  const given = Object.entries(tls).find(([, value]) => value !== undefined)?.[0];
+  if (given === undefined) return undefined;
+  throw new ConfigError({
+    code: 'tls-off',
+    message: `upstream_${given} is given, but upstream_tls is not, and upstreams are reached in cleartext`,
+    hint: `write --upstream-tls (upstream_tls: true), or leave upstream_${given} out`,
+  });
+}
+
+/**
+ * The upstreams of a mount, completed with its options.
+ * @throws ConfigError `tls-off`.
+ */
 export function upstreamSpecsOf({ upstreams, options }: MountConfig): UpstreamSpec[] {
   const userAgent = `photongate/${packageVersion()}`;
   const tls = upstreamTlsOf(options);
   return upstreams.map((spec) => ({
     ...spec,
-    options: {
-      maxReceiveBytes: options.maxReceiveBytes,
-      connectTimeoutMs: options.connectTimeoutMs,
-      client: options.upstreamClient,
-      loadBalancingPolicy: options.loadBalancingPolicy,
-      dnsRefreshMs: options.dnsRefreshRateMs,
-      keepaliveTimeMs: options.upstreamKeepaliveTimeMs,
-      keepaliveTimeoutMs: options.upstreamKeepaliveTimeoutMs,
-      initialBackoffMs: options.initialReconnectBackoffMs,
-      maxBackoffMs: options.maxReconnectBackoffMs,
-      userAgent,
-      tls,
-    },
+    options: { ...pickFields(upstreamCallOptions, options), userAgent, tls },
   }));
+}
+
+/** True if the configuration has neither upstreams nor clusters: then only its protos and rules can be looked at. */
+export function namesNoUpstream({ listeners, clusters = [] }: Pick<Config, 'listeners' | 'clusters'>): boolean {
+  const mounts = listeners.flatMap((listener) => [listener.root, ...listener.mounts]);
+  return clusters.length === 0 && mounts.every(({ upstreams }) => upstreams.length === 0);
 }

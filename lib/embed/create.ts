@@ -2,14 +2,9 @@
  * Options → a gateway without a listener, and its adapters. What comes in is an `Exchange` like any other from here on; the
  * application keeps its server, and with it the limits of connections and heads.
  */
-import { type Config, libraryName, loadConfig, optionSpecs } from '../config/index.js';
-import {
-  closeConnections,
-  type PreparedProxy,
-  prepareProxy,
-  sharedConnections,
-  type SharedConnections,
-} from '../proxy.js';
+import { libraryName, type LibraryOptions, loadConfig, optionSpecs } from '../config/index.js';
+import { Connections } from '../connections.js';
+import { prepareProxy } from '../proxy.js';
 import { ConfigError, type Problem } from '../status.js';
 import { fastifyPlugin } from './fastify.js';
 import { fetchHandler } from './fetch.js';
@@ -27,7 +22,9 @@ import { Upgrades } from './upgrade.js';
  * @throws ConfigError with everything that is wrong in the options and the files that they name.
  */
 export function createGateway(input: GatewayInput): EmbeddedGateway {
-  const { proto, protoPath, descriptorSet, services, rules, upstreams, workingDirectory, ...options } = input;
+  const { proto, protoPath, descriptorSet, services, rules, upstreams, workingDirectory, ...given } = input;
+  const errorFormat = typeof given.errorFormat === 'function' ? given.errorFormat : undefined;
+  const options = { ...given, errorFormat: errorFormat === undefined ? given.errorFormat : undefined };
   refuseForeignOptions(options);
   const flags = {
     ...withList('proto', proto),
@@ -36,16 +33,16 @@ export function createGateway(input: GatewayInput): EmbeddedGateway {
     ...withList('services', services),
     ...withList('rules', rules),
     ...withList('upstreams', upstreams),
-    options,
+    options: options as LibraryOptions,
   };
   const config = loadConfig({ flags, ...(workingDirectory === undefined ? {} : { workingDirectory }) });
   // No address: whether it is one of loopback, and so in danger of DNS rebinding, is not known here.
   const listeners = config.listeners.map((listener) => ({ ...listener, listen: '', host: '' }));
-  const shared = sharedConnections();
-  const prepared = prepareEmbedded({ ...config, listeners }, shared);
+  const connections = new Connections();
+  const prepared = prepareProxy({ ...config, listeners }, { connections, errorFormat });
   const [part] = prepared.listeners[0]!.parts;
   const host = new Host(part!.gateway, part!.config.options, () => {
-    closeConnections(shared);
+    connections.close();
   });
   const node = nodeHandler(host);
   const { handler: upgrade, attach } = new Upgrades(host);
@@ -61,23 +58,13 @@ export function createGateway(input: GatewayInput): EmbeddedGateway {
   };
 }
 
-/** @throws ConfigError after what was opened is closed again. */
-function prepareEmbedded(config: Config, shared: SharedConnections): PreparedProxy {
-  try {
-    return prepareProxy(config, { shared });
-  } catch (error) {
-    closeConnections(shared);
-    throw error;
-  }
-}
-
 function withList<K extends string>(key: K, given: string | readonly string[] | undefined): { [P in K]?: string[] } {
   if (given === undefined) return {};
   return { [key]: typeof given === 'string' ? [given] : [...given] } as { [P in K]?: string[] };
 }
 
 /** Those of a listener that hold for requests, too. */
-const heldHere = new Set(['idle_timeout', 'drain_timeout']);
+const heldHere = new Set(['idle_timeout', 'write_timeout', 'drain_timeout', 'max_connection_requests']);
 
 const listenerOnly = new Set(
   optionSpecs
@@ -86,6 +73,8 @@ const listenerOnly = new Set(
     )
     .map(({ name }) => libraryName(name)),
 );
+
+const processOnly = new Set(optionSpecs.flatMap((spec) => (spec.processOnly ? [libraryName(spec.name)] : [])));
 
 const otherNames: Readonly<Record<string, string>> = {
   upstream: 'write upstreams: "127.0.0.1:50051", or a list',
@@ -97,6 +86,7 @@ const otherNames: Readonly<Record<string, string>> = {
 function refuseForeignOptions(options: object): void {
   const problems: Problem[] = [];
   for (const [name, value] of Object.entries(options)) {
+    if (value !== undefined && processOnly.has(name)) problems.push(ofProcess(name));
     const hint = otherNames[name];
     if (value === undefined || !(listenerOnly.has(name) || hint !== undefined)) continue;
     problems.push(
@@ -104,10 +94,18 @@ function refuseForeignOptions(options: object): void {
         ? {
             code: 'bad-option',
             message: `${name}: this is an option of listeners, and an embedded gateway has none`,
-            hint: 'leave it out, and set the like of it on the server of the application',
+            hint: 'remove it, and set the corresponding option of your own server',
           }
         : { code: 'unknown-option', message: `there is no option "${name}" in createGateway`, hint },
     );
   }
   if (problems.length > 0) throw new ConfigError(problems);
+}
+
+function ofProcess(name: string): Problem {
+  return {
+    code: 'bad-option',
+    message: `${name}: this is an option of the command "photongate", and an embedded gateway logs nothing itself`,
+    hint: 'leave it out, and subscribe to photongate:error and photongate:failure of node:diagnostics_channel',
+  };
 }

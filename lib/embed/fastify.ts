@@ -3,7 +3,7 @@
  * for paths that Fastify itself has no route for. A request that the gateway takes is out of Fastify's hands.
  * WebSockets of its routes are taken from the instance's server.
  */
-import { embeddedRequest, type NodeRequest, type NodeResponse } from '../server/index.js';
+import type { NodeRequest, NodeResponse } from '../server/index.js';
 import { baseOf, type Host, isBelow } from './host.js';
 import type { EmbeddedGateway, FastifyInstanceLike, FastifyPlugin, FastifyPluginOptions } from './types.js';
 
@@ -25,7 +25,7 @@ export function fastifyPlugin(host: Host, attach: EmbeddedGateway['attach']): Fa
       reply: Wrapped<NodeResponse> & { hijack(): unknown },
       goOn: () => void,
     ): void => {
-      const embedded = embeddedRequest(raw, host.idleTimeoutMs);
+      const embedded = host.connections.request(raw);
       // Another plugin has handed on an upgrade; ours are taken by the server's event.
       if ('upgrade' in raw && raw.upgrade === true) {
         if (!isBelow(embedded.start.target, base) || !host.takesSocket(embedded.start, base.length)) return goOn();
@@ -34,7 +34,7 @@ export function fastifyPlugin(host: Host, attach: EmbeddedGateway['attach']): Fa
       if (!isBelow(embedded.start.target, base) || !host.takes(embedded.start, base.length)) return goOn();
       if (embedded.isGone(reply.raw)) return;
       reply.hijack();
-      host.serve(embedded.open(reply.raw), base.length);
+      host.serve(embedded.open(reply.raw), base, base.length);
     };
     instance.addHook('onRequest', hook);
     done();

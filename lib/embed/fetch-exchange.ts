@@ -1,152 +1,151 @@
 /**
- * A `Request` and the `Response` that it gets, as an `Exchange`. Bodies stream both ways, held back by their reader. There
- * are no HTTP trailers in the Fetch API, nor a socket: a break is an error of the body, and a client that goes away is one
- * that cancels it, or aborts the request's signal.
+ * A `Request` and its `Response` as an `Exchange`. Bodies stream both ways with back-pressure. The Fetch API has no trailers
+ * and no socket: a broken-off response is an error of its body, and a client disconnects by cancelling the body or by the
+ * signal of the request.
  */
 import { Readable } from 'node:stream';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
-import type { BodySink, Peer, ResponseHead } from '../exchange.js';
-import { header, isHeaderName, isHeaderValue, type HeaderFields } from '../headers.js';
-import { BodyReader, type ServedExchange } from '../server/index.js';
+import type { Peer, ResponseHead } from '../exchange.js';
+import { header, headerPairs, isHeaderName, isHeaderValue, type HeaderFields } from '../headers.js';
+import { type FetchLimits, Progress, ServedExchange, type Watched, type Written } from '../server/index.js';
+import { Pieces } from '../wire/index.js';
 
-/** Bytes of an answer that wait for their reader before its writer is asked to wait, too. */
+/** Bytes of a response that may wait for their reader before `write` returns false. */
 const HIGH_WATER_BYTES = 64 * 1024;
 
-/** Statuses whose answers have no body; `Response` insists on it. */
+/** Statuses without a body; `Response` insists on it. */
 const bodiless = new Set([204, 205, 304]);
 
-export class FetchExchange implements ServedExchange {
-  readonly method: string;
-  readonly target: string;
-  /** Decides what only HTTP/1 has: reason phrases. */
-  readonly httpVersion = '1.1';
-  readonly headers: HeaderFields;
-  readonly peer: Peer = { address: 'unknown', port: 0 };
-  readonly secure: boolean;
-  readonly hasBody: boolean;
-  /** Rejects where the answer is broken off before its head. */
-  readonly response: Promise<Response>;
-  responded = false;
+const nothing = Buffer.alloc(0);
 
+/** One `Request` and its `Response`. */
+export class FetchExchange extends ServedExchange implements Watched, Written {
+  /** Decides about reason phrases, which only HTTP/1 has. */
+  readonly httpVersion = '1.1';
+  /** Rejects if the response is broken off before its head. */
+  readonly response: Promise<Response>;
+  takenBytes = 0;
   private resolve!: (response: Response) => void;
   private reject!: (error: Error) => void;
   private source: Readable | undefined;
-  private reader: BodyReader | undefined;
   private controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  /** What was written and not read yet. */
-  private readonly waiting: Buffer[] = [];
-  private waitingBytes = 0;
-  /** The reader of the answer waits. */
+  /** Written, and not read yet. */
+  private readonly waiting = new Pieces();
+  private readonly progress: Progress;
+  /** Wakes the reader of the response, which waits. */
   private wanted: (() => void) | undefined;
-  /** Nothing more is to be written. */
-  private done = false;
-  private aborted = false;
-  private gone = false;
-  /** The stream of the answer has its end. */
-  private closed = false;
-  private settled = false;
-  private readonly drainListeners: (() => void)[] = [];
-  private closeListener: (() => void) | undefined;
-  private settleListener: (() => void) | undefined;
+  private isBroken = false;
+  /** The stream of the response has its end. */
+  private isStreamClosed = false;
+  private readonly isHttps: boolean;
   private readonly onSignal = (): void => this.cut();
 
   constructor(
     private readonly request: Request,
-    private readonly idleTimeoutMs: number,
+    peer: Peer,
+    limits: FetchLimits,
   ) {
     const { protocol, host, target } = splitUrl(request.url);
-    this.method = request.method;
-    this.target = target;
-    this.secure = protocol === 'https:';
-    this.headers = fieldsOf(request.headers, host);
-    this.hasBody = request.body !== null;
+    const head = { method: request.method, target, headers: fieldsOf(request.headers, host), expectsContinue: false };
+    super({ peer }, head, request.body !== null, limits);
+    this.progress = new Progress(this, limits.writeTimeoutMs);
+    this.isHttps = protocol === 'https:';
     this.response = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
     });
   }
 
-  /** The request is taken: from now on its signal counts. */
+  /** Takes the request: from now on its signal is heeded. */
   start(): void {
     const { signal } = this.request;
     if (signal.aborted) queueMicrotask(this.onSignal);
     else signal.addEventListener('abort', this.onSignal);
   }
 
-  continue(): void {
-    // Whoever made the request has its body already, or sends it when it is read.
+  override get secure(): boolean {
+    return this.isHttps;
   }
 
-  read(sink: BodySink): void {
-    if (this.gone) return queueMicrotask(() => sink.onAbort());
-    this.source = Readable.fromWeb(this.request.body as NodeReadableStream<Uint8Array>);
-    this.reader = new BodyReader(this.source, sink, this.idleTimeoutMs);
-    // Without the rest of the request its maker is gone, too.
-    this.source.on('error', () => this.cut());
+  get unsentBytes(): number {
+    return this.waiting.length;
   }
 
-  pause(): void {
-    this.reader?.pause();
+  /** A reader that takes nothing for `write_timeout` counts as disconnected. */
+  checkTimeouts(nowMs: number): void {
+    if (this.progress.isStalled(nowMs)) this.cut();
   }
 
-  resume(): void {
-    this.reader?.resume();
-  }
-
-  respond(head: ResponseHead): void {
-    if (this.responded || this.done) return;
-    this.responded = true;
-    const body = this.method === 'HEAD' || bodiless.has(head.status) ? null : this.bodyStream();
-    this.resolve(
-      new Response(body, {
-        status: head.status,
-        headers: headersOf(head.headers),
-        ...(head.reason === undefined ? {} : { statusText: head.reason }),
-      }),
-    );
-  }
-
-  write(chunk: Buffer): boolean {
-    if (this.done || this.controller === undefined || chunk.length === 0) return true;
-    this.waiting.push(chunk);
-    this.waitingBytes += chunk.length;
-    this.deliver();
-    return this.waitingBytes < HIGH_WATER_BYTES;
-  }
-
-  onDrain(listener: () => void): void {
-    this.drainListeners.push(listener);
-  }
-
-  end(chunk?: Buffer): void {
-    if (this.done) return;
-    if (chunk !== undefined) this.write(chunk);
-    this.finish();
-  }
-
-  abort(): void {
-    if (this.done) return;
-    this.aborted = true;
-    if (!this.responded) this.reject(new Error('the answer was broken off before it began'));
-    this.finish();
-  }
-
-  onClose(listener: () => void): void {
-    if (this.gone) queueMicrotask(listener);
-    else this.closeListener = listener;
-  }
-
-  /** The client is gone, or has to go. */
   cut(): void {
     if (!this.responded) this.reject(new Error('the request was broken off'));
-    if (!this.closed) this.controller?.error(brokenOff());
+    if (!this.isStreamClosed) this.controller?.error(brokenOff());
     this.wanted?.();
-    this.lost();
+    this.closed();
   }
 
-  /** The answer is whole, read or not, or nobody waits for it any more. */
-  onSettled(listener: () => void): void {
-    this.settleListener = listener;
+  override closed(): void {
+    this.isStreamClosed = true;
+    this.waiting.clear();
+    super.closed();
+    this.source?.destroy();
+  }
+
+  protected get isWritable(): boolean {
+    return true;
+  }
+
+  protected get hasWrittenHead(): boolean {
+    return this.responded;
+  }
+
+  /** @throws TypeError or RangeError if the Fetch API refuses the head; nothing is answered then */
+  protected override begin({ status, headers, reason }: ResponseHead): void {
+    const body = this.method === 'HEAD' || bodiless.has(status) ? null : this.bodyStream();
+    const statusText = reason === undefined || !isHeaderValue(reason) ? {} : { statusText: reason };
+    this.resolve(new Response(body, { status, headers: headersOf(headers), ...statusText }));
+  }
+
+  protected sendHead(): void {
+    // `begin` has sent it.
+  }
+
+  protected sendContinue(): void {
+    // The body is there already, or is sent when it is read.
+  }
+
+  protected openBody(): Readable {
+    this.source = Readable.fromWeb(this.request.body as NodeReadableStream<Uint8Array>);
+    // A client whose request breaks off is gone.
+    this.source.on('error', () => this.cut());
+    return this.source;
+  }
+
+  protected writeChunk(chunk: Buffer): boolean {
+    if (this.controller === undefined || chunk.length === 0) return true;
+    this.waiting.push(chunk);
+    this.deliver();
+    return this.waiting.length < HIGH_WATER_BYTES;
+  }
+
+  protected finish(chunk: Buffer): void {
+    this.writeChunk(chunk);
+    this.reader?.detach();
+    const { source, request } = this;
+    if (source !== undefined) source.destroy();
+    else if (!request.bodyUsed && request.body?.locked === false) void request.body.cancel().catch(() => undefined);
+    this.deliver();
+    this.settle();
+  }
+
+  protected breakOff(hasHead: boolean): void {
+    this.isBroken = true;
+    if (!hasHead) this.reject(new Error('the answer was broken off before it began'));
+    this.finish(nothing);
+  }
+
+  protected override settle(): void {
+    this.request.signal.removeEventListener('abort', this.onSignal);
+    super.settle();
   }
 
   private bodyStream(): ReadableStream<Uint8Array> {
@@ -160,7 +159,7 @@ export class FetchExchange implements ServedExchange {
             this.wanted = resolve;
             this.deliver();
           }),
-        cancel: () => this.lost(),
+        cancel: () => this.closed(),
       },
       // Nothing is queued in the stream: an error would throw away what is.
       { highWaterMark: 0 },
@@ -170,57 +169,26 @@ export class FetchExchange implements ServedExchange {
   /** Gives the reader its next piece, or the end. */
   private deliver(): void {
     const { wanted, controller, waiting } = this;
-    if (controller === undefined || this.closed) return;
-    const chunk = wanted === undefined ? undefined : waiting.shift();
-    if (chunk !== undefined) {
+    if (controller === undefined || this.isStreamClosed) return;
+    if (wanted !== undefined && waiting.length > 0) {
       this.wanted = undefined;
-      const wasFull = this.waitingBytes >= HIGH_WATER_BYTES;
-      this.waitingBytes -= chunk.length;
+      const wasFull = waiting.length >= HIGH_WATER_BYTES;
       // A copy: the memory behind a Buffer may be that of others.
-      controller.enqueue(new Uint8Array(chunk));
-      wanted!();
-      if (wasFull && this.waitingBytes < HIGH_WATER_BYTES) for (const listener of this.drainListeners) listener();
+      const chunk = new Uint8Array(waiting.takeSome(HIGH_WATER_BYTES));
+      this.takenBytes += chunk.length;
+      controller.enqueue(chunk);
+      wanted();
+      if (wasFull && waiting.length < HIGH_WATER_BYTES) this.drained();
     }
     if (!this.done || waiting.length > 0) return;
-    if (this.aborted) {
+    if (this.isBroken) {
       if (this.wanted === undefined) return;
       controller.error(brokenOff());
     } else {
       controller.close();
     }
-    this.closed = true;
+    this.isStreamClosed = true;
     this.wanted?.();
-  }
-
-  private finish(): void {
-    this.done = true;
-    // Nobody wants the rest of the body.
-    this.reader?.detach();
-    if (this.source !== undefined) this.source.destroy();
-    else if (this.hasBody && !this.request.bodyUsed && !this.request.body!.locked) {
-      void this.request.body!.cancel().catch(() => undefined);
-    }
-    this.deliver();
-    this.settle();
-  }
-
-  private lost(): void {
-    const wasDone = this.done;
-    this.done = true;
-    this.gone = true;
-    this.closed = true;
-    this.waiting.length = 0;
-    this.reader?.fail();
-    this.source?.destroy();
-    this.settle();
-    if (!wasDone) this.closeListener?.();
-  }
-
-  private settle(): void {
-    if (this.settled) return;
-    this.settled = true;
-    this.request.signal.removeEventListener('abort', this.onSignal);
-    this.settleListener?.();
   }
 }
 
@@ -238,8 +206,7 @@ function splitUrl(text: string): { protocol: string; host: string; target: strin
 function fieldsOf(headers: Headers, host: string): string[] {
   const fields: string[] = [];
   for (const [name, value] of headers) if (name !== 'te') fields.push(name, value);
-  if (header(fields, 'host') === undefined) fields.unshift('host', host);
-  return fields;
+  return header(fields, 'host') === undefined ? ['host', host, ...fields] : fields;
 }
 
 /** Of the connection, which is not ours. */
@@ -247,9 +214,7 @@ const connectionFields = new Set(['connection', 'keep-alive', 'trailer', 'transf
 
 function headersOf(fields: HeaderFields): Headers {
   const headers = new Headers();
-  for (let index = 0; index < fields.length; index += 2) {
-    const name = fields[index]!;
-    const value = fields[index + 1]!;
+  for (const [name, value] of headerPairs(fields)) {
     if (!connectionFields.has(name) && isHeaderName(name) && isHeaderValue(value)) headers.append(name, value);
   }
   return headers;

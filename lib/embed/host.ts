@@ -1,49 +1,59 @@
-/** What all adapters share: the gateway, the exchanges under way, and the end of it all. */
-import type { RequestStart, EmbeddedExchange } from '../server/index.js';
-import { dispatch } from '../server/index.js';
+/** What all adapters share: the gateway, the exchanges under way, and how they end. */
+import {
+  dispatch,
+  EmbeddedConnections,
+  type EmbeddedExchange,
+  type EmbeddedOptions,
+  type RequestStart,
+  type ServedExchange,
+} from '../server/index.js';
 import type { Gateway } from '../gateway/index.js';
 import { StatusError } from '../status.js';
+import { splitTarget } from '../uri.js';
 
+/** An embedded gateway, whatever adapter the requests come by. */
 export class Host {
-  private readonly open = new Set<EmbeddedExchange>();
+  readonly connections: EmbeddedConnections;
+  private readonly open = new Set<ServedExchange>();
   private closed: Promise<void> | undefined;
   private onEmpty: (() => void) | undefined;
 
   constructor(
     private readonly gateway: Gateway,
-    private readonly options: { readonly idleTimeoutMs: number; readonly drainTimeoutMs: number },
+    readonly options: EmbeddedOptions & { readonly drainTimeoutMs: number },
     private readonly release: () => void,
-  ) {}
-
-  get idleTimeoutMs(): number {
-    return this.options.idleTimeoutMs;
+  ) {
+    this.connections = new EmbeddedConnections(options);
   }
 
-  /** True where the gateway has an answer besides 404 and 405. */
+  /** True if the gateway has another answer than 404 and 405. */
   takes(start: RequestStart, prefixLength = 0): boolean {
     return this.gateway.takes(start, prefixLength);
   }
 
-  /** True where a streaming route takes a WebSocket. */
+  /** True if a streaming route takes a WebSocket. */
   takesSocket(start: RequestStart, prefixLength: number): boolean {
     return this.gateway.takesSocket(start, prefixLength);
   }
 
-  /** Answers a request. */
-  serve(embedded: EmbeddedExchange, prefixLength = 0): void {
-    this.open.add(embedded);
-    embedded.onSettled(() => {
-      this.open.delete(embedded);
+  /**
+   * Answers a request.
+   * @param base the path that the gateway is mounted at; its own pages show it
+   * @param prefixLength how many characters of it are still in the request's path
+   */
+  serve({ exchange, enter, problem }: EmbeddedExchange, base = '', prefixLength = 0): void {
+    this.open.add(exchange);
+    exchange.onSettled(() => {
+      this.open.delete(exchange);
       if (this.open.size === 0) this.onEmpty?.();
     });
     const { gateway } = this;
-    const handler = {
-      handle: (exchange: EmbeddedExchange['exchange']) => gateway.handle(exchange, prefixLength),
-      writeError: gateway.writeError,
-    };
-    dispatch(embedded.exchange, handler, this.closed === undefined ? embedded.problem : isClosed());
+    const { writeError } = gateway;
+    const handle = (): void => gateway.handle(exchange, prefixLength, urlText(base));
+    enter(() => dispatch(exchange, { handle, writeError }, this.closed === undefined ? problem : isClosed()));
   }
 
+  /** Answers 503 from now on, and waits for the exchanges under way. Never rejects. */
   close(): Promise<void> {
     return (this.closed ??= this.drain().then(this.release));
   }
@@ -52,7 +62,7 @@ export class Host {
     if (this.open.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
-        for (const embedded of this.open) embedded.cut();
+        for (const exchange of this.open) exchange.cut();
       }, this.options.drainTimeoutMs);
       this.onEmpty = () => {
         clearTimeout(timer);
@@ -62,12 +72,28 @@ export class Host {
   }
 }
 
-/** The prefix that an adapter cuts off, without its last slash. */
+/** A prefix without slashes at its end. */
 export function baseOf(prefix = ''): string {
   return prefix.replace(/\/+$/, '');
 }
 
-/** True where a target is below a prefix, or is it. */
+/** The prefix that Express or Connect have removed from a target; they keep the original in `originalUrl`. '' if none. */
+export function cutOff(target: string, originalUrl: unknown): string {
+  if (typeof originalUrl !== 'string') return '';
+  const [whole, rest] = [splitTarget(originalUrl).path, splitTarget(target).path];
+  if (whole.endsWith(rest)) return whole.slice(0, whole.length - rest.length);
+  // `/api` is `/` to what is mounted there.
+  return rest === '/' ? whole : '';
+}
+
+/** A client may have chosen the path: characters that could end a URL in a page or a shell are escaped. */
+function urlText(base: string): string {
+  return base
+    .replace(/^\/+/, '/')
+    .replace(/[^\w./:%@+,=-]/gu, (char) => Buffer.from(char).toString('hex').replace(/../g, '%$&'));
+}
+
+/** True if a target is the prefix or below it. */
 export function isBelow(target: string, base: string): boolean {
   return base === '' || (target.startsWith(base) && /^(?:[/?]|$)/.test(target.slice(base.length)));
 }

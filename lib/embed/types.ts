@@ -3,26 +3,29 @@ import type { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { LibraryOptions } from '../config/index.js';
-import type { NodeRequest, NodeResponse } from '../server/index.js';
+import type { OptionInputsOf } from '../options/index.js';
+import type { listenerOptions, NodeRequest, NodeResponse } from '../server/index.js';
 import type { Problem } from '../status.js';
+import type { telemetryOptions } from '../telemetry/index.js';
+import type { ErrorFormatter } from '../transcode/index.js';
 
-/** Options of a port that is listened on; the application's server has its own. */
-export type ListenerOnly =
-  | 'allowedHosts'
-  | 'headerTimeout'
-  | 'keepAliveTimeout'
-  | 'maxHeaderBytes'
-  | 'maxUrlBytes'
-  | 'tlsCert'
-  | 'tlsClientCa'
-  | 'tlsClientCert'
-  | 'tlsKey';
+/** Options of a port that is listened on; the application's server has its own. These hold in an application too. */
+type HeldHere = 'idleTimeout' | 'writeTimeout' | 'drainTimeout' | 'maxConnectionRequests';
+export type ListenerOnly = 'allowedHosts' | Exclude<keyof OptionInputsOf<typeof listenerOptions>, HeldHere>;
+
+/** Options of the process; the application's own logs and metrics are its affair. */
+export type ProcessOnly = keyof OptionInputsOf<typeof telemetryOptions>;
 
 /**
  * What to serve, and every option of docs/options.md under its library name:
  * `{ proto: 'greeter.proto', upstreams: '127.0.0.1:50051', errorFormat: 'problem', defaultDeadline: '5s' }`.
  */
-export interface GatewayInput extends Omit<LibraryOptions, ListenerOnly> {
+export interface GatewayInput extends Omit<LibraryOptions, ListenerOnly | ProcessOnly | 'errorFormat'> {
+  /**
+   * The shape of errors: a name of docs/options.md, or a function of yours: `(error, request) => ({ status, headers, body })`.
+   * If it throws or returns something invalid, that is reported on `photongate:error`, and the client gets the default shape.
+   */
+  readonly errorFormat?: LibraryOptions['errorFormat'] | ErrorFormatter;
   /** `.proto` files or folders whose services are served. */
   readonly proto?: string | readonly string[];
   /** Where imports are looked for. */
@@ -45,14 +48,25 @@ export interface GatewayInput extends Omit<LibraryOptions, ListenerOnly> {
  */
 export type NodeHandler = (request: NodeRequest, response: NodeResponse, next?: (error?: unknown) => void) => void;
 
+/** Takes what no route does. */
+export type FetchNext = (request: Request) => Response | Promise<Response>;
+
+/** What a `Request` does not say. */
+export interface FetchOptions {
+  /**
+   * Who is at the other end of the connection, as the server knows it: an IP address, with or without its port, or `unix`
+   * for a Unix socket. Services get it as `x-forwarded-for`, and `trustedProxies` is about it. Default: not known.
+   */
+  readonly clientAddress?: string | null | undefined;
+  /** Default: what no route takes is answered 404 or 405. */
+  readonly next?: FetchNext | undefined;
+}
+
 /**
  * Answers a request of the Fetch API; bodies stream both ways. What no route takes goes to `next`; without one it is
  * answered 404 or 405. Rejects only where an answer was broken off before its head, or `next` does.
  */
-export type FetchHandler = (
-  request: Request,
-  next?: (request: Request) => Response | Promise<Response>,
-) => Promise<Response>;
+export type FetchHandler = (request: Request, nextOrOptions?: FetchNext | FetchOptions) => Promise<Response>;
 
 /**
  * Takes an upgrade of `node:http` or `node:https`, as their event hands it over: a WebSocket of a streaming route. Anything
@@ -98,7 +112,7 @@ export interface EmbeddedGateway {
   readonly express: NodeHandler;
   /** For `app.register(gateway.fastify)`. Goes before Fastify's own routes. */
   readonly fastify: FastifyPlugin;
-  /** For servers and routers of `Request → Response`. */
+  /** For servers and routers of `Request → Response`: `gateway.fetch(request, { clientAddress: '203.0.113.7' })`. */
   readonly fetch: FetchHandler;
   /** For `server.on('upgrade', gateway.upgrade)`, or from a listener of yours that tells upgrades apart. */
   readonly upgrade: UpgradeHandler;

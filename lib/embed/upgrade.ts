@@ -1,10 +1,12 @@
 /** The adapter for the upgrades of Node's servers: WebSockets of streaming routes. */
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { embeddedUpgrade, ignoreUpgrade, refuseOtherUpgrades, SocketAcceptor } from '../server/index.js';
 import { baseOf, type Host, isBelow } from './host.js';
 import type { AttachOptions, UpgradeHandler, UpgradingServer } from './types.js';
 
+/** Makes `gateway.upgrade` and `gateway.attach`. */
 export class Upgrades {
   private readonly acceptor = new SocketAcceptor();
 
@@ -17,7 +19,7 @@ export class Upgrades {
     refuseOtherUpgrades(server);
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, start: Buffer) => {
       this.take(base, request, socket, start, () => {
-        // Where others listen, too, it may be theirs.
+        // If others listen, too, it may be theirs.
         if (server.listenerCount('upgrade') === 1) ignoreUpgrade(server, request, socket, start);
       });
     });
@@ -31,10 +33,12 @@ export class Upgrades {
     next: (() => void) | undefined,
   ): void {
     const { host } = this;
-    const upgrade = embeddedUpgrade(request, socket, head, this.acceptor, host.idleTimeoutMs);
+    const { connections, options } = host;
+    const tcp = socket as Socket;
+    const upgrade = embeddedUpgrade(request, tcp, head, this.acceptor, connections, options.idleTimeoutMs);
     const { start, isWebSocket } = upgrade;
     const isOurs = isWebSocket && isBelow(start.target, base) && host.takesSocket(start, base.length);
-    if (isOurs || next === undefined) host.serve(upgrade.open(), base.length);
+    if (isOurs || next === undefined) host.serve(upgrade.open(), base, base.length);
     else next();
   }
 }

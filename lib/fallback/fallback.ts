@@ -1,74 +1,48 @@
 /**
  * A reverse proxy to an HTTP/1.1 server, for requests that no route takes. Bytes stream both ways, each side held back by
- * the other; nothing is held whole. Does not speak HTTP/2 to the upstream and forwards no upgrade.
+ * the other; nothing is held whole. Forwards no upgrade. `http2.ts` is its sister.
  */
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { errors, Pool, type Dispatcher } from 'undici';
+import type { Dispatcher, Pool } from 'undici';
 import type { Exchange } from '../exchange.js';
-import { headerTokens, type HeaderFields } from '../headers.js';
+import { headerTokens } from '../headers.js';
+import { undici } from '../packages.js';
+import { type Holder, Shared } from '../shared.js';
+import { MAX_TIMER_MS } from '../options/index.js';
 import { StatusError } from '../status.js';
-import { quote, toOriginForm } from '../uri.js';
-import { hopsOf, requestFields, responseFields, tokensOf, trailerFields } from './headers.js';
-
-export interface FallbackOptions {
-  /** `http://host:port`, or with a path that goes before that of each request. */
-  readonly fallback: string;
-  /**
-   * How long the upstream may keep us waiting: for its answer to begin, or for room for the next bytes of an upload; 504
-   * after that. In milliseconds.
-   */
-  readonly fallbackTimeoutMs: number;
-  /** How long a connection to it may take; 504 after that. In milliseconds. */
-  readonly connectTimeoutMs: number;
-}
-
-/** What becomes of a request: one of the two, once. */
-export interface FallbackOutcome {
-  /** The answer has ended, was broken off, or nobody waits for it any more. */
-  onDone(): void;
-  /** Nothing was answered. */
-  onError(error: StatusError): void;
-}
-
-/** What the server gets of a request's head. */
-export interface ForwardedHead {
-  readonly requestId: string;
-  readonly target: string;
-  /** Those of the client. */
-  readonly headers: HeaderFields;
-  /** What the proxy says of the client, besides. */
-  readonly identity: HeaderFields;
-}
-
-/** Where unmatched requests go. */
-export interface Fallback {
-  /** Takes an exchange over. */
-  forward(exchange: Exchange, head: ForwardedHead, outcome: FallbackOutcome): void;
-}
-
-/** Requests that have passed so many of our kind go round in a circle that none of them can see whole. */
-const MAX_HOPS = 10;
+import { quote, splitTarget, toOriginForm } from '../uri.js';
+import { isBodiless, requestFields, responseHead, tokensOf, trailerFields } from './headers.js';
+import { isLoop, loopOf } from './loop.js';
+import { staysBelow } from './path.js';
+import type { Fallback, FallbackOptions, FallbackOutcome, ForwardedHead } from './types.js';
 
 /** The fallbacks of a proxy, one for each URL and its time-outs, and their connections. */
 export class Fallbacks {
-  private readonly pools = new Map<string, { readonly pool: Pool; readonly fallback: Fallback }>();
+  private readonly pools = new Shared<OpenFallback>((open) => open.close());
 
-  to({ fallback: url, fallbackTimeoutMs, connectTimeoutMs }: FallbackOptions): Fallback {
-    const key = `${fallbackTimeoutMs} ${connectTimeoutMs} ${url}`;
-    const known = this.pools.get(key);
-    if (known !== undefined) return known.fallback;
+  get size(): number {
+    return this.pools.size;
+  }
+
+  /** @param holder for whom its connections stay. */
+  to(options: FallbackOptions, holder: Holder): Fallback {
+    const { fallback, fallbackTimeoutMs, connectTimeoutMs, tls } = options;
+    const key = JSON.stringify([fallbackTimeoutMs, connectTimeoutMs, fallback, tls]);
+    return this.pools.hold(key, holder, () => this.open(options)).fallback;
+  }
+
+  private open({ fallback: url, fallbackTimeoutMs, connectTimeoutMs, tls }: FallbackOptions): OpenFallback {
     const { origin, pathname } = new URL(url);
-    const pool = new Pool(origin, {
+    const pool = new (undici().Pool)(origin, {
       pipelining: 1,
       // A slow client is no reason to give up, so the time is taken here.
       headersTimeout: 0,
       // A stream may be silent for ever.
       bodyTimeout: 0,
-      connect: { timeout: connectTimeoutMs },
+      connect: { ...tls, timeout: connectTimeoutMs },
     });
     const target: Target = {
-      url,
       pool,
       base: pathname.replace(/\/$/, ''),
       timeoutMs: fallbackTimeoutMs,
@@ -77,22 +51,24 @@ export class Fallbacks {
     const fallback: Fallback = {
       forward: (exchange, head, outcome) => new Forwarding(target, exchange, head, outcome).start(),
     };
-    this.pools.set(key, { pool, fallback });
-    return fallback;
+    return { fallback, close: () => void pool.destroy().catch(() => undefined) };
   }
 
   /** Cuts what is left. */
   close(): void {
-    for (const { pool } of this.pools.values()) void pool.destroy().catch(() => undefined);
-    this.pools.clear();
+    this.pools.closeAll();
   }
+}
+
+interface OpenFallback {
+  readonly fallback: Fallback;
+  close(): void;
 }
 
 type Controller = Dispatcher.DispatchController;
 
 /** Where a fallback leads. */
 interface Target {
-  readonly url: string;
   readonly pool: Pool;
   /** Goes before the path of each request. */
   readonly base: string;
@@ -105,12 +81,16 @@ interface Target {
 class Forwarding implements Dispatcher.DispatchHandler {
   private controller: Controller | undefined;
   private responded = false;
+  /** Of the answer. */
+  private hasBody = true;
   private finished = false;
   private gone = false;
   private body: Readable | undefined;
   private isRetry = false;
   /** Runs while the upstream keeps us waiting. */
   private timer: NodeJS.Timeout | undefined;
+  /** Runs for the whole exchange. */
+  private deadline: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly target: Target,
@@ -120,14 +100,25 @@ class Forwarding implements Dispatcher.DispatchHandler {
   ) {}
 
   start(): void {
-    const { exchange, target } = this;
-    const hops = hopsOf(exchange.headers);
-    if (hops.includes(target.hopName) || hops.length >= MAX_HOPS) return this.outcome.onError(loopOf(target.url));
+    const { exchange, target, head } = this;
+    if (target.base !== '' && !staysBelow(splitTarget(this.head.target).path)) {
+      return this.outcome.onError(leadsOut(this.head.target, target.base));
+    }
+    if (isLoop(exchange.headers, target.hopName)) return this.outcome.onError(loopOf('the fallback', LOOP_HINT));
     exchange.onClose(() => this.clientGone());
     exchange.onDrain(() => this.controller?.resume());
     if (exchange.hasBody) this.body = bodyOf(exchange, (isSlow) => (isSlow ? this.startTimer() : this.stopTimer()));
     this.startTimer();
+    if (head.timeoutMs !== undefined)
+      this.deadline = setTimeout(() => this.onDeadline(), Math.min(head.timeoutMs, MAX_TIMER_MS));
     this.dispatch();
+  }
+
+  private onDeadline(): void {
+    if (this.finished) return;
+    if (!this.responded) return this.fail(StatusError.http(504, 'upstream request timeout'));
+    this.breakOff();
+    this.controller?.abort(new Error('the time of the route is over'));
   }
 
   private dispatch(): void {
@@ -137,7 +128,10 @@ class Forwarding implements Dispatcher.DispatchHandler {
         {
           method: exchange.method,
           path: `${target.base}${toOriginForm(head.target)}`,
-          headers: requestFields(exchange, head, target.hopName),
+          headers: [
+            ...(head.host === undefined ? [] : ['host', head.host]),
+            ...requestFields(exchange, head, target.hopName),
+          ],
           body: body ?? null,
         },
         this,
@@ -160,37 +154,52 @@ class Forwarding implements Dispatcher.DispatchHandler {
   ): void {
     // Interim answers are for us: we have told the client to go on already.
     if (status < 200) return;
-    const coding = tokensOf(headers, 'transfer-encoding').find((token) => token !== 'chunked');
-    if (coding !== undefined) return this.fail(codedTransfer(coding));
+    try {
+      const coding = tokensOf(headers, 'transfer-encoding').find((token) => token !== 'chunked');
+      if (coding !== undefined) throw codedTransfer(coding);
+      const id = headers['x-request-id'] ?? this.head.requestId;
+      this.exchange.respond(responseHead(status, { ...headers, 'x-request-id': id }, reason));
+    } catch (error) {
+      return this.fail(error);
+    }
+    this.hasBody = !isBodiless(status);
     this.responded = true;
     this.stopTimer();
-    const fields = responseFields(headers);
-    if (headers['x-request-id'] === undefined) fields.push('x-request-id', this.head.requestId);
-    this.exchange.respond({ status, headers: fields, reason: reason === '' ? undefined : reason });
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
-    // undici may use the memory again.
-    if (!this.exchange.write(Buffer.from(chunk))) controller.pause();
+    if (this.finished || !this.hasBody) return;
+    try {
+      // undici may use the memory again.
+      if (!this.exchange.write(Buffer.from(chunk))) controller.pause();
+    } catch (error) {
+      this.breakOff(error);
+      controller.abort(error as Error);
+    }
   }
 
   onResponseEnd(_controller: Controller, trailers: Record<string, string | string[] | undefined>): void {
     if (this.finished) return;
+    try {
+      const takesTrailers = headerTokens(this.exchange.headers, 'te').some((token) => token.startsWith('trailers'));
+      const fields = takesTrailers ? trailerFields(trailers) : [];
+      this.exchange.end(undefined, fields.length === 0 ? undefined : fields);
+    } catch (error) {
+      return this.breakOff(error);
+    }
     this.finished = true;
-    const takesTrailers = headerTokens(this.exchange.headers, 'te').some((token) => token.startsWith('trailers'));
-    const fields = takesTrailers ? trailerFields(trailers) : [];
-    this.exchange.end(undefined, fields.length === 0 ? undefined : fields);
+    this.stopTimer();
     this.outcome.onDone();
   }
 
   onResponseError(_controller: Controller | undefined, error: Error): void {
     if (this.finished) return;
-    if (this.gone || this.responded) {
+    if (this.gone) {
       this.finished = true;
-      if (!this.gone) this.exchange.abort();
       this.outcome.onDone();
       return;
     }
+    if (this.responded) return this.breakOff();
     this.controller = undefined;
     // A kept connection may be closed by its server just as a request goes out on it.
     if (this.mayRetry(error)) {
@@ -202,12 +211,25 @@ class Forwarding implements Dispatcher.DispatchHandler {
   }
 
   /** Nothing was answered, and nothing of the upstream's will be. */
-  private fail(error: StatusError): void {
+  private fail(error: unknown): void {
     this.finished = true;
     this.stopTimer();
-    this.controller?.abort(error);
-    this.body?.destroy(error);
+    this.controller?.abort(error as Error);
+    this.body?.destroy(error as Error);
     this.outcome.onError(error);
+  }
+
+  /** The answer has begun and cannot be whole. @param cause a fault of ours */
+  private breakOff(cause?: unknown): void {
+    this.finished = true;
+    this.stopTimer();
+    let fault = cause;
+    try {
+      this.exchange.abort();
+    } catch (error) {
+      fault ??= error;
+    }
+    this.outcome.onDone(fault);
   }
 
   private startTimer(): void {
@@ -218,17 +240,20 @@ class Forwarding implements Dispatcher.DispatchHandler {
 
   private stopTimer(): void {
     clearTimeout(this.timer);
+    if (this.finished) clearTimeout(this.deadline);
   }
 
   private mayRetry(error: Error): boolean {
     const { method, hasBody } = this.exchange;
-    const isCut = error instanceof errors.SocketError || (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+    const isCut =
+      error instanceof undici().errors.SocketError || (error as NodeJS.ErrnoException).code === 'ECONNRESET';
     return isCut && !hasBody && (method === 'GET' || method === 'HEAD') && !this.isRetry;
   }
 
   private clientGone(): void {
     this.gone = true;
     this.stopTimer();
+    clearTimeout(this.deadline);
     if (this.finished) return;
     this.controller?.abort(clientLeft());
     this.body?.destroy(clientLeft());
@@ -271,10 +296,12 @@ function bodyOf(exchange: Exchange, onWait: (isForUpstream: boolean) => void): R
   return body;
 }
 
-function loopOf(url: string): StatusError {
+const LOOP_HINT = '; change --fallback (fallback) to the server that has the other routes';
+
+function leadsOut(target: string, base: string): StatusError {
   return StatusError.http(
-    508,
-    `the fallback ${url} leads back here: the request came round in a circle; change --fallback (fallback) to the server that has the other routes`,
+    400,
+    `the path of ${quote(target)} leads out of ${base}/, below which the fallback takes requests; write it without ".."`,
   );
 }
 
@@ -298,12 +325,12 @@ function clientLeft(): Error {
 function asStatusError(error: Error, body: Readable | undefined): StatusError {
   const ofBody = body?.errored ?? undefined;
   if (ofBody instanceof StatusError) return ofBody;
-  if (error instanceof errors.ConnectTimeoutError) {
+  if (error instanceof undici().errors.ConnectTimeoutError) {
     return StatusError.http(504, 'no connection to the fallback server came up in time (option connect_timeout)', {
       cause: error,
     });
   }
-  if (error instanceof errors.InvalidArgumentError) {
+  if (error instanceof undici().errors.InvalidArgumentError) {
     return StatusError.http(400, `the fallback server cannot be sent this request: ${error.message}`, { cause: error });
   }
   const code = (error as NodeJS.ErrnoException).code;

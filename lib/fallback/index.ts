@@ -1,1 +1,4 @@
-export { Fallbacks, type Fallback, type FallbackOptions, type FallbackOutcome } from './fallback.js';
+export { Fallbacks } from './fallback.js';
+export { Http2Fallback } from './http2.js';
+export { fallbackOptions } from './options.js';
+export type { Fallback, FallbackOptions, FallbackOutcome, ForwardedHead, ForwardTls } from './types.js';

@@ -1,30 +1,32 @@
 /**
- * The shapes of a streamed answer. Each is a few constant byte strings round the messages, which come as whole JSON texts;
- * what stands in one copy is one write. None holds state: the caller knows which message is the first.
+ * The framings of streamed answers. Each puts constant bytes around complete JSON texts, in one buffer per message. Framings
+ * have no state: the caller knows which message is the first.
  */
 
+/** The framings by their names in `stream_format`. */
 export type FramingName = 'array' | 'ndjson' | 'sse' | 'grpc-gateway';
 
-/** What server-sent events can tell beside their data. Values are cut at what would end the line. */
+/** Fields of a server-sent event besides its data. Values that cannot be sent are left out. */
 export interface EventFields {
   readonly id?: string | undefined;
   readonly event?: string | undefined;
 }
 
+/** One way to put messages into a body. */
 export interface StreamFraming {
   readonly name: FramingName;
   readonly contentType: string;
-  /** True where a message may hold line breaks; else its JSON must be on one line. */
+  /** True if the JSON of a message may contain line breaks. */
   readonly takesLineBreaks: boolean;
-  /** Stands in front of everything, messages or not. */
+  /** The start of every body, even without messages. */
   readonly head: Buffer;
-  /** One message. */
+  /** Frames one message. */
   frame(json: Buffer, isFirst: boolean, fields?: EventFields): Buffer;
-  /** Behind the last message. */
+  /** The end of a successful body. */
   readonly tail: Buffer;
   /** The last frame of a stream that failed; `json` is `{"error": …}`. */
   error(json: Buffer, isFirst: boolean): Buffer;
-  /** True where a reader cannot take the error for a message, so that the body may end in good order after it. */
+  /** True if clients can distinguish the error from a message, so that the body can end normally after it. */
   readonly marksErrors: boolean;
 }
 
@@ -62,7 +64,7 @@ const ndjson: StreamFraming = {
 const RESULT = Buffer.from('{"result":');
 const RESULT_END = Buffer.from('}\n');
 
-/** What grpc-gateway writes: a line for each message, told apart from errors by its one member. */
+/** The format of grpc-gateway: one line for each message, with the member `result` or `error`. */
 const grpcGateway: StreamFraming = {
   ...ndjson,
   name: 'grpc-gateway',
@@ -87,21 +89,21 @@ const EVENT_END = Buffer.from('\n\n');
 
 function event(json: Buffer, fields: EventFields | undefined): Buffer {
   const head = fields === undefined ? '' : fieldLine('event', fields.event) + fieldLine('id', fields.id);
-  // A line break inside the data would end it: each line gets a field of its own, and the reader joins them again.
+  // A line break would end the data, so each line is a field of its own; clients join them again.
   const data = json.includes(0x0a) ? Buffer.from(json.toString('utf8').replaceAll('\n', '\ndata: ')) : json;
   const parts = head === '' ? [DATA, data, EVENT_END] : [Buffer.from(head), DATA, data, EVENT_END];
   return Buffer.concat(parts);
 }
 
 /**
- * An id with NUL in it would be ignored by readers; a line break would start another field. What cannot be said is left
- * out: half an id would resume at another place.
+ * Clients ignore an id with a NUL, and a line break would start another field. Such a value is left out, because with half an
+ * id a client would resume at a wrong position.
  */
 function fieldLine(name: string, value: string | undefined): string {
   return value === undefined || value === '' || /[\r\n\0]/.test(value) ? '' : `${name}: ${value}\n`;
 }
 
-/** By name. */
+/** All framings by name. */
 export const framings: Readonly<Record<FramingName, StreamFraming>> = Object.freeze({
   array,
   ndjson,

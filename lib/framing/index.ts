@@ -1,6 +1,6 @@
 /**
- * How a stream of JSON messages looks as one HTTP body: JSON array, NDJSON, server-sent events, grpc-gateway's lines.
- * Writers for answers, an incremental reader for uploads. No schema, no sockets.
+ * Streams of JSON messages as HTTP bodies: JSON array, NDJSON, server-sent events, grpc-gateway's lines. There are writers for
+ * answers and an incremental reader for uploads.
  */
 export { framings, type EventFields, type FramingName, type StreamFraming } from './framing.js';
-export { JsonStreamReader, type JsonStreamOptions } from './json-stream.js';
+export { JsonStreamReader, type JsonStreamOptions, type MessagePlace } from './json-stream.js';

@@ -1,15 +1,16 @@
 /**
- * Cuts the body of a client stream into its messages as it arrives: a JSON array's elements, or values one behind the other
- * (NDJSON among them), told apart by the first byte. It looks for the ends of values alone; each is handed on as it stands,
- * to be checked as JSON by whoever reads it. What is held is one value at most, and each byte is looked at once.
+ * Cuts the body of a client stream into messages while it arrives. The first byte decides between the elements of a JSON array
+ * and a sequence of values, such as NDJSON. Only the ends of values are searched; the receiver checks each value as JSON. At
+ * most one value is buffered, and each byte is read once.
  */
 import { Code, StatusError } from '../status.js';
 import { Writer } from '../wire/index.js';
 
+/** The options of one reader. */
 export interface JsonStreamOptions {
-  /** A larger value is 413. */
+  /** The largest message; a larger one is a 413. */
   readonly maxMessageBytes: number;
-  /** False: a `[` at the start opens the first message, and not an array of them. */
+  /** If false, a `[` at the start is a part of the first message. */
   readonly arrays: boolean;
 }
 
@@ -25,19 +26,19 @@ const LINE_FEED = 0x0a;
 
 const BOM = [0xef, 0xbb, 0xbf];
 
-/** What may come next, or what the bytes are in the middle of. */
+/** What may come next, or what the current position is inside of. */
 const State = {
-  /** Nothing but white space so far. */
+  /** Only white space so far. */
   START: 0,
   /** Between the values of a sequence. */
   VALUE: 1,
-  /** Behind the `[`. */
+  /** After the `[`. */
   ELEMENT_OR_CLOSE: 2,
-  /** Behind a comma. */
+  /** After a comma. */
   ELEMENT: 3,
-  /** Behind an element. */
+  /** After an element. */
   COMMA_OR_CLOSE: 4,
-  /** Behind the `]`. */
+  /** After the `]`. */
   CLOSED: 5,
   /** Inside an object, an array or a string. */
   NESTED: 6,
@@ -45,8 +46,15 @@ const State = {
   SCALAR: 7,
 } as const;
 
+/** Where a message starts in the body; line and column count from 1, the column in characters. */
+export interface MessagePlace {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Reads one body. */
 export class JsonStreamReader {
-  /** Messages that were handed on. */
+  /** The number of messages so far. */
   count = 0;
   /** True once a `[` opened an array of messages. */
   inArray = false;
@@ -54,28 +62,32 @@ export class JsonStreamReader {
   private depth = 0;
   private inString = false;
   private escaped = false;
-  /** The start of a value that the bytes of this chunk go on with. */
+  /** The start of the current value, from earlier chunks. */
   private readonly held = new Writer(1024);
-  /** Bytes before this chunk, and where the line starts: for messages. */
+  /** Bytes before this chunk; with the next members, for positions in error messages. */
   private offset = 0;
   private line = 1;
   private lineStart = 0;
+  /** Bytes of the line that do not start a character. */
+  private continued = 0;
+  /** Where the current value starts. */
+  private place: MessagePlace = { line: 1, column: 1 };
   private bomBytes = 0;
 
-  /** @param onMessage gets the bytes of one value; they are valid during the call alone. */
+  /** @param onMessage gets the bytes of one value, which are valid only during the call */
   constructor(
     private readonly options: JsonStreamOptions,
-    private readonly onMessage: (json: Buffer) => void,
+    private readonly onMessage: (json: Buffer, place: MessagePlace) => void,
   ) {}
 
-  /** True where the body had no value and no array. */
+  /** True if the body has had no value and no array. */
   get isBlank(): boolean {
     return this.state === State.START;
   }
 
   /**
-   * Takes the next bytes. After an error the reader is of no use any more.
-   * @throws StatusError 400 or 413; and what `onMessage` throws.
+   * Reads the next bytes. After an error the reader must not be used.
+   * @throws StatusError 400 or 413, and what `onMessage` throws
    */
   push(chunk: Buffer): void {
     let pos = this.state === State.START ? this.skipBom(chunk) : 0;
@@ -87,8 +99,8 @@ export class JsonStreamReader {
   }
 
   /**
-   * The body is whole.
-   * @throws StatusError 400 where it ends inside a value or an array; and what `onMessage` throws.
+   * Call it at the end of the body.
+   * @throws StatusError 400 if that is inside a value or an array, and what `onMessage` throws
    */
   end(): void {
     switch (this.state) {
@@ -104,17 +116,19 @@ export class JsonStreamReader {
     throw this.syntax(0, 'the body ends inside the array of messages, expected "," or "]"');
   }
 
-  /** A byte order mark in front of everything may be ignored (RFC 8259, section 8.1), in as many chunks as it likes. */
+  /** Skips a byte order mark (RFC 8259, section 8.1), which may be split over chunks. */
   private skipBom(chunk: Buffer): number {
     let pos = 0;
     while (this.offset + pos === this.bomBytes && this.bomBytes < 3 && chunk[pos] === BOM[this.bomBytes]) {
       pos++;
       this.bomBytes++;
     }
+    // It does not count as a column.
+    if (this.bomBytes === 3) this.lineStart = 3;
     return pos;
   }
 
-  /** Takes one byte outside of values. */
+  /** Reads one byte between values. */
   private between(chunk: Buffer, pos: number): number {
     const char = chunk[pos]!;
     if (char === 0x20 || char === 0x0d || char === 0x09) return pos + 1;
@@ -145,6 +159,7 @@ export class JsonStreamReader {
 
   private start(chunk: Buffer, pos: number): number {
     const char = chunk[pos]!;
+    this.place = { line: this.line, column: this.columnAt(pos) };
     if (char === COMMA || char === COLON || char === CLOSE_BRACE || char === CLOSE_BRACKET) {
       const hint = char === COMMA && !this.inArray ? '; put the messages into an array, or on lines of their own' : '';
       throw this.unexpected(chunk, pos, `a value${hint}`);
@@ -159,7 +174,7 @@ export class JsonStreamReader {
     return this.value(chunk, pos, pos + 1);
   }
 
-  /** Goes on with a value whose bytes in this chunk start at `start`; returns where it, or the chunk, ends. */
+  /** Continues a value whose bytes in this chunk start at `start`; returns where the value or the chunk ends. */
   private value(chunk: Buffer, start: number, from: number): number {
     const end = this.state === State.SCALAR ? scalarEnd(chunk, from) : this.nestedEnd(chunk, from);
     const stop = end < 0 ? chunk.length : end;
@@ -177,11 +192,11 @@ export class JsonStreamReader {
   private emit(json: Buffer): void {
     this.state = this.inArray ? State.COMMA_OR_CLOSE : State.VALUE;
     this.count++;
-    this.onMessage(json);
+    this.onMessage(json, this.place);
     this.held.reset();
   }
 
-  /** Where the object, array or string ends; -1 if not in this chunk. */
+  /** Where the object, array or string ends; -1 if that is not in this chunk. */
   private nestedEnd(chunk: Buffer, from: number): number {
     let pos = from;
     let { depth, inString } = this;
@@ -197,6 +212,8 @@ export class JsonStreamReader {
         } else if (char === QUOTE) {
           inString = false;
           if (depth === 0) return pos + 1;
+        } else if ((char & 0xc0) === 0x80) {
+          this.continued++;
         }
       } else if (char === QUOTE) {
         inString = true;
@@ -215,7 +232,12 @@ export class JsonStreamReader {
 
   private newLine(pos: number): void {
     this.line++;
+    this.continued = 0;
     this.lineStart = this.offset + pos + 1;
+  }
+
+  private columnAt(pos: number): number {
+    return this.offset + pos - this.lineStart + 1 - this.continued;
   }
 
   private unexpected(chunk: Buffer, pos: number, expected: string): StatusError {
@@ -226,21 +248,16 @@ export class JsonStreamReader {
   }
 
   private syntax(pos: number, message: string): StatusError {
-    const column = this.offset + pos - this.lineStart + 1;
+    const column = this.columnAt(pos);
     return new StatusError(Code.INVALID_ARGUMENT, `invalid JSON at line ${this.line}, column ${column}: ${message}`);
   }
 
   private tooLarge(): StatusError {
-    const { maxMessageBytes } = this.options;
-    return StatusError.http(
-      413,
-      `message ${this.count + 1} of the body is larger than the limit of ${maxMessageBytes} bytes; ` +
-        'send less, or raise --max-body-bytes (max_body_bytes)',
-    );
+    return StatusError.tooLarge(this.options.maxMessageBytes, `message ${this.count + 1} of the body`);
   }
 }
 
-/** Where the number or word ends: at white space or at what JSON puts between values; -1 if not in this chunk. */
+/** Where the number or word ends: at white space or punctuation; -1 if that is not in this chunk. */
 function scalarEnd(chunk: Buffer, from: number): number {
   for (let pos = from; pos < chunk.length; pos++) {
     switch (chunk[pos]!) {

@@ -25,6 +25,7 @@ export interface Admitted {
 
 const noClaims: RequiredClaims = new Map();
 
+/** Tokens and the RPCs that need them, of one gateway. */
 export class Access {
   private readonly needs: ReadonlyMap<string, Need>;
 
@@ -40,6 +41,11 @@ export class Access {
   /** The request header that tokens stand in. */
   get header(): string {
     return this.options.header;
+  }
+
+  /** The names of the issuers that are checked. */
+  get issuers(): readonly string[] {
+    return this.options.providers.flatMap(({ issuer }) => issuer ?? []);
   }
 
   get protectsPages(): boolean {

@@ -2,6 +2,7 @@
 import type { ContentCoding, Exchange } from '../exchange.js';
 import { header } from '../headers.js';
 import { StatusError } from '../status.js';
+import { Pieces } from '../wire/index.js';
 import { readBody } from './decode.js';
 
 const EMPTY = Buffer.alloc(0);
@@ -19,7 +20,8 @@ export interface BodyOutcome {
  */
 export function checkAnnouncedLength(exchange: Exchange, maxBytes: number, codings: readonly ContentCoding[]): void {
   const announced = header(exchange.headers, 'content-length');
-  if (announced !== undefined && Number(announced) > maxCodedBytes(maxBytes, codings)) throw tooLarge(maxBytes);
+  if (announced !== undefined && Number(announced) > maxCodedBytes(maxBytes, codings))
+    throw StatusError.tooLarge(maxBytes);
 }
 
 /** What codings may add to a body that does not get smaller by them. */
@@ -39,8 +41,7 @@ export function collectBody(
     outcome.onBody(EMPTY);
     return;
   }
-  const chunks: Buffer[] = [];
-  let length = 0;
+  const pieces = new Pieces();
   let failed = false;
   exchange.continue();
   const reading = readBody(
@@ -49,23 +50,23 @@ export function collectBody(
     {
       onData(chunk) {
         if (failed) return;
-        length += chunk.length;
-        if (length > maxBytes) {
+        if (pieces.length + chunk.length > maxBytes) {
           failed = true;
-          chunks.length = 0;
+          pieces.clear();
           // A decoder hands on later than `readBody` returns; without one there is nothing to stop.
           if (codings.length > 0) reading.stop();
-          outcome.onFailure(tooLarge(maxBytes));
+          outcome.onFailure(StatusError.tooLarge(maxBytes));
           return;
         }
-        chunks.push(chunk);
+        pieces.push(chunk);
       },
       onEnd() {
-        if (!failed) outcome.onBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length));
+        if (!failed) outcome.onBody(pieces.takeAll());
       },
       onAbort(error) {
         if (failed) return;
         failed = true;
+        pieces.clear();
         outcome.onFailure(error);
       },
     },
@@ -75,11 +76,4 @@ export function collectBody(
 
 function maxCodedBytes(maxBytes: number, codings: readonly ContentCoding[]): number {
   return codings.length === 0 ? maxBytes : maxBytes + CODING_OVERHEAD_BYTES;
-}
-
-function tooLarge(maxBytes: number): StatusError {
-  return StatusError.http(
-    413,
-    `the body is larger than the limit of ${maxBytes} bytes; send less, or raise --max-body-bytes (max_body_bytes)`,
-  );
 }

@@ -2,29 +2,43 @@
  * Start-up: a schema and options → a gateway. Checks each binding and fills the route table; plans are compiled later.
  * Whatever is wrong goes to the problem list; the gateway is only good if that stays empty.
  */
-import type { Channel, MethodPlan } from '../exchange.js';
+import { compileCors } from '../cors/index.js';
+import type { Channel, MethodPlan, OwnHealth } from '../exchange.js';
 import type { Fallback } from '../fallback/index.js';
 import {
   Authenticator,
-  compileCors,
   compileEncoder,
   compilePolicies,
   type JwtProvider,
   type KeySet,
+  type ListenHost,
 } from '../policy/index.js';
+import { CallerRules } from '../metadata/index.js';
 import { ProtocolTable, type ProtocolTarget } from '../protocol/index.js';
 import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
 import { bindingsOf, selectServices, type Binding, type MethodRule, type RuleSet } from '../rule/index.js';
 import type { MethodDescriptor, Schema, ServiceDescriptor } from '../schema/index.js';
 import { ProblemList, type StatusError } from '../status.js';
-import { checkPlan, compilePlan, createContext, type TranscodeContext } from '../transcode/index.js';
+import type { Observer } from '../telemetry/index.js';
+import {
+  checkPlan,
+  compilePlan,
+  createContext,
+  type ErrorFormatter,
+  type TranscodeContext,
+} from '../transcode/index.js';
 import { Access } from './access.js';
-import { Gateway, type Page, type Route } from './gateway.js';
-import type { ServiceChannel } from './health.js';
-import { buildPages } from './pages.js';
-import type { DocumentedPart } from '../openapi/index.js';
+import type { Route } from './decide.js';
+import { publishFault } from './diagnostics.js';
+import { Gateway } from './gateway.js';
+import type { ServiceChannel } from '../builtin/index.js';
+import { buildPages, type Page } from '../builtin/index.js';
+import { type DocumentedPart, takesSlashes } from '../openapi/index.js';
 import type { GatewayOptions } from './options.js';
-import { reflectionTargets } from './reflection.js';
+import { type HintedRoute, RouteHints } from './route-hints.js';
+import type { Routes } from './routing.js';
+import { compileNormalizer } from './path-normalization.js';
+import { reflectionTargets } from '../builtin/index.js';
 
 /** A gateway and what can be told about it. */
 export interface BuiltGateway {
@@ -36,7 +50,7 @@ export interface BuiltGateway {
   /** Which RPC needs which token; undefined: none does. */
   readonly access: Access | undefined;
   /** The binding that a request for a raw path is answered by. */
-  bindingFor(httpMethod: string, path: string): Binding | undefined;
+  readonly bindingFor: (httpMethod: string, path: string) => Binding | undefined;
 }
 
 /** A service and the channel to its server. */
@@ -56,7 +70,7 @@ export interface GatewayContext {
   /** The channel to a service, by full name; throws a ConfigError where it has none. */
   readonly channelFor: (service: string) => Channel;
   /** The address that the listener binds; decides whether the host check applies. */
-  readonly listenHost: string;
+  readonly listenHost: ListenHost;
   /** Of the mount; '' for the root. */
   readonly prefix: string;
   /** Also warn of routes that no request can reach. */
@@ -67,10 +81,18 @@ export interface GatewayContext {
   readonly mountedParts?: readonly DocumentedPart<Binding>[];
   /** Takes the requests that no route does. Default: nothing, they are 404 and 405. */
   readonly fallback?: Fallback | undefined;
+  /** Which cluster answers. Default: the channels of the services do. */
+  readonly routes?: Routes | undefined;
   /** Why no request is served now; our own pages are. Default: all are served. */
   readonly refusal?: StatusError | undefined;
   /** The keys of an issuer of tokens; throws a ConfigError where they will not do. Needed where `jwt` is given. */
   readonly keysOf?: (provider: JwtProvider) => KeySet;
+  /** The shape of errors. Default: that of the option `errorFormat`. */
+  readonly errorFormat?: ErrorFormatter | undefined;
+  /** What `/health` is told of the proxy itself. Default: that all is well. */
+  readonly health?: OwnHealth | undefined;
+  /** Who is to know of every request. Default: nobody, and then requests cost nothing more. */
+  readonly observer?: Observer | undefined;
 }
 
 /** Builds a gateway. Problems are collected in `problems`; it is only good where there are none. */
@@ -88,8 +110,12 @@ export function buildGateway(
     mounted = [],
     mountedParts = [],
     fallback,
+    routes,
     refusal,
     keysOf = noKeys,
+    errorFormat,
+    observer,
+    health,
   }: GatewayContext,
   given: GatewayOptions,
   problems: ProblemList,
@@ -97,7 +123,7 @@ export function buildGateway(
   const options = withIdentityHeaders(given);
   const services = servicesOf(schema, options.services, problems);
   const bindings = bindingsOf(services, problems, { ...options, rules, methods: methodRules });
-  const context = createContext(types, options);
+  const context = createContext(types, options, errorFormat && { format: errorFormat, report: publishFault });
   const served = services.flatMap((service) => {
     const channel = problems.attempt(() => channelFor(service.fullName));
     return channel === undefined ? [] : [{ name: service.fullName, channel }];
@@ -114,8 +140,11 @@ export function buildGateway(
   if (thorough) builder.reportShadowed(problems);
   const kept = new Set(matcher.values.map(({ binding }) => binding));
   const reachable = bindings.filter((binding) => kept.has(binding));
-  const parts = [{ prefix: '', bindings: reachable, options, access }, ...mountedParts];
-  const pages = buildPages({ prefix, services: [...served, ...mounted], parts }, options);
+  if (thorough && options.openapi) warnOfEscapedSlashes(reachable, options, problems);
+  const bindingFor = (httpMethod: string, path: string): Binding | undefined =>
+    matcher.match(httpMethod, path)?.value.binding;
+  const parts = [{ prefix: '', bindings: reachable, options, access, bindingFor }, ...mountedParts];
+  const pages = buildPages({ prefix, services: [...served, ...mounted], parts, health }, options);
   warnOfHiddenPages(pages, matcher, problems);
   const gateway = new Gateway({
     matcher,
@@ -125,22 +154,37 @@ export function buildGateway(
     refusal,
     pages,
     indexPath: pages.has('/') && matcher.match('GET', '/') === undefined ? `${prefix}/` : undefined,
+    // Whoever may not see the list of routes gets no hints of them.
+    hints: options.index && access?.protectsPages !== true ? new RouteHints(() => hinted(parts, prefix)) : undefined,
     writeError: context.writeError,
     protocols: new ProtocolTable([...targets, ...reflecting], context.codec, options),
     maxConcurrentRequests: options.maxConcurrentRequests,
-    encode: compileEncoder(options.compression),
+    encode: compileEncoder(options),
     cors: options.cors && compileCors(options.cors),
     fallback,
+    ...{ routes, options },
+    rpcs: new Set(methods.map(({ fullName }) => fullName)),
+    normalize: compileNormalizer(options),
     access,
+    callers: new CallerRules(options),
     names: context.names,
+    prefix,
+    observer,
   });
   return {
     gateway,
     services: served,
     bindings: reachable,
     access,
-    bindingFor: (httpMethod, path) => matcher.match(httpMethod, path)?.value.binding,
+    bindingFor,
   };
+}
+
+/** @param base the prefix of the mount that is built */
+function hinted(parts: readonly DocumentedPart<Binding>[], base: string): HintedRoute[] {
+  return parts.flatMap(({ prefix, bindings }) =>
+    bindings.map(({ httpMethod, template }) => ({ prefix: base + prefix, httpMethod, template })),
+  );
 }
 
 /** What services are told of a caller, they are told by the proxy alone. */
@@ -173,6 +217,10 @@ class LazyRoute implements Route {
     private readonly context: TranscodeContext,
     readonly channel: Channel,
   ) {}
+
+  get template(): string {
+    return this.binding.template.source;
+  }
 
   get plan(): MethodPlan {
     return (this.compiled ??= compilePlan(this.binding, this.context));
@@ -222,12 +270,18 @@ function addRoutes(
 
 /**
  * A handshake is always a GET, so the rules of all methods answer to it: those of GET first. Where two of other methods have
- * one path, the first is taken; the table of all routes has told them apart already.
+ * one path, the first is taken, or the last as `on_duplicate` says; the table of all routes has told them apart already.
  */
-function socketMatcher(routes: readonly LazyRoute[], { strictSlash }: GatewayOptions): PathMatcher<Route> | undefined {
+function socketMatcher(
+  routes: readonly LazyRoute[],
+  { strictSlash, onDuplicate }: GatewayOptions,
+): PathMatcher<Route> | undefined {
   const streams = routes.filter(({ binding: { method } }) => method.clientStreaming || method.serverStreaming);
   if (streams.length === 0) return undefined;
-  const builder = new PathMatcherBuilder<Route>({ strictSlash, onDuplicate: 'first' });
+  const builder = new PathMatcherBuilder<Route>({
+    strictSlash,
+    onDuplicate: onDuplicate === 'last' ? 'last' : 'first',
+  });
   for (const route of streams) {
     const { httpMethod, template, origin } = route.binding;
     builder.add({ httpMethod: httpMethod === 'GET' ? httpMethod : '*', template, origin }, route);
@@ -246,6 +300,26 @@ function warnOfHiddenPages(pages: ReadonlyMap<string, Page>, matcher: PathMatche
       message: `GET ${path} is answered by ${rpc.name}, and not by the proxy itself`,
       rpc: rpc.name,
       hint: `switch the page off with --no-${optionOfPage(path)}, or change the rule`,
+    });
+  }
+}
+
+/** Clients that are generated from the document send `%2F`, which the service then gets as it is. */
+function warnOfEscapedSlashes(
+  bindings: readonly Binding[],
+  { urlUnescape }: GatewayOptions,
+  problems: ProblemList,
+): void {
+  if (urlUnescape === 'all_characters') return;
+  for (const binding of bindings.filter(takesSlashes)) {
+    problems.warn({
+      code: 'escaped-slashes',
+      message:
+        'a variable may hold slashes, and clients made from the OpenAPI document send them as %2F, which the service gets as it is',
+      place: binding.place,
+      rpc: binding.method.fullName,
+      template: binding.template.source,
+      hint: 'set url_unescape: all_characters, so that %2F is a slash; or switch the document off with --no-openapi',
     });
   }
 }

@@ -1,52 +1,108 @@
-/** The options of one gateway: what a listener serves and how. `config` fills in what was not given. */
+/** The options of one gateway: what a listener or a mount serves, and how. */
+import { type BuiltinOptions, builtinOptions } from '../builtin/index.js';
+import {
+  booleanValue,
+  defaultsOf,
+  enumValue,
+  integerValue,
+  option,
+  optional,
+  type OptionsOf,
+  optionalTextValue,
+  sizeValue,
+} from '../options/index.js';
 import { defaultPolicyOptions, type PolicyOptions } from '../policy/index.js';
 import { defaultProtocolOptions, type ProtocolOptions } from '../protocol/index.js';
 import { defaultTranscodeOptions, type TranscodeOptions } from '../transcode/index.js';
 
-export interface GatewayOptions extends TranscodeOptions, PolicyOptions, ProtocolOptions {
+/** The options of routing and of the answers that no route gives. */
+export const gatewayOptions = {
+  auto_mapping: option(booleanValue, {
+    default: false,
+    group: 'routes',
+    text: 'serve methods without a rule at POST /package.Service/Method',
+    peers: 'Envoy `auto_mapping`',
+  }),
+  on_duplicate: option(enumValue('error', 'first', 'last'), {
+    default: 'error',
+    group: 'routes',
+    text: 'if two rules match the same requests: refuse to start, or keep the first (in the order of --proto, then of file names, then of rules), or the last',
+  }),
+  strict_slash: option(booleanValue, {
+    default: false,
+    presets: { 'grpc-gateway': true },
+    why: '`/v1/a/` is another path',
+    group: 'routes',
+    text: 'a trailing slash makes a different path',
+  }),
+  server_name: option(optionalTextValue, {
+    default: undefined,
+    group: 'answers',
+    text: 'value of the header server in all answers',
+    peers: 'Envoy `server_name`',
+  }),
+  reject_unknown_method: option(booleanValue, {
+    default: false,
+    group: 'routes',
+    text: 'with virtual_hosts: requests that no rule matches are 404 instead of being passed on',
+    peers: 'Envoy `reject_unknown_method`',
+  }),
+  match_incoming_request_route: option(booleanValue, {
+    default: false,
+    group: 'routes',
+    text: 'with virtual_hosts: the path of the request chooses the route, not /package.Service/Method',
+    peers: 'Envoy `match_incoming_request_route`',
+  }),
+  normalize_path: option(booleanValue, {
+    default: false,
+    group: 'routes',
+    text: 'remove dot segments, backslashes and needless escapes from paths before routing',
+    peers: 'Envoy `normalize_path`',
+  }),
+  merge_slashes: option(booleanValue, {
+    default: false,
+    group: 'routes',
+    text: 'treat several slashes in a path as one',
+    peers: 'Envoy `merge_slashes`',
+  }),
+  path_with_escaped_slashes_action: option(
+    enumValue('keep_unchanged', 'reject_request', 'unescape_and_redirect', 'unescape_and_forward'),
+    {
+      default: 'keep_unchanged',
+      group: 'routes',
+      text: '%2F and %5C in paths: keep them, refuse them, or read them as slashes, with or without a redirect',
+      peers: 'Envoy `path_with_escaped_slashes_action`',
+    },
+  ),
+  original_path_headers: option(booleanValue, {
+    default: false,
+    group: 'services',
+    text: 'with virtual_hosts: services get x-envoy-original-path and x-envoy-original-method',
+  }),
+  max_request_bytes: option(optional(sizeValue(1, 0xffffffff)), {
+    default: undefined,
+    group: 'limits',
+    text: 'largest body of a request as a whole, streams and what is passed on included; max_body_bytes is the limit of a message',
+    peers: 'Envoy filter `buffer`',
+  }),
+  max_concurrent_requests: option(integerValue(1, 10_000_000), {
+    default: 10_000,
+    group: 'limits',
+    text: 'requests in flight at once, for each listener; one connection has at most half of them',
+  }),
+};
+
+export interface GatewayOptions
+  extends TranscodeOptions, PolicyOptions, ProtocolOptions, BuiltinOptions, OptionsOf<typeof gatewayOptions> {
   /** Names, packages or wildcards (`pkg.*`) of the services to serve; empty: none. Default: all. (Envoy `services`.) */
   readonly services: readonly string[] | undefined;
-  /** Serve methods without a rule at `POST /package.Service/Method`. Default false. (Envoy `auto_mapping`.) */
-  readonly autoMapping: boolean;
-  /** Two rules of one method and shape: refuse to start, or keep the first. Default `error`. */
-  readonly onDuplicate: 'error' | 'first';
-  /** A trailing slash matters. Default false. */
-  readonly strictSlash: boolean;
-  /** Serve `GET /health`. Default true. */
-  readonly health: boolean;
-  /** How long the health of one service may take, in milliseconds; then it is NOT_SERVING. Default 3000. */
-  readonly healthTimeoutMs: number;
-  /** Serve the OpenAPI document at `/openapi.json` and `/openapi.yaml`. Default true. */
-  readonly openapi: boolean;
-  /** Its title. Default: the name of the service, or of the packages. */
-  readonly openapiTitle: string | undefined;
-  /** The version of the API that it names. Default `1.0`. */
-  readonly openapiVersion: string;
-  /** Serve the interactive reference at `/docs`; without `openapi` there is none. Default true. */
-  readonly docs: boolean;
-  /** Serve the list of services and routes at `/`. Default true. */
-  readonly index: boolean;
-  /** Answer `grpc.reflection` for the services that native gRPC reaches. Default true. */
-  readonly grpcReflection: boolean;
-  /** Requests under way at once; more are answered 503. Default 10000. */
-  readonly maxConcurrentRequests: number;
 }
 
 export const defaultGatewayOptions: GatewayOptions = Object.freeze({
   ...defaultTranscodeOptions,
   ...defaultPolicyOptions,
   ...defaultProtocolOptions,
+  ...defaultsOf(builtinOptions),
+  ...defaultsOf(gatewayOptions),
   services: undefined,
-  autoMapping: false,
-  onDuplicate: 'error',
-  strictSlash: false,
-  health: true,
-  healthTimeoutMs: 3000,
-  openapi: true,
-  openapiTitle: undefined,
-  openapiVersion: '1.0',
-  docs: true,
-  index: true,
-  grpcReflection: true,
-  maxConcurrentRequests: 10_000,
-} as const);
+});

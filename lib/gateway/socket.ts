@@ -18,6 +18,7 @@ import type {
 } from '../exchange.js';
 import { Code, StatusError } from '../status.js';
 import type { StreamOutcome } from './download.js';
+import { quietly } from './quietly.js';
 
 export interface SocketParts {
   readonly upgrade: SocketUpgrade;
@@ -27,7 +28,7 @@ export interface SocketParts {
   readonly head: RequestHead;
   readonly captures: Captures;
   readonly maxMessageBytes: number;
-  readonly outcome: Pick<StreamOutcome, 'onStreamed'>;
+  readonly outcome: Pick<StreamOutcome, 'onCallFailed' | 'onStreamed' | 'report'>;
 }
 
 const nothing = Buffer.alloc(0);
@@ -36,6 +37,7 @@ const nothing = Buffer.alloc(0);
 const FIRST_OWN_CLOSE_CODE = 4000;
 const NORMAL_CLOSE_CODE = 1000;
 
+/** One call over a WebSocket. */
 export class SocketRun implements SocketSink {
   private socket!: MessageSocket;
   private stream: SocketExchange | undefined;
@@ -78,26 +80,26 @@ export class SocketRun implements SocketSink {
   }
 
   onTooLarge(): void {
-    const limit = this.parts.maxMessageBytes;
-    this.fail(
-      StatusError.http(
-        413,
-        `a message is larger than the limit of ${limit} bytes; send less, or raise --max-body-bytes (max_body_bytes)`,
-      ),
-    );
+    this.fail(StatusError.tooLarge(this.parts.maxMessageBytes, 'a message'));
   }
 
   onWritable(): void {
     if (!this.isCallPaused || this.isDone) return;
     this.isCallPaused = false;
-    this.call?.resume();
+    this.guard(() => this.call?.resume());
   }
 
   onGone(): void {
     if (this.isDone) return;
-    this.isDone = true;
-    this.call?.cancel();
+    this.stop();
     this.parts.outcome.onStreamed();
+  }
+
+  /** Nothing more is wanted of the service. */
+  private stop(): void {
+    this.isDone = true;
+    const { call } = this;
+    if (call !== undefined) quietly(() => call.cancel(), this.parts.outcome);
   }
 
   onShutdown(): void {
@@ -143,7 +145,7 @@ export class SocketRun implements SocketSink {
     onDrain: () => {
       if (!this.isSocketPaused || this.isDone) return;
       this.isSocketPaused = false;
-      this.socket.resume();
+      this.guard(() => this.socket.resume());
     },
   };
 
@@ -166,30 +168,41 @@ export class SocketRun implements SocketSink {
   }
 
   private ended(status: CallStatus): void {
+    // There is nothing to cancel any more.
+    this.call = undefined;
     if (this.isDone) return;
     this.guard(() => {
-      if (status.code !== Code.OK) throw this.stream!.error(status);
+      if (status.code !== Code.OK) {
+        this.parts.outcome.onCallFailed(status);
+        throw this.stream!.error(status);
+      }
       if (!this.parts.rpc.serverStreaming) {
         if (this.answer === undefined) {
           throw new StatusError(Code.INTERNAL, 'the service ended the call without a message');
         }
         this.write(this.answer);
       }
-      this.isDone = true;
-      this.socket.close(NORMAL_CLOSE_CODE, '');
-      this.parts.outcome.onStreamed();
+      this.close(NORMAL_CLOSE_CODE, '');
     });
   }
 
   private fail(thrown: unknown): void {
     if (this.isDone) return;
-    this.isDone = true;
-    this.call?.cancel();
+    this.stop();
     const { plan, head, outcome } = this.parts;
     const error = StatusError.from(thrown);
-    this.socket.send(plan.errorFrame(error, head), false);
-    this.socket.close(closeCodeOf(error.code), error.message);
-    outcome.onStreamed(thrown);
+    outcome.report(thrown);
+    // Who cannot be told why is told at least that it has ended.
+    quietly(() => this.socket.send(plan.errorFrame(error, head), false), outcome);
+    this.close(closeCodeOf(error.code), error.message);
+  }
+
+  /** Never throws. */
+  private close(code: number, reason: string): void {
+    this.isDone = true;
+    const { outcome } = this.parts;
+    quietly(() => this.socket.close(code, reason), outcome);
+    outcome.onStreamed();
   }
 
   private guard(step: () => void): void {

@@ -11,6 +11,7 @@ import type {
   ClientStreamExchange,
   Exchange,
   Metadata,
+  Reply,
   ServerStreamExchange,
   StreamCall,
   StreamExchange,
@@ -19,6 +20,7 @@ import { Code, StatusError } from '../status.js';
 import type { Frame } from '../wire/index.js';
 import { checkAnnouncedLength, collectBody } from './body.js';
 import { Download, type StreamOutcome } from './download.js';
+import { quietly } from './quietly.js';
 import { Upload, type UploadOwner } from './upload.js';
 
 export type { StreamOutcome } from './download.js';
@@ -42,6 +44,7 @@ export interface StreamParts<S extends StreamCall = StreamExchange> {
   readonly outcome: StreamOutcome;
 }
 
+/** The run of a streaming call, by its kind. */
 export function streamRun(parts: StreamParts): StreamRun {
   const { stream } = parts;
   switch (stream.kind) {
@@ -59,29 +62,54 @@ function startCall({ channel, path, stream }: StreamParts<StreamCall>, listener:
   return channel.start({ path, metadata, timeoutMs, passThrough }, listener);
 }
 
-function downloadOf(parts: StreamParts<ServerStreamExchange | BidiExchange>): Download {
-  const { exchange, method, stream, outcome } = parts;
-  return new Download(exchange, method === 'HEAD', stream.response, (...end) => stream.fail(...end), outcome);
+/** What the service sends goes to the download. */
+abstract class DownloadRun<S extends ServerStreamExchange | BidiExchange> implements StreamRun, CallListener {
+  protected readonly download: Download;
+
+  constructor(protected readonly parts: StreamParts<S>) {
+    const { exchange, method, stream, outcome } = parts;
+    const fail: S['fail'] = (...end) => stream.fail(...end);
+    this.download = new Download(exchange, method === 'HEAD', stream.response, fail, outcome);
+  }
+
+  abstract start(): void;
+
+  onHeaders(headers: Metadata): void {
+    this.download.onHeaders(headers);
+  }
+
+  onMessageStart(bytes: number): void {
+    this.download.onMessageStart(bytes);
+  }
+
+  onMessage(frame: Frame): void {
+    this.download.onMessage(frame);
+  }
+
+  onEnd(status: CallStatus): void {
+    this.download.onEnd(status);
+  }
+
+  clientGone(): void {
+    this.download.clientGone();
+  }
+
+  /** @param error undefined: the client is gone */
+  onUploadFailure(error: unknown): void {
+    if (error === undefined) this.download.clientGone();
+    else this.download.fail(error);
+  }
 }
 
 /** The body is one message, collected as for a unary call. */
-class ServerStreamRun implements StreamRun, CallListener {
-  private readonly download: Download;
-
-  constructor(private readonly parts: StreamParts<ServerStreamExchange>) {
-    this.download = downloadOf(parts);
-  }
-
+class ServerStreamRun extends DownloadRun<ServerStreamExchange> {
   start(): void {
     const { exchange, stream } = this.parts;
     const { maxBodyBytes, contentCodings } = stream;
     checkAnnouncedLength(exchange, maxBodyBytes, contentCodings);
     collectBody(exchange, maxBodyBytes, contentCodings, {
       onBody: (body) => this.send(body),
-      onFailure: (error) => {
-        if (error === undefined) this.download.clientGone();
-        else this.download.fail(error);
-      },
+      onFailure: (error) => this.onUploadFailure(error),
     });
   }
 
@@ -95,22 +123,6 @@ class ServerStreamRun implements StreamRun, CallListener {
     } catch (error) {
       this.download.fail(error);
     }
-  }
-
-  onHeaders(headers: Metadata): void {
-    this.download.onHeaders(headers);
-  }
-
-  onMessage(frame: Frame): void {
-    this.download.onMessage(frame);
-  }
-
-  onEnd(status: CallStatus): void {
-    this.download.onEnd(status);
-  }
-
-  clientGone(): void {
-    this.download.clientGone();
   }
 }
 
@@ -143,6 +155,11 @@ class ClientStreamRun implements StreamRun, CallListener, UploadOwner {
     this.headers = headers;
   }
 
+  onMessageStart(bytes: number): void {
+    const { exchange } = this.parts;
+    if (!exchange.expect(bytes, () => quietly(() => this.call?.resume(), this))) this.call?.pause();
+  }
+
   onMessage({ payload }: Frame): void {
     if (this.message === undefined) this.message = payload;
     else this.fail(new StatusError(Code.INTERNAL, 'the service sent more than one message for one answer'));
@@ -153,83 +170,93 @@ class ClientStreamRun implements StreamRun, CallListener, UploadOwner {
   }
 
   onEnd(status: CallStatus): void {
+    // There is nothing to cancel any more.
+    this.call = undefined;
     if (this.isDone) return;
-    const { stream, outcome } = this.parts;
+    let reply: Reply;
     try {
-      if (status.code === Code.OK && this.message === undefined) {
-        throw new StatusError(Code.INTERNAL, 'the service ended the call without a message');
-      }
-      const reply =
-        status.code === Code.OK
-          ? stream.reply(this.message!, this.headers, status.trailers)
-          : stream.fail(status, this.headers);
-      this.isDone = true;
-      this.upload.stop();
-      outcome.onReply(reply);
+      reply = this.replyTo(status);
     } catch (error) {
-      this.fail(error);
+      return this.fail(error);
     }
+    this.isDone = true;
+    this.upload.stop();
+    this.parts.outcome.onReply(reply);
+  }
+
+  private replyTo(status: CallStatus): Reply {
+    const { stream } = this.parts;
+    if (status.code !== Code.OK) {
+      this.parts.outcome.onCallFailed(status);
+      return stream.fail(status, this.headers);
+    }
+    if (this.message === undefined) {
+      throw new StatusError(Code.INTERNAL, 'the service ended the call without a message');
+    }
+    return stream.reply(this.message, this.headers, status.trailers);
   }
 
   clientGone(): void {
-    if (this.isDone) return;
-    this.isDone = true;
-    this.upload.stop();
-    this.call?.cancel();
+    if (!this.isDone) this.stop();
+  }
+
+  report(cause: unknown): void {
+    this.parts.outcome.report(cause);
   }
 
   private fail(error: unknown): void {
     if (this.isDone) return;
+    this.stop();
+    this.parts.outcome.onError(error);
+  }
+
+  /** Nothing more is wanted of either side. */
+  private stop(): void {
     this.isDone = true;
     this.upload.stop();
-    this.call?.cancel();
-    this.parts.outcome.onError(error);
+    const { call } = this;
+    if (call !== undefined) quietly(() => call.cancel(), this);
   }
 }
 
 /** Both halves at once. The call starts before the first message, as the service may speak first. */
-class BidiRun implements StreamRun, CallListener, UploadOwner {
+class BidiRun extends DownloadRun<BidiExchange> implements UploadOwner {
   private readonly upload: Upload;
-  private readonly download: Download;
 
-  constructor(private readonly parts: StreamParts<BidiExchange>) {
+  constructor(parts: StreamParts<BidiExchange>) {
+    super(parts);
     this.upload = new Upload(parts.exchange, parts.stream.requests, this);
-    this.download = downloadOf(parts);
   }
 
   start(): void {
-    this.download.attach(this.upload.open());
+    try {
+      this.download.attach(this.upload.open());
+    } catch (error) {
+      this.upload.stop();
+      return this.download.fail(error);
+    }
     this.upload.start();
+  }
+
+  report(cause: unknown): void {
+    this.parts.outcome.report(cause);
   }
 
   startCall(): Call {
     return startCall(this.parts, this);
   }
 
-  onUploadFailure(error: unknown): void {
-    if (error === undefined) this.download.clientGone();
-    else this.download.fail(error);
-  }
-
-  onHeaders(headers: Metadata): void {
-    this.download.onHeaders(headers);
-  }
-
-  onMessage(frame: Frame): void {
-    this.download.onMessage(frame);
-  }
-
   onDrain(): void {
     this.upload.onDrain();
   }
 
-  onEnd(status: CallStatus): void {
+  override onEnd(status: CallStatus): void {
     this.upload.stop();
-    this.download.onEnd(status);
+    super.onEnd(status);
   }
 
-  clientGone(): void {
+  override clientGone(): void {
     this.upload.stop();
-    this.download.clientGone();
+    super.clientGone();
   }
 }

@@ -6,15 +6,19 @@ import type { Call, CallListener, CallStatus, Channel, Exchange, Metadata, Reply
 import { Code, StatusError } from '../status.js';
 import type { Frame } from '../wire/index.js';
 import { checkAnnouncedLength, collectBody } from './body.js';
+import { type FaultOwner, quietly } from './quietly.js';
 
 const NONE: Metadata = [];
 
-/** Gets the answer, or why there is none. One of the two is called, once; neither when the client is gone. */
-export interface UnaryOutcome {
+/** Gets the answer, or why there is none. One of the two is called, once; neither when the client is gone. Never throws. */
+export interface UnaryOutcome extends FaultOwner {
+  /** The call ended with an error; its answer comes next. */
+  onCallFailed(status: CallStatus): void;
   onReply(reply: Reply): void;
   onError(error: unknown): void;
 }
 
+/** One unary call on its way. */
 export class UnaryRun implements CallListener {
   private headers: Metadata = NONE;
   private message: Buffer | undefined;
@@ -56,19 +60,25 @@ export class UnaryRun implements CallListener {
     this.headers = headers;
   }
 
+  onMessageStart(bytes: number): void {
+    if (!this.exchange.expect(bytes, () => this.guard(() => this.call?.resume()))) this.call?.pause();
+  }
+
   onMessage(frame: Frame): void {
     if (this.message === undefined) {
       this.message = frame.payload;
       return;
     }
     this.fail(new StatusError(Code.INTERNAL, 'the service sent more than one message for a unary call'));
-    this.call?.cancel();
   }
 
   onEnd(status: CallStatus): void {
+    // There is nothing to cancel any more.
+    this.call = undefined;
     if (this.done) return;
     this.guard(() => {
       if (status.code !== Code.OK) {
+        this.outcome.onCallFailed(status);
         this.finish(this.unary.fail(status, this.headers));
         return;
       }
@@ -83,7 +93,12 @@ export class UnaryRun implements CallListener {
   clientGone(): void {
     if (this.done) return;
     this.done = true;
-    this.call?.cancel();
+    this.cancel();
+  }
+
+  private cancel(): void {
+    const { call } = this;
+    if (call !== undefined) quietly(() => call.cancel(), this.outcome);
   }
 
   private guard(step: () => void): void {
@@ -97,6 +112,7 @@ export class UnaryRun implements CallListener {
   private fail(error: unknown): void {
     if (this.done) return;
     this.done = true;
+    this.cancel();
     this.outcome.onError(error);
   }
 

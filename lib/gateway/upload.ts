@@ -6,15 +6,20 @@ import type { BodySink, Call, Exchange, RequestStream } from '../exchange.js';
 import type { StatusError } from '../status.js';
 import type { Frame } from '../wire/index.js';
 import { type BodyReading, readBody } from './decode.js';
+import { type FaultOwner, quietly } from './quietly.js';
 
 /** What an upload tells its run. */
-export interface UploadOwner {
+export interface UploadOwner extends FaultOwner {
   /** Starts the call; asked for once, at the first message or the end. */
   startCall(): Call;
-  /** The body cannot be used (with what to answer), or the client is gone (without): the call must be cancelled. */
+  /**
+   * The body cannot be used (with what to answer), or the client is gone (without): the call must be cancelled. Never
+   * throws.
+   */
   onUploadFailure(error: unknown): void;
 }
 
+/** The request messages of a streaming call on their way to the service. */
 export class Upload implements BodySink {
   private call: Call | undefined;
   private reading: BodyReading | undefined;
@@ -31,14 +36,16 @@ export class Upload implements BodySink {
     private readonly owner: UploadOwner,
   ) {}
 
-  /** Asks the client for the body, and reads it. */
+  /** Asks the client for the body, and reads it. Never throws. */
   start(): void {
     const { exchange } = this;
     // The call may have failed at once.
     if (this.isStopped) return;
     if (!exchange.hasBody) return this.onEnd();
-    exchange.continue();
-    this.reading = readBody(exchange, this.requests.contentCodings, this);
+    this.guard(() => {
+      exchange.continue();
+      this.reading = readBody(exchange, this.requests.contentCodings, this);
+    });
   }
 
   /** The call, started now at the latest. */
@@ -46,25 +53,27 @@ export class Upload implements BodySink {
     return (this.call ??= this.owner.startCall());
   }
 
-  /** Nobody wants the rest. */
+  /** Nobody wants the rest. Never throws. */
   stop(): void {
     if (this.isStopped) return;
     this.isStopped = true;
-    this.reading?.stop();
+    quietly(() => this.reading?.stop(), this.owner);
   }
 
   /** The call takes messages again. */
   onDrain(): void {
     if (!this.isBlocked || this.isStopped) return;
     this.isBlocked = false;
-    this.reading?.resume();
+    this.guard(() => this.reading?.resume());
   }
 
   onData(chunk: Buffer): void {
     if (this.isStopped) return;
     const wasBlocked = this.isBlocked;
-    this.guard(() => this.requests.push(chunk, this.send));
-    if (this.isBlocked && !wasBlocked && !this.isStopped) this.reading?.pause();
+    this.guard(() => {
+      this.requests.push(chunk, this.send);
+      if (this.isBlocked && !wasBlocked && !this.isStopped) this.reading?.pause();
+    });
   }
 
   onEnd(): void {

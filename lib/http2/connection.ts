@@ -5,8 +5,10 @@
  * In one file, as it is one state machine: every frame changes state that the others read.
  */
 import type { Socket } from 'node:net';
-import type { HeaderFields } from '../headers.js';
-import { ConnectionError, ErrorCode, errorCodeName } from './error.js';
+import { monotonicMs } from '../clock.js';
+import { type HeaderFields, printable } from '../headers.js';
+import { BlockReader, type FieldList } from './block-reader.js';
+import { ConnectionError, ErrorCode, errorCodeName, protocolError } from './error.js';
 import {
   DEFAULT_MAX_FRAME_BYTES,
   DEFAULT_WINDOW_BYTES,
@@ -17,16 +19,20 @@ import {
   MAX_WINDOW_BYTES,
   SettingId,
   type FrameSink,
+  paddingOf,
 } from './frame.js';
 import { FrameWriter } from './frame-writer.js';
-import { FieldDecoder } from './hpack-decoder.js';
 import { FieldEncoder } from './hpack-encoder.js';
-import { Stream, type StreamListener, type StreamOwner } from './stream.js';
+import { ResetPacer } from './reset-pacer.js';
+import { Stream, type StreamFailure, type StreamListener, type StreamOwner } from './stream.js';
+import { StreamTable } from './stream-table.js';
 
 /** Bounds of what a connection holds. */
 export interface ConnectionOptions {
-  /** The header list of one answer, in bytes; a larger one fails its stream. Default 64 KiB. */
+  /** What is kept of one header list, in bytes as `entrySize` counts. Default 256 KiB. */
   readonly maxHeaderListBytes: number;
+  /** Names whose first value is kept of a list that is over this limit, wherever it stands. Default: `:status`. */
+  readonly essentialHeaders: ReadonlySet<string>;
   /** What the server may send on one stream before it is consumed, in bytes. Default 256 KiB. */
   readonly streamWindowBytes: number;
   /** What it may send on all of them before we answer, in bytes. Default 16 MiB. */
@@ -40,8 +46,10 @@ export interface ConnectionOptions {
   readonly keepaliveTimeoutMs: number;
 }
 
+/** The default of each option of a connection. */
 export const defaultConnectionOptions: ConnectionOptions = Object.freeze({
-  maxHeaderListBytes: 64 * 1024,
+  maxHeaderListBytes: 256 * 1024,
+  essentialHeaders: new Set([':status']),
   streamWindowBytes: 256 * 1024,
   connectionWindowBytes: 16 * 1024 ** 2,
   keepaliveTimeMs: undefined,
@@ -67,10 +75,6 @@ const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 /** What is collected before streams have to wait for the socket. */
 const MAX_BATCH_BYTES = 256 * 1024;
 
-/** Field block of one answer, as it is sent: all that can become a list within its limit, and more. */
-const MAX_BLOCK_BYTES = 256 * 1024;
-const MAX_CONTINUATIONS = 64;
-
 /** Answers to PING and SETTINGS, and resets, that wait for a server that does not read them. */
 const MAX_WAITING_REPLIES = 10_000;
 
@@ -84,12 +88,19 @@ const MAX_DEBUG_BYTES = 100;
 /** The time for what was written to leave a connection that is closed. */
 const LAST_WORDS_MS = 1000;
 
+/** The client side of one HTTP/2 connection. */
 export class Connection implements FrameSink, StreamOwner {
   private readonly reader = new FrameReader(this);
   private readonly writer = new FrameWriter();
   private readonly encoder = new FieldEncoder();
-  private readonly decoder: FieldDecoder;
-  private readonly streams = new Map<number, Stream>();
+  private readonly blocks: BlockReader;
+  private readonly streams = new StreamTable<Stream>();
+  /** Streams that were given up and wait for their reset: what still comes on them is dropped. */
+  private readonly abandoned = new Map<number, Abandoned>();
+  private readonly pacer = new ResetPacer<Abandoned>(
+    (item) => this.resetNow(item),
+    () => this.drain(),
+  );
   /** Streams with something to send that wait for the connection alone. */
   private readonly waiting = new Set<Stream>();
   private nextStreamId = 1;
@@ -111,17 +122,11 @@ export class Connection implements FrameSink, StreamOwner {
   /** Streams from this id on have not left yet, not even in part. */
   private firstUnsentId = 1;
 
-  private lastReadAt = performance.now();
+  private lastReadAt = monotonicMs();
   /** Runs while streams are open, until the next PING or the time that its answer may take. */
   private keepalive: NodeJS.Timeout | undefined;
   private idleFrames = 0;
   private floodSince = 0;
-
-  /** A field block whose end has not come: its stream, or 0. */
-  private blockStreamId = 0;
-  private blockFlags = 0;
-  private blockParts: Buffer[] = [];
-  private blockBytes = 0;
 
   constructor(
     private readonly socket: Socket,
@@ -129,7 +134,7 @@ export class Connection implements FrameSink, StreamOwner {
     public listener: ConnectionListener,
     private readonly options = defaultConnectionOptions,
   ) {
-    this.decoder = new FieldDecoder(options.maxHeaderListBytes);
+    this.blocks = new BlockReader(options.maxHeaderListBytes, options.essentialHeaders);
     this.receiveWindow = options.connectionWindowBytes;
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.on('drain', () => this.unchoke());
@@ -141,12 +146,12 @@ export class Connection implements FrameSink, StreamOwner {
 
   /** True where a stream may be opened now. */
   get hasRoom(): boolean {
-    return this.ready && !this.draining && this.streams.size < this.maxStreams;
+    return this.ready && !this.draining && this.streamCount < this.maxStreams;
   }
 
   /** Streams that are open. */
   get streamCount(): number {
-    return this.streams.size;
+    return this.streams.size + this.abandoned.size;
   }
 
   /** What the server takes of a header list at most, as `entrySize` counts (SETTINGS_MAX_HEADER_LIST_SIZE). */
@@ -159,7 +164,7 @@ export class Connection implements FrameSink, StreamOwner {
     const { nextStreamId: id, options } = this;
     this.nextStreamId += 2;
     const stream = new Stream(id, this, listener, this.initialSendWindow, options.streamWindowBytes);
-    this.streams.set(id, stream);
+    this.streams.add(stream);
     this.writer.headers(id, this.encoder.encode(fields), false);
     this.schedule();
     if (this.keepalive === undefined && options.keepaliveTimeMs !== undefined) this.watch(options.keepaliveTimeMs);
@@ -184,11 +189,12 @@ export class Connection implements FrameSink, StreamOwner {
   // ------------------------------------------------------------------------------------- sending
 
   private sendPreface(): void {
-    const { streamWindowBytes, connectionWindowBytes, maxHeaderListBytes } = this.options;
+    const { streamWindowBytes, connectionWindowBytes } = this.options;
     const settings = [
       [SettingId.ENABLE_PUSH, 0],
       [SettingId.INITIAL_WINDOW_SIZE, streamWindowBytes],
-      [SettingId.MAX_HEADER_LIST_SIZE, maxHeaderListBytes],
+      // Some servers drop the whole status where it is over what we say here: it is what we can read, not what we keep.
+      [SettingId.MAX_HEADER_LIST_SIZE, this.blocks.maxBlockBytes],
     ] as const;
     const payload = Buffer.alloc(settings.length * 6);
     settings.forEach(([id, value], index) => {
@@ -216,9 +222,30 @@ export class Connection implements FrameSink, StreamOwner {
     this.schedule();
   }
 
-  sendReset(streamId: number, code: number): void {
-    this.writer.numbers(FrameType.RST_STREAM, 0, streamId, code);
+  sendReset(id: number, code: number, endSent: boolean): void {
+    if (this.closed) return;
+    const item = { id, code, endSent };
+    this.abandoned.set(id, item);
+    this.pacer.giveUp(item);
+  }
+
+  private resetNow(item: Abandoned): void {
+    this.writer.numbers(FrameType.RST_STREAM, 0, item.id, item.code);
     this.schedule();
+    this.abandonedOver(item);
+  }
+
+  /** The server has ended its half; if it has all of the request, nothing is left to reset. */
+  private answerOver(streamId: number, isReset: boolean): void {
+    const item = this.abandoned.get(streamId);
+    if (item === undefined || !(item.endSent || isReset)) return;
+    this.pacer.forget(item);
+    this.abandonedOver(item);
+  }
+
+  private abandonedOver({ id }: Abandoned): void {
+    this.abandoned.delete(id);
+    this.roomMayBe();
   }
 
   sendWindowUpdate(streamId: number, bytes: number): void {
@@ -231,10 +258,14 @@ export class Connection implements FrameSink, StreamOwner {
   }
 
   forget(stream: Stream): void {
-    this.streams.delete(stream.id);
+    this.streams.delete(stream);
     this.waiting.delete(stream);
     if (this.draining) this.closeIfDrained();
-    else if (this.streams.size + 1 >= this.maxStreams && !this.closed) queueMicrotask(() => this.tellRoom());
+    else this.roomMayBe();
+  }
+
+  private roomMayBe(): void {
+    if (this.streamCount + 1 >= this.maxStreams && !this.closed) queueMicrotask(() => this.tellRoom());
   }
 
   private tellRoom(): void {
@@ -306,7 +337,7 @@ export class Connection implements FrameSink, StreamOwner {
 
   private receive(chunk: Buffer): void {
     if (this.closed) return;
-    this.lastReadAt = performance.now();
+    this.lastReadAt = monotonicMs();
     try {
       this.reader.push(chunk);
     } catch (error) {
@@ -317,9 +348,7 @@ export class Connection implements FrameSink, StreamOwner {
 
   onFrame(type: number, flags: number, streamId: number, buffer: Buffer, start: number, end: number): void {
     if (this.closed) return;
-    if (this.blockStreamId !== 0 && (type !== FrameType.CONTINUATION || streamId !== this.blockStreamId)) {
-      throw protocolError('sent another frame between HEADERS and CONTINUATION');
-    }
+    this.blocks.check(type, streamId);
     if (!this.ready && (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0)) {
       throw protocolError('did not send its settings first');
     }
@@ -329,7 +358,7 @@ export class Connection implements FrameSink, StreamOwner {
       case FrameType.HEADERS:
         return this.onHeaders(flags, streamId, buffer, start, end);
       case FrameType.CONTINUATION:
-        return this.onContinuation(flags, buffer, start, end);
+        return this.onList(this.blocks.continuation(flags, buffer, start, end));
       case FrameType.RST_STREAM:
         return this.onReset(streamId, buffer, start, end);
       case FrameType.WINDOW_UPDATE:
@@ -352,9 +381,9 @@ export class Connection implements FrameSink, StreamOwner {
 
   /** Each such frame is legal, and costs as much as one that is of use: only a flood of them is a fault (section 10.5). */
   private countIdleFrame(): void {
-    if (this.idleFrames === 0) this.floodSince = performance.now();
+    if (this.idleFrames === 0) this.floodSince = monotonicMs();
     if (++this.idleFrames < MAX_IDLE_FRAMES) return;
-    if (performance.now() - this.floodSince < FLOOD_MS) {
+    if (monotonicMs() - this.floodSince < FLOOD_MS) {
       throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, `sent ${MAX_IDLE_FRAMES} frames without content in a row`);
     }
     this.idleFrames = 0;
@@ -375,6 +404,7 @@ export class Connection implements FrameSink, StreamOwner {
     }
     if (from === to) this.countIdleFrame();
     else this.idleFrames = 0;
+    if (stream === undefined && (flags & Flag.END_STREAM) !== 0) this.answerOver(streamId, false);
     stream?.receiveData(buffer.subarray(from, to), frameBytes, (flags & Flag.END_STREAM) !== 0);
     // One stream that is not read must not stop the others: only streams hold the server back.
     this.receivedBytes += frameBytes;
@@ -386,50 +416,27 @@ export class Connection implements FrameSink, StreamOwner {
 
   private onHeaders(flags: number, streamId: number, buffer: Buffer, start: number, end: number): void {
     this.streamOf(streamId, 'HEADERS');
-    let from = start;
-    let to = end;
-    if ((flags & Flag.PADDED) !== 0) {
-      to -= paddingOf(buffer, start, end);
-      from++;
-    }
-    if ((flags & Flag.PRIORITY) !== 0) from += 5;
-    if (from > to) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'sent HEADERS that are cut short');
-    if ((flags & Flag.END_HEADERS) !== 0) return this.onBlock(flags, streamId, buffer, from, to);
-    this.blockStreamId = streamId;
-    this.blockFlags = flags;
-    this.blockParts = [buffer.subarray(from, to)];
-    this.blockBytes = to - from;
+    this.onList(this.blocks.headers(flags, streamId, buffer, start, end));
   }
 
-  private onContinuation(flags: number, buffer: Buffer, start: number, end: number): void {
-    const { blockStreamId, blockParts } = this;
-    if (blockStreamId === 0) throw protocolError('sent CONTINUATION without HEADERS');
-    blockParts.push(buffer.subarray(start, end));
-    this.blockBytes += end - start;
-    if (this.blockBytes > MAX_BLOCK_BYTES || blockParts.length > MAX_CONTINUATIONS) {
-      const found = `${this.blockBytes} bytes in ${blockParts.length} frames`;
-      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, `sent headers without end: ${found} so far`);
-    }
-    if ((flags & Flag.END_HEADERS) === 0) return;
-    const block = Buffer.concat(blockParts, this.blockBytes);
-    this.blockStreamId = 0;
-    this.blockParts = [];
-    this.onBlock(this.blockFlags, blockStreamId, block, 0, block.length);
-  }
-
-  /** Decodes even what nobody wants any more: the table goes on from there. */
-  private onBlock(flags: number, streamId: number, buffer: Buffer, start: number, end: number): void {
+  /** Even what nobody wants any more was decoded: the table goes on from there. */
+  private onList(list: FieldList | undefined): void {
+    if (list === undefined) return;
     this.idleFrames = 0;
-    const fields = this.decoder.decode(buffer, start, end);
+    const { streamId, fields, last, cut } = list;
     const stream = this.streams.get(streamId);
-    stream?.receiveHeaders(fields, (flags & Flag.END_STREAM) !== 0, this.decoder.overflow);
+    if (stream === undefined && last) this.answerOver(streamId, false);
+    stream?.receiveHeaders(fields, last, cut);
   }
 
   private onReset(streamId: number, buffer: Buffer, start: number, end: number): void {
     expectBytes('RST_STREAM', end - start, 4);
     const stream = this.streamOf(streamId, 'RST_STREAM');
     const code = buffer.readUInt32BE(start);
-    if (stream === undefined) this.countIdleFrame();
+    if (stream === undefined) {
+      this.answerOver(streamId, true);
+      this.countIdleFrame();
+    }
     stream?.fail(code === ErrorCode.REFUSED_STREAM ? { kind: 'refused' } : { kind: 'reset', code });
   }
 
@@ -496,7 +503,7 @@ export class Connection implements FrameSink, StreamOwner {
 
   private changeWindows(bytes: number): void {
     if (bytes === 0) return;
-    for (const stream of this.streams.values()) stream.growSendWindow(bytes);
+    for (const stream of this.streams.all()) stream.growSendWindow(bytes);
   }
 
   private onPing(flags: number, streamId: number, buffer: Buffer, start: number, end: number): void {
@@ -519,12 +526,13 @@ export class Connection implements FrameSink, StreamOwner {
     const wasDraining = this.draining;
     this.draining = true;
     if (!wasDraining) this.listener.onDraining();
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.all()) {
       if (stream.id > lastStreamId) stream.fail({ kind: 'refused' });
     }
     // An error ends the connection at once (section 5.4.1). Some servers say so and leave the socket open.
     if (code !== ErrorCode.NO_ERROR) {
-      throw new ConnectionError(ErrorCode.NO_ERROR, complaintOf(code, debug));
+      const complaint = `ended the connection (HTTP/2 ${errorCodeName(code)})`;
+      throw new ConnectionError(ErrorCode.NO_ERROR, complaint, printable(debug.trim()));
     }
     this.closeIfDrained();
   }
@@ -552,18 +560,18 @@ export class Connection implements FrameSink, StreamOwner {
   private watch(keepaliveTimeMs: number): void {
     this.keepalive = undefined;
     if (this.closed || this.streams.size === 0) return;
-    const silentMs = performance.now() - this.lastReadAt;
+    const silentMs = monotonicMs() - this.lastReadAt;
     if (silentMs < keepaliveTimeMs) {
       // A timer may come a moment early, and a server counts the time between PINGs.
       this.keepalive = setTimeout(() => this.watch(keepaliveTimeMs), Math.ceil(keepaliveTimeMs - silentMs) + 1);
       return;
     }
-    const askedAt = performance.now();
+    const askedAt = monotonicMs();
     this.writer.frame(FrameType.PING, 0, 0, Buffer.alloc(8));
     this.schedule();
     // What came while this process was stopped or busy is read before it is judged.
-    const judge = (): void => void setImmediate(() => this.judge(askedAt, keepaliveTimeMs));
-    this.keepalive = setTimeout(judge, this.options.keepaliveTimeoutMs);
+    const checkKeepalive = (): void => void setImmediate(() => this.judge(askedAt, keepaliveTimeMs));
+    this.keepalive = setTimeout(checkKeepalive, this.options.keepaliveTimeoutMs);
   }
 
   private judge(askedAt: number, keepaliveTimeMs: number): void {
@@ -585,6 +593,8 @@ export class Connection implements FrameSink, StreamOwner {
     if (!this.choked) this.write();
     this.closed = true;
     clearTimeout(this.keepalive);
+    this.pacer.stop();
+    this.abandoned.clear();
     this.draining = true;
     const { socket } = this;
     if (this.choked || (error !== undefined && !(error instanceof ConnectionError))) {
@@ -596,35 +606,33 @@ export class Connection implements FrameSink, StreamOwner {
       if (error === undefined) socket.destroySoon();
       else socket.end();
     }
-    const reason = error instanceof ConnectionError ? error.message : undefined;
-    for (const stream of [...this.streams.values()]) {
-      stream.fail(stream.id < firstUnsentId ? { kind: 'lost', reason } : { kind: 'unsent' });
+    const lost = lostBy(error);
+    for (const stream of this.streams.all()) {
+      stream.fail(stream.id < firstUnsentId ? lost : { kind: 'unsent' });
     }
     this.listener.onClose(error);
   }
+}
+
+/** A stream that nobody wants any more. */
+interface Abandoned {
+  readonly id: number;
+  readonly code: number;
+  /** The server has the whole request. */
+  readonly endSent: boolean;
+}
+
+function lostBy(error: Error | undefined): StreamFailure {
+  if (!(error instanceof ConnectionError)) return { kind: 'lost', reason: undefined };
+  const { message: reason, said } = error;
+  return said === '' ? { kind: 'lost', reason } : { kind: 'lost', reason, said };
 }
 
 function flushConnection(connection: Connection): void {
   connection.flush();
 }
 
-/** The code and what of the server's own words can be shown. */
-function complaintOf(code: number, debug: string): string {
-  const words = debug.replace(/[^ -~]+/g, ' ').trim();
-  return `ended the connection (HTTP/2 ${errorCodeName(code)}${words === '' ? '' : `: ${words}`})`;
-}
-
-function protocolError(message: string): ConnectionError {
-  return new ConnectionError(ErrorCode.PROTOCOL_ERROR, message);
-}
-
 function expectBytes(frame: string, found: number, expected: number): void {
   if (found === expected) return;
   throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, `sent ${frame} of ${found} bytes, expected ${expected}`);
-}
-
-function paddingOf(buffer: Buffer, start: number, end: number): number {
-  const padding = start < end ? buffer[start]! : 0;
-  if (start + 1 + padding > end) throw protocolError('sent more padding than its frame holds');
-  return padding;
 }

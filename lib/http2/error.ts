@@ -30,8 +30,15 @@ export class ConnectionError extends Error {
     /** What our GOAWAY tells. */
     readonly code: number,
     message: string,
+    /** What the server said itself, as far as it can be printed. */
+    readonly said = '',
   ) {
     super(message);
     this.name = 'ConnectionError';
   }
+}
+
+/** The server has broken the protocol: the connection is closed with PROTOCOL_ERROR. */
+export function protocolError(message: string): ConnectionError {
+  return new ConnectionError(ErrorCode.PROTOCOL_ERROR, message);
 }

@@ -9,6 +9,7 @@ const SLAB_BYTES = 64 * 1024;
 /** A payload up to this size is copied: a buffer of its own in a batch costs more than the copy. */
 const MAX_COPIED_BYTES = 2048;
 
+/** Collects the frames of one turn of the event loop, and writes them at once. */
 export class FrameWriter {
   private slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
   /** What of the slab is part of the batch and not yet in `parts`: `[start, pos)`. */

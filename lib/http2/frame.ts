@@ -1,6 +1,8 @@
 /** Frames of HTTP/2 (RFC 9113, sections 4 and 6): their numbers, and the reader that cuts a byte stream into them. */
-import { ConnectionError, ErrorCode } from './error.js';
+import { Pieces } from '../wire/index.js';
+import { ConnectionError, ErrorCode, protocolError } from './error.js';
 
+/** Frame types (RFC 9113, section 6). */
 export const FrameType = {
   DATA: 0,
   HEADERS: 1,
@@ -14,8 +16,10 @@ export const FrameType = {
   CONTINUATION: 9,
 } as const;
 
+/** Frame flags. */
 export const Flag = { ACK: 0x1, END_STREAM: 0x1, END_HEADERS: 0x4, PADDED: 0x8, PRIORITY: 0x20 } as const;
 
+/** Ids of SETTINGS. */
 export const SettingId = {
   HEADER_TABLE_SIZE: 1,
   ENABLE_PUSH: 2,
@@ -25,13 +29,17 @@ export const SettingId = {
   MAX_HEADER_LIST_SIZE: 6,
 } as const;
 
+/** Length of the head of each frame. */
 export const FRAME_HEAD_BYTES = 9;
 
 /** The payload that both sides take without a word about it. */
 export const DEFAULT_MAX_FRAME_BYTES = 16_384;
 
+/** Flow-control window before any SETTINGS. */
 export const DEFAULT_WINDOW_BYTES = 65_535;
+/** The largest flow-control window. */
 export const MAX_WINDOW_BYTES = 0x7fffffff;
+/** The last id of a stream; after it a connection is used up. */
 export const MAX_STREAM_ID = 0x7fffffff;
 
 /** Takes frames as they are complete; the payload is `buffer[start..end)` and stays as it is. */
@@ -41,8 +49,7 @@ export interface FrameSink {
 
 /** Cuts a byte stream into frames. The length is checked before anything of the payload is kept. */
 export class FrameReader {
-  private chunks: Buffer[] = [];
-  private kept = 0;
+  private readonly kept = new Pieces();
   /** Of the first frame that is not complete: bytes that must be there before another look is worth it. */
   private needed = FRAME_HEAD_BYTES;
 
@@ -57,14 +64,10 @@ export class FrameReader {
    * @throws ConnectionError, and what the sink throws.
    */
   push(chunk: Buffer): void {
-    if (this.kept === 0) return this.read(chunk);
-    this.chunks.push(chunk);
-    this.kept += chunk.length;
-    if (this.kept < this.needed) return;
-    const whole = Buffer.concat(this.chunks, this.kept);
-    this.chunks = [];
-    this.kept = 0;
-    this.read(whole);
+    const { kept } = this;
+    if (kept.length === 0) return this.read(chunk);
+    kept.push(chunk);
+    if (kept.length >= this.needed) this.read(kept.takeAll());
   }
 
   private read(buffer: Buffer): void {
@@ -86,7 +89,17 @@ export class FrameReader {
       this.sink.onFrame(buffer[start - 6]!, buffer[start - 5]!, streamId, buffer, start, pos);
     }
     if (pos === buffer.length) return;
-    this.chunks = [pos === 0 ? buffer : buffer.subarray(pos)];
-    this.kept = buffer.length - pos;
+    this.kept.push(pos === 0 ? buffer : buffer.subarray(pos));
+    this.kept.settle();
   }
+}
+
+/**
+ * The bytes of padding of a frame that has the flag, without the byte that announces them.
+ * @throws ConnectionError if they are more than the frame.
+ */
+export function paddingOf(buffer: Buffer, start: number, end: number): number {
+  const padding = start < end ? buffer[start]! : 0;
+  if (start + 1 + padding > end) throw protocolError('sent more padding than its frame holds');
+  return padding;
 }

@@ -3,6 +3,7 @@
  * differs from call to call (a trace, a request id) is written out, so that it pushes nothing out of the table. Secrets
  * are never indexed, here or by proxies behind us (section 7.1).
  */
+import { Queue } from '../queue.js';
 import { Writer } from '../wire/index.js';
 import { DEFAULT_TABLE_BYTES, entrySize, STATIC_ENTRIES, staticByName } from './static-table.js';
 
@@ -25,7 +26,7 @@ interface Entry {
 /** Writes the field blocks of one connection, in the order in which they are sent. */
 export class FieldEncoder {
   private readonly out = new Writer(1024);
-  private readonly entries: Entry[] = [];
+  private readonly entries = new Queue<Entry>();
   private readonly byName = new Map<string, Map<string, Entry>>();
   private readonly lastValues = new Map<string, string>();
   private added = 0;
@@ -105,10 +106,9 @@ export class FieldEncoder {
     else values.set(value, entry);
   }
 
-  /** There are few entries (32 bytes each at least), and they seldom change: a shift is cheap enough. */
   private evict(limit: number): void {
     while (this.tableBytes > limit) {
-      const { name, value } = this.entries.shift()!;
+      const { name, value } = this.entries.take()!;
       this.tableBytes -= entrySize(name, value);
       const values = this.byName.get(name)!;
       values.delete(value);

@@ -69,6 +69,7 @@ export const STATIC_ENTRIES = entries.length;
 
 /** By index, which counts from 1. */
 export const staticNames: readonly string[] = ['', ...entries.map(([name]) => name)];
+/** Likewise. */
 export const staticValues: readonly string[] = ['', ...entries.map(([, value]) => value)];
 
 /** Where a name stands first, and where with a value. */

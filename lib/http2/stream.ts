@@ -4,6 +4,7 @@
  * the request was not sent by then is not sent any more.
  */
 import type { HeaderFields } from '../headers.js';
+import { Pieces } from '../wire/index.js';
 import { ErrorCode } from './error.js';
 import { DEFAULT_MAX_FRAME_BYTES, MAX_WINDOW_BYTES } from './frame.js';
 
@@ -15,18 +16,24 @@ export type StreamFailure =
   | { readonly kind: 'refused' }
   /** The connection went before the request left it: the same holds. */
   | { readonly kind: 'unsent' }
-  /** The connection is gone; with a reason that completes "the server …" where the server broke its rules. */
-  | { readonly kind: 'lost'; readonly reason: string | undefined }
+  /**
+   * The connection is gone; with a reason that completes "the server …" if the server broke its rules or gave it up, and
+   * with what it said itself, if it said something.
+   */
+  | { readonly kind: 'lost'; readonly reason: string | undefined; readonly said?: string }
   /** What came is no answer; the reason completes "the server …". */
   | { readonly kind: 'malformed'; readonly reason: string };
 
 /** Takes an answer: the head, data, and one of the three ends. Nothing comes after `Stream.reset`. */
 export interface StreamListener {
-  /** @param last true where nothing follows: then no other end comes. */
-  onHeaders(status: number, fields: HeaderFields, last: boolean): void;
+  /**
+   * @param last true where nothing follows: then no other end comes.
+   * @param cut true if the list is over its limit, and a part of it is missing.
+   */
+  onHeaders(status: number, fields: HeaderFields, last: boolean, cut: boolean): void;
   /** Part of the body; `Stream.consumed` gives the server leave to send as much again. */
   onData(chunk: Buffer): void;
-  onTrailers(fields: HeaderFields): void;
+  onTrailers(fields: HeaderFields, cut: boolean): void;
   /** The body ended without trailers. */
   onEnd(): void;
   onFail(failure: StreamFailure): void;
@@ -40,7 +47,8 @@ export interface StreamOwner {
   sendable(): number;
   sendData(streamId: number, payload: Buffer, last: boolean): void;
   sendEnd(streamId: number): void;
-  sendReset(streamId: number, code: number): void;
+  /** @param endSent true if the server has the whole request: its answer may run out by itself. */
+  sendReset(streamId: number, code: number, endSent: boolean): void;
   sendWindowUpdate(streamId: number, bytes: number): void;
   /** There is something to send as soon as the connection has room. */
   waitForRoom(stream: Stream): void;
@@ -51,9 +59,10 @@ export interface StreamOwner {
 /** Bytes that may wait to be sent before `write` answers false. */
 const SEND_HIGH_WATER = 64 * 1024;
 
+/** One stream: a request, and its response as it arrives. */
 export class Stream {
-  private readonly queue: Buffer[] = [];
-  private queuedBytes = 0;
+  /** What waits for a window or for the socket. */
+  private readonly queue = new Pieces();
   private drainWanted = false;
   /** We have nothing to add; `endSent`: and the server was told. */
   private ended = false;
@@ -83,9 +92,8 @@ export class Stream {
       return true;
     }
     this.queue.push(chunk);
-    this.queuedBytes += chunk.length;
     this.pump();
-    this.drainWanted = this.queuedBytes >= SEND_HIGH_WATER;
+    this.drainWanted = this.queue.length >= SEND_HIGH_WATER;
     return !this.drainWanted;
   }
 
@@ -101,7 +109,7 @@ export class Stream {
   /** Gives up: no END_STREAM is sent, so that a request that was not complete is never taken for whole. */
   reset(code: number): void {
     if (this.closed) return;
-    this.owner.sendReset(this.id, code);
+    this.owner.sendReset(this.id, code, this.endSent);
     this.close();
   }
 
@@ -125,17 +133,14 @@ export class Stream {
 
   /** Sends one frame; false where nothing waits or may be sent. */
   sendOne(): boolean {
-    const first = this.queue[0];
-    if (first === undefined) return false;
-    const bytes = Math.min(first.length, this.sendableBytes());
-    if (bytes <= 0) return false;
-    if (bytes === first.length) this.queue.shift();
-    else this.queue[0] = first.subarray(bytes);
-    this.queuedBytes -= bytes;
-    this.sendWindow -= bytes;
-    this.endSent = this.ended && this.queue.length === 0;
-    this.owner.sendData(this.id, bytes === first.length ? first : first.subarray(0, bytes), this.endSent);
-    if (this.drainWanted && this.queuedBytes < SEND_HIGH_WATER) {
+    const { queue } = this;
+    const most = this.sendableBytes();
+    if (queue.length === 0 || most <= 0) return false;
+    const payload = queue.takeSome(most);
+    this.sendWindow -= payload.length;
+    this.endSent = this.ended && queue.length === 0;
+    this.owner.sendData(this.id, payload, this.endSent);
+    if (this.drainWanted && queue.length < SEND_HIGH_WATER) {
       this.drainWanted = false;
       this.listener.onDrain();
     }
@@ -160,14 +165,13 @@ export class Stream {
     if (this.blocked) this.pump();
   }
 
-  receiveHeaders(fields: HeaderFields, last: boolean, overflow: boolean): void {
-    if (overflow) return this.malformed(ErrorCode.CANCEL, 'sent headers that are too large');
+  receiveHeaders(fields: HeaderFields, last: boolean, cut: boolean): void {
     const problem = fieldProblem(fields, !this.headed);
     if (problem !== undefined) return this.malformed(ErrorCode.PROTOCOL_ERROR, problem);
     if (this.headed) {
       if (!last) return this.malformed(ErrorCode.PROTOCOL_ERROR, 'sent trailers that are not the end');
       this.finish();
-      return this.listener.onTrailers(fields);
+      return this.listener.onTrailers(fields, cut);
     }
     const status = Number(fields[1]);
     if (status < 200) {
@@ -176,7 +180,7 @@ export class Stream {
     }
     this.headed = true;
     if (last) this.finish();
-    this.listener.onHeaders(status, fields, last);
+    this.listener.onHeaders(status, fields, last, cut);
   }
 
   /** @param frameBytes of the whole payload: padding counts for the window too. */
@@ -200,26 +204,25 @@ export class Stream {
   }
 
   malformed(code: number, reason: string): void {
-    this.owner.sendReset(this.id, code);
+    this.owner.sendReset(this.id, code, this.endSent);
     this.fail({ kind: 'malformed', reason });
   }
 
   /** The answer is complete: the server is told that nothing of the request follows (RFC 9113, section 8.1). */
   private finish(): void {
-    if (!this.endSent) this.owner.sendReset(this.id, ErrorCode.NO_ERROR);
+    if (!this.endSent) this.owner.sendReset(this.id, ErrorCode.NO_ERROR, false);
     this.close();
   }
 
   private close(): void {
     this.closed = true;
-    this.queue.length = 0;
-    this.queuedBytes = 0;
+    this.queue.clear();
     this.owner.forget(this);
   }
 }
 
 /** What forbids a list as head (with `:status` first) or as trailers (RFC 9113, section 8.2 and 8.3); completes "the server …". */
-function fieldProblem(fields: HeaderFields, head: boolean): string | undefined {
+export function fieldProblem(fields: HeaderFields, head: boolean): string | undefined {
   if (head && (fields[0] !== ':status' || !/^[1-9]\d\d$/.test(fields[1]!))) return 'sent an answer without a status';
   for (let index = head ? 2 : 0; index < fields.length; index += 2) {
     if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(fields[index]!)) return 'sent a header with a name that is none';

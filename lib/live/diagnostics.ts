@@ -5,6 +5,7 @@ import type { Problem } from '../status.js';
 /** `photongate:reload`. Message: `ReloadEvent`. */
 export const reloadChannel = channel('photongate:reload');
 
+/** What a reload did. */
 export interface ReloadEvent {
   /**
    * `waiting`: an upstream has not told its schema, and requests are answered 503; `unreachable`: one that has told it does

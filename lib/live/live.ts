@@ -4,20 +4,16 @@
  * them is thrown or published, and the old ones go on. Channels are closed when the last request that may use them ended.
  */
 import type { Config } from '../config/index.js';
-import type { Channel } from '../exchange.js';
-import {
-  closeConnections,
-  type PreparedListener,
-  type PreparedProxy,
-  type PrepareOptions,
-  prepareProxy,
-  sharedConnections,
-} from '../proxy.js';
+import { type ConnectionCounts, Connections } from '../connections.js';
+import type { Channel, ChannelStatus, OwnHealth } from '../exchange.js';
+import { type PreparedListener, type PreparedProxy, type PrepareOptions, prepareProxy } from '../proxy.js';
+import { Sequence } from '../queue.js';
 import { diskFiles, type FileReader, type ReflectedSet } from '../schema/index.js';
 import { ConfigError, type Problem } from '../status.js';
+import type { ListenerStatus, Observer } from '../telemetry/index.js';
 import { reloadChannel, type ReloadEvent } from './diagnostics.js';
 import { fingerprint, reflectAll, type ReflectingUpstream, reflectingUpstreams, type Reflection } from './reflect.js';
-import { needsRestart, Slot } from './slot.js';
+import { needsRestart, LiveListener } from './live-listener.js';
 
 /** A proxy that listens. */
 export interface RunningProxy {
@@ -27,14 +23,32 @@ export interface RunningProxy {
   readonly prepared: PreparedProxy;
   /** The files and folders that it was read from, the last attempt included. Whole paths. */
   readonly files: ReadonlySet<string>;
+  /** What is open towards other servers now, however many configurations were loaded. */
+  readonly connectionCounts: ConnectionCounts;
+  /** The configuration that serves. */
+  readonly config: Config;
+  /** False while the schema of an upstream is not known, and once it drains: a load balancer is to send nothing. */
+  readonly isReady: boolean;
+  /** What is open towards upstreams. */
+  readonly upstreams: readonly ChannelStatus[];
+  /** Clients on each listener. */
+  readonly listeners: readonly ListenerStatus[];
   /**
    * Serves by another configuration, once it is loaded; calls in flight end on the old one. Addresses and TLS stay.
    * Returns warnings; among them `needs-restart` for what could not be taken.
    * @throws ConfigError where it is bad; nothing changes then.
    */
   reload(config: Config): Promise<readonly Problem[]>;
+  /** Says whether load balancers are to send requests: false makes `isReady` and health checks fail, and nothing else. */
+  setHealthy(isHealthy: boolean): void;
   /** Takes no more requests and lets those in flight end within their listener's `drain_timeout`; never rejects. */
   drain(): Promise<void>;
+}
+
+/** What a program may want to know of a proxy that runs. */
+export interface StartOptions {
+  /** Who is to know of every request that is served by a configuration. Asked again at each reload. Default: nobody. */
+  readonly observerFor?: (config: Config) => Observer | undefined;
 }
 
 /** While an upstream has not told its schema it is asked this often. */
@@ -47,75 +61,103 @@ const MIN_INTERVAL_MS = 100;
  * requests are answered 503 until it is there.
  * @throws ConfigError where the configuration is bad or a port cannot be opened; nothing listens then.
  */
-export async function startProxy(config: Config): Promise<RunningProxy> {
-  const proxy = new LiveProxy(config);
+export async function startProxy(config: Config, options: StartOptions = {}): Promise<RunningProxy> {
+  const proxy = new LiveProxy(config, options);
   await proxy.open();
   return proxy;
 }
 
-class LiveProxy implements RunningProxy {
-  private readonly shared = sharedConnections();
-  private readonly slots: Slot[] = [];
-  /** The channels of the routes that serve, or served and still have requests. */
-  private readonly inUse = new Map<PreparedListener, ReadonlySet<Channel>>();
+class LiveProxy implements RunningProxy, OwnHealth {
+  private readonly connections = new Connections();
+  /** Gives up what upstreams are asked. */
+  private readonly ending = new AbortController();
+  readonly listeners: LiveListener[] = [];
   private current: PreparedProxy | undefined;
-  private upstreams: readonly ReflectingUpstream[] = [];
+  /** The channels of `upstreams`. */
+  private upstreamLease = this.connections.lease();
+  private reflecting: readonly ReflectingUpstream[] = [];
   /** What each upstream said last. */
-  private sets = new Map<Channel, ReflectedSet>();
+  private lastSets = new Map<Channel, ReflectedSet>();
   /** The fingerprint of the schemas that were tried last, good or not, and of those that serve. */
-  private tried: string | undefined;
-  private served: string | undefined;
+  private attemptedFingerprint: string | undefined;
+  private servedFingerprint: string | undefined;
   private isPending = false;
   /** The last event that was no success: not to be told again and again. */
-  private told: string | undefined;
+  private lastReport: string | undefined;
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
+  private isToldToFail = false;
   /** One change at a time. */
-  private queue: Promise<unknown> = Promise.resolve();
+  private readonly changes = new Sequence();
+  /** What the routes that serve were read from. */
+  private readFrom: ReadonlySet<string> = new Set();
   files: ReadonlySet<string> = new Set();
 
-  constructor(private config: Config) {}
+  constructor(
+    public config: Config,
+    private readonly startOptions: StartOptions,
+  ) {}
 
   get urls(): readonly string[] {
-    return this.slots.map(({ url }) => url);
+    return this.listeners.map(({ url }) => url);
   }
 
   get prepared(): PreparedProxy {
     return this.current!;
   }
 
+  get isReady(): boolean {
+    return !this.isPending && !this.isFailing;
+  }
+
+  /** As `OwnHealth`. */
+  get isFailing(): boolean {
+    return this.closed || this.isToldToFail;
+  }
+
+  setHealthy(isHealthy: boolean): void {
+    this.isToldToFail = !isHealthy;
+  }
+
+  get upstreams(): readonly ChannelStatus[] {
+    return this.connections.upstreams;
+  }
+
+  get connectionCounts(): ConnectionCounts {
+    return this.connections.counts;
+  }
+
   async open(): Promise<void> {
     try {
-      this.upstreams = reflectingUpstreams(this.config, this.shared.pool);
-      const results = await reflectAll(this.upstreams);
+      this.reflecting = reflectingUpstreams(this.config, this.upstreamLease);
+      const results = await reflectAll(this.reflecting, this.ending.signal);
       const bad = results.flatMap(({ problem }) => (problem === undefined || isTransient(problem) ? [] : [problem]));
       if (bad.length > 0) throw new ConfigError(bad);
       this.remember(results);
       const prepared = this.prepare(this.config, results);
-      for (const listener of prepared.listeners) {
-        this.slots.push(new Slot(listener));
-        this.inUse.set(listener, prepared.channels);
-      }
+      for (const listener of prepared.listeners) this.listeners.push(new LiveListener(listener));
       this.current = prepared;
-      this.took(results);
-      for (const slot of this.slots) await slot.open();
+      this.setFingerprints(results);
+      for (const listener of this.listeners) await listener.open();
     } catch (error) {
-      await Promise.all(this.slots.map((slot) => slot.drain(0)));
-      this.close();
+      for (const listener of this.listeners) listener.closeNow();
+      this.connections.close();
       throw error;
     }
     this.schedule();
   }
 
   reload(config: Config): Promise<readonly Problem[]> {
-    return this.inTurn(async () => {
+    return this.changes.run(async () => {
       if (this.closed) return [];
+      // Holds what is asked while nothing is decided, and what was asked before when it is.
+      let unused = this.connections.lease();
       try {
-        const upstreams = reflectingUpstreams(config, this.shared.pool);
-        const results = await reflectAll(upstreams);
+        const upstreams = reflectingUpstreams(config, unused);
+        const results = await reflectAll(upstreams, this.ending.signal);
         if (this.closed) return [];
         const lost = results.flatMap(({ upstream, problem }) =>
-          problem === undefined || (isTransient(problem) && (this.isPending || this.sets.has(upstream.channel)))
+          problem === undefined || (isTransient(problem) && (this.isPending || this.lastSets.has(upstream.channel)))
             ? []
             : [problem],
         );
@@ -124,11 +166,12 @@ class LiveProxy implements RunningProxy {
         const prepared = this.prepare(config, known);
         this.remember(results);
         this.config = config;
-        this.upstreams = upstreams;
-        this.took(known);
-        return [...prepared.warnings, ...this.swap(prepared)];
+        this.reflecting = upstreams;
+        [this.upstreamLease, unused] = [unused, this.upstreamLease];
+        this.setFingerprints(known);
+        return [...prepared.warnings, ...this.replaceRoutes(prepared)];
       } finally {
-        this.closeUnused();
+        unused.release();
         this.schedule();
       }
     });
@@ -137,18 +180,9 @@ class LiveProxy implements RunningProxy {
   async drain(): Promise<void> {
     this.closed = true;
     clearTimeout(this.timer);
-    await Promise.all(this.slots.map((slot) => slot.drain()));
-    this.close();
-  }
-
-  private close(): void {
-    closeConnections(this.shared);
-  }
-
-  private inTurn<T>(step: () => Promise<T>): Promise<T> {
-    const result = this.queue.then(step);
-    this.queue = result.catch(() => undefined);
-    return result;
+    this.ending.abort();
+    await Promise.all(this.listeners.map((listener) => listener.drain()));
+    this.connections.close();
   }
 
   // ---- schemas of upstreams
@@ -160,10 +194,19 @@ class LiveProxy implements RunningProxy {
     );
     const reflected = results.flatMap(({ set }) => set ?? []);
     const files = new RecordingFiles(diskFiles);
-    const options: PrepareOptions = { shared: this.shared, reflected, pending, files };
+    const observer = this.startOptions.observerFor?.(config);
+    const options: PrepareOptions = {
+      connections: this.connections,
+      reflected,
+      pending,
+      files,
+      observer,
+      health: this,
+      boundHost: (fd) => this.listeners.find((listener) => listener.fd === fd)?.boundHost ?? '',
+    };
     try {
       const prepared = prepareProxy(config, options);
-      this.files = files.seen;
+      this.files = this.readFrom = files.seen;
       this.isPending = pending.length > 0;
       if (this.isPending) {
         this.publish(
@@ -174,21 +217,21 @@ class LiveProxy implements RunningProxy {
       return prepared;
     } catch (error) {
       // What it was read from before is where it may be mended as well.
-      this.files = new Set([...this.files, ...files.seen]);
+      this.files = new Set([...this.readFrom, ...files.seen]);
       throw error;
     }
   }
 
   /** While something is pending nothing was tried. */
-  private took(results: readonly Reflection[]): void {
-    this.tried = this.isPending ? undefined : fingerprint(results.flatMap(({ set }) => set ?? []));
-    this.served = this.tried;
+  private setFingerprints(results: readonly Reflection[]): void {
+    this.attemptedFingerprint = this.isPending ? undefined : fingerprint(results.flatMap(({ set }) => set ?? []));
+    this.servedFingerprint = this.attemptedFingerprint;
   }
 
   private remember(results: readonly Reflection[]): void {
-    this.sets = new Map(
+    this.lastSets = new Map(
       results.flatMap(({ upstream: { channel }, set }) => {
-        const known = set ?? this.sets.get(channel);
+        const known = set ?? this.lastSets.get(channel);
         return known === undefined ? [] : [[channel, known] as const];
       }),
     );
@@ -197,7 +240,7 @@ class LiveProxy implements RunningProxy {
   /** Where an upstream does not answer, or answers nonsense, what it said before holds. */
   private withKnown(results: readonly Reflection[]): Reflection[] {
     return results.map((result) => {
-      const set = result.set ?? this.sets.get(result.upstream.channel);
+      const set = result.set ?? this.lastSets.get(result.upstream.channel);
       return set === undefined ? result : { upstream: result.upstream, set };
     });
   }
@@ -207,21 +250,21 @@ class LiveProxy implements RunningProxy {
     const delay = this.delay();
     if (this.closed || delay === undefined) return;
     this.timer = setTimeout(() => {
-      void this.inTurn(() => this.look());
+      void this.changes.run(() => this.poll());
     }, delay);
     this.timer.unref();
   }
 
   private delay(): number | undefined {
     if (this.isPending) return RETRY_MS;
-    const times = this.upstreams.flatMap(({ options }) => options.reflectionIntervalMs ?? []);
+    const times = this.reflecting.flatMap(({ options }) => options.reflectionIntervalMs ?? []);
     return times.length === 0 ? undefined : Math.max(MIN_INTERVAL_MS, Math.min(...times));
   }
 
   /** Asks again, and takes what is new. */
-  private async look(): Promise<void> {
+  private async poll(): Promise<void> {
     try {
-      const results = await reflectAll(this.upstreams);
+      const results = await reflectAll(this.reflecting, this.ending.signal);
       if (this.closed) return;
       const problems = results.flatMap(({ problem }) => problem ?? []);
       const known = this.withKnown(results);
@@ -229,74 +272,66 @@ class LiveProxy implements RunningProxy {
       const sets = known.flatMap(({ set }) => set ?? []);
       const isComplete = sets.length === known.length;
       const now = fingerprint(sets);
-      if (isComplete && now !== this.tried) {
-        this.tried = now;
-        this.exchange(known);
+      if (isComplete && now !== this.attemptedFingerprint) {
+        this.attemptedFingerprint = now;
+        this.replaceSchemas(known);
       } else if (problems.length > 0) this.publish(isComplete ? 'unreachable' : 'waiting', problems);
-      else if (now === this.served) this.told = undefined;
+      else if (now === this.servedFingerprint) this.lastReport = undefined;
     } catch (error) {
       this.publish('kept', error instanceof ConfigError ? error.problems : [unforeseen(error)]);
     } finally {
-      this.closeUnused();
       this.schedule();
     }
   }
 
-  private exchange(results: readonly Reflection[]): void {
+  private replaceSchemas(results: readonly Reflection[]): void {
     const prepared = this.prepare(this.config, results);
-    this.took(results);
-    const problems = [...prepared.warnings, ...this.swap(prepared)];
+    this.setFingerprints(results);
+    const problems = [...prepared.warnings, ...this.replaceRoutes(prepared)];
     this.publish('loaded', problems);
   }
 
   /** Tells an event once; a success is told always. */
   private publish(outcome: ReloadEvent['outcome'], problems: readonly Problem[]): void {
     const text = JSON.stringify([outcome, problems]);
-    if (outcome !== 'loaded' && text === this.told) return;
-    this.told = outcome === 'loaded' ? undefined : text;
+    if (outcome !== 'loaded' && text === this.lastReport) return;
+    this.lastReport = outcome === 'loaded' ? undefined : text;
     reloadChannel.publish({ outcome, problems } satisfies ReloadEvent);
   }
 
   // ---- exchange of routes
 
   /** Each listener gets the routes of its address; returns what needs a restart. */
-  private swap(prepared: PreparedProxy): Problem[] {
+  private replaceRoutes(prepared: PreparedProxy): Problem[] {
     const rest: PreparedListener[] = [...prepared.listeners];
-    const problems = this.slots.flatMap((slot) => {
-      const old = slot.current;
-      const index = rest.findIndex((listener) => slot.isAt(listener));
+    const problems = this.listeners.flatMap((listener) => {
+      const old = listener.current;
+      const index = rest.findIndex((next) => listener.isAt(next));
       if (index < 0) {
         const what = `the listener ${old.config.listen} is no longer in the configuration, and keeps its old routes`;
         return [needsRestart(what)];
       }
-      const needed = slot.take(rest.splice(index, 1)[0]!);
-      this.inUse.set(slot.current, prepared.channels);
-      this.retire(old);
+      const needed = listener.replace(rest.splice(index, 1)[0]!);
+      retire(old);
       return needed;
     });
-    for (const { config } of rest) problems.push(needsRestart(`the listener ${config.listen} is new, and is not open`));
+    for (const { config, lease } of rest) {
+      lease.release();
+      problems.push(needsRestart(`the listener ${config.listen} is new, and is not open`));
+    }
     this.current = prepared;
     return problems;
   }
+}
 
-  /** Its channels are free when its last request has ended. */
-  private retire(listener: PreparedListener): void {
-    let busy = listener.parts.length;
-    for (const { gateway } of listener.parts) {
-      gateway.onIdle(() => {
-        busy--;
-        if (busy > 0) return;
-        this.inUse.delete(listener);
-        this.closeUnused();
-      });
-    }
-  }
-
-  private closeUnused(): void {
-    const asked = this.upstreams.map(({ channel }) => channel);
-    if (this.closed) return;
-    const used = [...this.inUse.values()].flatMap((channels) => [...channels]);
-    this.shared.pool.keepOnly(new Set([...asked, ...used]));
+/** Lets go of its connections when its last request has ended. */
+function retire({ parts, lease }: PreparedListener): void {
+  let busy = parts.length;
+  for (const { gateway } of parts) {
+    gateway.onIdle(() => {
+      busy--;
+      if (busy === 0) lease.release();
+    });
   }
 }
 

@@ -1,10 +1,12 @@
 /** Which upstreams are asked for their schema, and for which services of it; asks them. */
 import { createHash } from 'node:crypto';
+import { monotonicMs } from '../clock.js';
 import { type Config, type Options, upstreamSpecsOf } from '../config/index.js';
+import { Connections, type Lease } from '../connections.js';
 import type { Channel } from '../exchange.js';
 import { type ReflectedSet, reflectSchema } from '../schema/index.js';
 import { ConfigError, type Problem } from '../status.js';
-import { ChannelPool, UpstreamTable } from '../upstream/index.js';
+import { UpstreamTable } from '../upstream/index.js';
 import { openSession } from './session.js';
 
 /** An upstream that is asked. */
@@ -26,10 +28,10 @@ export type Reflection =
  * The upstreams that a configuration wants to be asked, each once.
  * @throws ConfigError where one cannot be opened.
  */
-export function reflectingUpstreams({ reflection, listeners }: Config, pool: ChannelPool): ReflectingUpstream[] {
+export function reflectingUpstreams({ reflection, listeners }: Config, lease: Lease): ReflectingUpstream[] {
   if (reflection === undefined) return [];
   const mounts = listeners.flatMap(({ root, mounts: below }) => [root, ...below]);
-  const tables = mounts.map((mount) => ({ mount, table: new UpstreamTable(upstreamSpecsOf(mount), pool) }));
+  const tables = mounts.map((mount) => ({ mount, table: new UpstreamTable(upstreamSpecsOf(mount), lease) }));
   const found = new Map<Channel, ReflectingUpstream>();
   for (const { mount, table } of tables) {
     for (const { name, target } of mount.upstreams) {
@@ -42,16 +44,19 @@ export function reflectingUpstreams({ reflection, listeners }: Config, pool: Cha
   return [...found.values()];
 }
 
-/** Asks all at once; never rejects for what they do. */
-export function reflectAll(upstreams: readonly ReflectingUpstream[]): Promise<Reflection[]> {
-  return Promise.all(upstreams.map(reflect));
+/**
+ * Asks all at once; never rejects for what they do.
+ * @param signal gives up: the calls are cancelled.
+ */
+export function reflectAll(upstreams: readonly ReflectingUpstream[], signal?: AbortSignal): Promise<Reflection[]> {
+  return Promise.all(upstreams.map((upstream) => reflect(upstream, signal)));
 }
 
-async function reflect(upstream: ReflectingUpstream): Promise<Reflection> {
+async function reflect(upstream: ReflectingUpstream, signal: AbortSignal | undefined): Promise<Reflection> {
   const { target, channel, options, wants } = upstream;
-  const deadline = Date.now() + options.reflectionTimeoutMs;
+  const deadline = monotonicMs() + options.reflectionTimeoutMs;
   const open = (path: string): ReturnType<typeof openSession> =>
-    openSession(channel, path, Math.max(1, deadline - Date.now()));
+    openSession(channel, path, Math.max(1, deadline - monotonicMs()), signal);
   try {
     return { upstream, set: await reflectSchema(target, open, wants, options) };
   } catch (error) {
@@ -65,14 +70,14 @@ async function reflect(upstream: ReflectingUpstream): Promise<Reflection> {
  * @throws ConfigError where one cannot be had.
  */
 export async function loadReflected(config: Config): Promise<ReflectedSet[]> {
-  const pool = new ChannelPool();
+  const connections = new Connections();
   try {
-    const results = await reflectAll(reflectingUpstreams(config, pool));
+    const results = await reflectAll(reflectingUpstreams(config, connections.lease()));
     const problems = results.flatMap(({ problem }) => problem ?? []);
     if (problems.length > 0) throw new ConfigError(problems);
     return results.flatMap(({ set }) => set ?? []);
   } finally {
-    pool.close();
+    connections.close();
   }
 }
 

@@ -8,10 +8,19 @@ interface Waiting {
   reject(error: StatusError): void;
 }
 
-/** @param timeoutMs for all requests together. */
-export function openSession(channel: Channel, path: string, timeoutMs: number): ReflectionSession {
+/**
+ * @param timeoutMs for all requests together.
+ * @param signal cancels the call, also one that was closed and that its server does not end.
+ */
+export function openSession(
+  channel: Channel,
+  path: string,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): ReflectionSession {
   let waiting: Waiting | undefined;
   let ended: StatusError | undefined;
+  const cancel = (): void => call.cancel();
   const call = channel.start(
     { path, metadata: [], timeoutMs },
     {
@@ -23,6 +32,7 @@ export function openSession(channel: Channel, path: string, timeoutMs: number): 
         asked?.resolve(payload);
       },
       onEnd: ({ code, message }) => {
+        signal?.removeEventListener('abort', cancel);
         ended =
           code === Code.OK
             ? new StatusError(Code.UNAVAILABLE, 'the reflection call ended before it was answered')
@@ -32,6 +42,8 @@ export function openSession(channel: Channel, path: string, timeoutMs: number): 
       },
     },
   );
+  if (signal?.aborted === true) cancel();
+  else if (ended === undefined) signal?.addEventListener('abort', cancel);
   return {
     ask: (request) =>
       new Promise((resolve, reject) => {

@@ -48,7 +48,7 @@ class Watcher {
     clearTimeout(this.timer);
     if (this.stopped) return;
     this.soon = delayMs === REST_MS;
-    this.timer = setTimeout(() => void this.look(), delayMs);
+    this.timer = setTimeout(() => void this.check(), delayMs);
     this.timer.unref();
   }
 
@@ -61,7 +61,7 @@ class Watcher {
     else if (!this.soon) this.next(REST_MS);
   }
 
-  private async look(): Promise<void> {
+  private async check(): Promise<void> {
     this.looking = true;
     this.again = false;
     const now = await statesOf(this.paths());

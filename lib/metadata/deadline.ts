@@ -1,13 +1,14 @@
 /**
- * How long a call may take: the client's `grpc-timeout` and `x-request-timeout`, the smaller of both, within what the
- * options allow. Times are milliseconds from now.
+ * The deadline of a call: the smaller of the client's `grpc-timeout` and `x-request-timeout`, within the limits of the
+ * options. Times are milliseconds from now.
  */
 import { header, type HeaderFields } from '../headers.js';
 import { StatusError } from '../status.js';
 import { quote } from '../uri.js';
 
+/** The limits of deadlines. */
 export interface DeadlineOptions {
-  /** Infinity: none, whatever the maximum. */
+  /** Infinity: no deadline, not even the maximum. */
   readonly defaultDeadlineMs: number | undefined;
   readonly maxDeadlineMs: number | undefined;
 }
@@ -22,12 +23,12 @@ const unitMs: Readonly<Record<string, number>> = {
 };
 
 /**
- * The time the call may take, in milliseconds; undefined: no limit.
- * @throws StatusError 400 on a malformed header.
+ * The time that the call may take in milliseconds; undefined: no limit.
+ * @throws StatusError 400 if a header is malformed.
  */
 export function deadlineOf(headers: HeaderFields, options: DeadlineOptions): number | undefined {
   const asked = smaller(grpcTimeout(headers), requestTimeout(headers)) ?? options.defaultDeadlineMs;
-  // Said of the method: what nobody asked to be shorter may last.
+  // Infinity comes from the options of a method, which may exceed the maximum of the listener.
   if (asked === Infinity) return undefined;
   return smaller(asked, options.maxDeadlineMs);
 }
@@ -37,7 +38,7 @@ function smaller(a: number | undefined, b: number | undefined): number | undefin
   return Math.min(a, b);
 }
 
-/** gRPC's own form: at most eight digits and a unit. */
+/** `grpc-timeout`: at most eight digits and a unit. */
 function grpcTimeout(headers: HeaderFields): number | undefined {
   const text = header(headers, 'grpc-timeout');
   if (text === undefined) return undefined;
@@ -48,11 +49,11 @@ function grpcTimeout(headers: HeaderFields): number | undefined {
       `found ${quote(text)}, expected 1 to 8 digits and a unit of H, M, S, m, u or n, such as 1500m`,
     );
   }
-  // Timers know no less than a millisecond.
+  // Timers have a resolution of one millisecond.
   return Math.ceil(Number(match[1]) * unitMs[match[2]!]!);
 }
 
-/** The readable form: `1.5s`, `200ms`. */
+/** `x-request-timeout`, the readable form: `1.5s`, `200ms`. */
 function requestTimeout(headers: HeaderFields): number | undefined {
   const text = header(headers, 'x-request-timeout');
   if (text === undefined) return undefined;

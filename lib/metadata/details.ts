@@ -1,116 +1,73 @@
 /**
- * google.rpc.Status details: taken out of `grpc-status-details-bin`, made for our own validation errors, and looked
- * into where one of them means something to HTTP. Types are known here by number alone, so that no schema is needed.
+ * google.rpc.Status details: decoded from `grpc-status-details-bin`, created for the proxy's own validation errors, and
+ * searched for those that affect the HTTP answer.
  */
 import type { FieldViolation, StatusDetail } from '../status.js';
-import { Reader, WireError, Writer } from '../wire/index.js';
+import {
+  bytes,
+  defineMessage,
+  int64,
+  list,
+  type MessageType,
+  optional,
+  text,
+  uint32,
+  WireError,
+} from '../wire/index.js';
 
 const TYPE_PREFIX = 'type.googleapis.com/google.rpc.';
 
-/** The details of a serialized google.rpc.Status; none where it is not one. */
-export function parseStatusDetails(bytes: Buffer): StatusDetail[] {
-  try {
-    const details: StatusDetail[] = [];
-    const reader = new Reader(bytes);
-    while (!reader.done) {
-      const tag = reader.tag();
-      if (tag === DETAILS_TAG) details.push(parseAny(reader.bytes()));
-      else reader.skip(tag);
-    }
-    return details;
-  } catch (error) {
-    if (error instanceof WireError) return [];
-    throw error;
-  }
-}
+const Status = defineMessage({
+  code: [1, uint32],
+  message: [2, text],
+  details: [3, list(defineMessage({ typeUrl: [1, text], value: [2, bytes] }))],
+});
 
-const tagOf = (number: number): number => (number << 3) | 2;
-const DETAILS_TAG = tagOf(3);
+const BadRequest = defineMessage({
+  fieldViolations: [1, list(defineMessage({ field: [1, text], description: [2, text] }))],
+});
 
-function parseAny(bytes: Buffer): StatusDetail {
-  const reader = new Reader(bytes);
-  let typeUrl = '';
-  let value = Buffer.alloc(0);
-  while (!reader.done) {
-    const tag = reader.tag();
-    if (tag === tagOf(1)) typeUrl = reader.bytes().toString('utf8');
-    else if (tag === tagOf(2)) value = Buffer.from(reader.bytes());
-    else reader.skip(tag);
-  }
-  return { typeUrl, value };
+const RetryInfo = defineMessage({
+  retryDelay: [1, optional(defineMessage({ seconds: [1, int64], nanos: [2, int64] }))],
+});
+
+/** The details of a serialized google.rpc.Status; none if the bytes are malformed. */
+export function parseStatusDetails(status: Buffer): StatusDetail[] {
+  const details = decoded(Status, status)?.details ?? [];
+  // Copies, because the bytes may be a view of a buffer that is reused.
+  return details.map(({ typeUrl, value }) => ({ typeUrl, value: Buffer.from(value) }));
 }
 
 /** Field violations as a google.rpc.BadRequest. */
 export function badRequestDetail(violations: readonly FieldViolation[]): StatusDetail {
-  const out = new Writer();
-  for (const { field, description } of violations) {
-    out.uint32(tagOf(1));
-    const mark = out.begin();
-    out.uint32(tagOf(1));
-    out.string(field.toWellFormed());
-    out.uint32(tagOf(2));
-    out.string(description.toWellFormed());
-    out.finish(mark);
-  }
-  return { typeUrl: `${TYPE_PREFIX}BadRequest`, value: out.take() };
+  return { typeUrl: `${TYPE_PREFIX}BadRequest`, value: BadRequest.encode({ fieldViolations: [...violations] }) };
 }
 
-/** True for google.rpc.DebugInfo, which is for developers and not for clients. */
+/** True for google.rpc.DebugInfo, which is meant for developers, not for clients. */
 export function isDebugInfo(detail: StatusDetail): boolean {
   return detail.typeUrl === `${TYPE_PREFIX}DebugInfo`;
 }
 
-/** Whole seconds after which a google.rpc.RetryInfo among the details says to try again. */
+/** The delay of a google.rpc.RetryInfo among the details, rounded up to whole seconds; undefined if there is none. */
 export function retryAfterSeconds(details: readonly StatusDetail[]): number | undefined {
   const info = details.find(({ typeUrl }) => typeUrl === `${TYPE_PREFIX}RetryInfo`);
-  if (info === undefined) return undefined;
+  const delay = info && decoded(RetryInfo, info.value)?.retryDelay;
+  if (delay === undefined) return undefined;
+  const seconds = delay.seconds + delay.nanos / 1e9;
+  return seconds < 0 ? undefined : Math.ceil(seconds);
+}
+
+/** An error as a serialized google.rpc.Status, the value of `grpc-status-details-bin`. */
+export function statusBytes(code: number, message: string, details: readonly StatusDetail[]): Buffer {
+  const values = details.map(({ typeUrl, value }) => ({ typeUrl, value: Buffer.from(value) }));
+  return Status.encode({ code, message, details: values });
+}
+
+function decoded<M>(type: MessageType<M>, source: Uint8Array): M | undefined {
   try {
-    return retryDelay(new Reader(Buffer.from(info.value)));
+    return type.decode(source);
   } catch (error) {
     if (error instanceof WireError) return undefined;
     throw error;
   }
-}
-
-function retryDelay(reader: Reader): number | undefined {
-  let seconds: number | undefined;
-  while (!reader.done) {
-    const tag = reader.tag();
-    if (tag === tagOf(1)) seconds = durationSeconds(new Reader(reader.bytes()));
-    else reader.skip(tag);
-  }
-  return seconds;
-}
-
-function durationSeconds(reader: Reader): number | undefined {
-  let seconds = 0;
-  while (!reader.done) {
-    const tag = reader.tag();
-    reader.varint64();
-    const value = reader.high * 2 ** 32 + (reader.low >>> 0);
-    if (tag === 1 << 3) seconds += value;
-    else if (tag === 2 << 3) seconds += value / 1e9;
-  }
-  return seconds < 0 ? undefined : Math.ceil(seconds);
-}
-
-/** An error as a serialized google.rpc.Status, which is what `grpc-status-details-bin` holds. */
-export function statusBytes(code: number, message: string, details: readonly StatusDetail[]): Buffer {
-  const out = new Writer();
-  if (code !== 0) {
-    out.uint32(1 << 3);
-    out.uint32(code);
-  }
-  out.uint32(tagOf(2));
-  out.string(message.toWellFormed());
-  for (const { typeUrl, value } of details) {
-    out.uint32(DETAILS_TAG);
-    const mark = out.begin();
-    out.uint32(tagOf(1));
-    out.string(typeUrl);
-    out.uint32(tagOf(2));
-    out.bytes(value);
-    out.finish(mark);
-  }
-  return out.take();
 }

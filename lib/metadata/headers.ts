@@ -1,8 +1,7 @@
 /**
- * HTTP headers ↔ gRPC metadata. What belongs to the connection, to the encoding of a body or to gRPC itself never
- * crosses; what the proxy derives about a client is never taken from the client.
+ * HTTP headers ↔ gRPC metadata. Headers of the connection, of the encoding of a body and of gRPC itself are never
+ * forwarded. Fields that the proxy derives about a client are never taken from the client.
  */
-import { randomUUID } from 'node:crypto';
 import type { Metadata, MetadataEntry, RequestHead } from '../exchange.js';
 import {
   connectionHeaders,
@@ -26,12 +25,12 @@ const notMetadata = new Set([
   'accept-encoding',
   'expect',
   'host',
-  // Of the handshake of a WebSocket.
+  // Handshake of a WebSocket.
   'sec-websocket-key',
   'sec-websocket-version',
   'sec-websocket-extensions',
   'sec-websocket-protocol',
-  // Written anew below.
+  // `HeaderNames.metadata` writes these itself.
   'x-request-id',
   'traceparent',
   'tracestate',
@@ -48,13 +47,13 @@ const notHeader = new Set([
   'x-request-id',
 ]);
 
-/** What decides about names. */
+/** Options that decide which names are forwarded, and as what. */
 export interface HeaderNameOptions {
   readonly grpcGatewayNames: boolean;
   readonly identityHeaders: readonly string[];
 }
 
-/** Headers → metadata and back, for one set of options. */
+/** Converts headers to metadata and back, for one set of options. */
 export class HeaderNames {
   private readonly identities: ReadonlySet<string>;
   private readonly identityPrefixes: readonly string[];
@@ -68,10 +67,10 @@ export class HeaderNames {
   }
 
   /**
-   * The metadata of a call. `-bin` values are decoded from base64, names that metadata cannot carry are dropped.
-   * @throws StatusError 400 for a value that metadata cannot carry.
+   * The metadata of a call. `-bin` values are decoded from base64; headers whose name is no metadata key are dropped.
+   * @throws StatusError 400 if metadata cannot carry a value.
    */
-  metadata(headers: HeaderFields, requestId: string): Metadata {
+  metadata({ headers, requestId, caller }: Pick<RequestHead, 'headers' | 'requestId' | 'caller'>): Metadata {
     const metadata: MetadataEntry[] = [];
     const connection = new Set(headerTokens(headers, 'connection'));
     for (let index = 0; index < headers.length; index += 2) {
@@ -80,46 +79,55 @@ export class HeaderNames {
       if (this.isGateway) this.addGatewayMetadata(metadata, name, headers[index + 1]!);
       else if (!this.isDropped(name)) addMetadata(metadata, name, headers[index + 1]!);
     }
+    const { forwarded } = caller;
+    for (let index = 0; index < forwarded.length; index += 2) metadata.push([forwarded[index]!, forwarded[index + 1]!]);
     metadata.push(['x-request-id', requestId]);
     addTrace(metadata, headers);
     return metadata;
   }
 
-  /** True for what a client may not say, or what does not belong to a call. */
+  /** True for headers that a client must not set, and for those that do not belong to a call. */
   isDropped(name: string): boolean {
     return isNeverMetadata(name) || this.isIdentity(name);
   }
 
-  /** True for what the proxy says of a client, and a client may not say of itself. */
+  /** True for headers that the proxy sets about a client, which a client must not set itself. */
   isDerived(name: string): boolean {
     return isDerivedByProxy(name) || this.isIdentity(name);
   }
 
-  /** True for a configured name, and for what some servers take for it: `x_user_id` for `x-user-id`. */
+  /**
+   * True for a configured identity header, also in the spelling that some servers treat alike: `x_user_id` for `x-user-id`.
+   */
   isIdentity(name: string): boolean {
     if (this.identities.size === 0 && this.identityPrefixes.length === 0) return false;
     const plain = plainName(name);
     return this.identities.has(plain) || this.identityPrefixes.some((prefix) => plain.startsWith(prefix));
   }
 
-  /** grpc-gateway's rules: its prefix is taken off, well-known headers get another, the rest stays behind. */
+  /**
+   * grpc-gateway's rules: its own prefix is removed, well-known headers get another prefix, and all other headers are
+   * dropped.
+   */
   private addGatewayMetadata(metadata: MetadataEntry[], name: string, value: string): void {
     if (name.startsWith(METADATA_PREFIX)) {
       const plain = name.slice(METADATA_PREFIX.length);
-      if (plain !== '' && !this.isDropped(plain)) addMetadata(metadata, plain, value);
+      // A client must not set the prefixed form of well-known headers.
+      if (plain === '' || plain.startsWith(PERMANENT_PREFIX) || this.isDropped(plain)) return;
+      addMetadata(metadata, plain, value);
     } else if (permanentHeaders.has(name) && !this.isIdentity(name)) {
-      // What metadata cannot carry is left out there, and so it is here.
+      // grpc-gateway drops values that metadata cannot carry, so this does too.
       if (isMetadataText(value)) metadata.push([`${PERMANENT_PREFIX}${name}`, value]);
       if (name === 'authorization') addMetadata(metadata, name, value);
     }
   }
 
-  /** Adds the metadata of an answer to `headers`, as HTTP headers. What HTTP cannot carry is left out. */
+  /** Appends response metadata to `headers`, as HTTP headers. Entries that HTTP cannot carry are left out. */
   addHeaders(headers: string[], metadata: Metadata): void {
     this.add(headers, metadata, METADATA_PREFIX);
   }
 
-  /** The same for trailers, also where they go out among the headers. */
+  /** Appends trailers, which have their own prefix in grpc-gateway's naming, even among the headers. */
   addTrailers(headers: string[], trailers: Metadata): void {
     this.add(headers, trailers, TRAILER_PREFIX);
   }
@@ -132,7 +140,10 @@ export class HeaderNames {
     }
   }
 
-  /** The trailers of a stream, whose headers are gone: sent as such where the client takes them, else dropped. */
+  /**
+   * The trailers of a stream whose headers are already sent; undefined if there are none, or if the client does not
+   * accept trailers.
+   */
   streamTrailers(head: Pick<RequestHead, 'headers' | 'httpVersion'>, trailers: Metadata): string[] | undefined {
     if (trailers.length === 0 || head.httpVersion === '1.0' || !takesTrailers(head.headers)) return undefined;
     const sent: string[] = [];
@@ -140,7 +151,10 @@ export class HeaderNames {
     return sent.length === 0 ? undefined : sent;
   }
 
-  /** Trailers go out as such where the client takes them (they are returned); else they join the headers. */
+  /**
+   * Returns the trailers to send as such, which `trailer` then announces, if the client accepts trailers. Otherwise
+   * they are appended to `headers`.
+   */
   splitTrailers(
     head: Pick<RequestHead, 'headers' | 'httpVersion' | 'method'>,
     trailers: Metadata,
@@ -148,14 +162,15 @@ export class HeaderNames {
   ): string[] {
     if (trailers.length === 0) return [];
     const sent: string[] = [];
-    // An answer to HEAD has no place for them.
+    // A response to HEAD has no body, and so no trailers.
     const canTrail = head.httpVersion !== '1.0' && head.method !== 'HEAD' && takesTrailers(head.headers);
     this.addTrailers(canTrail ? sent : headers, trailers);
+    if (sent.length > 0) headers.push('trailer', namesOf(sent));
     return sent;
   }
 }
 
-/** CGI and its heirs write both as `_`. */
+/** CGI and its successors write both `-` and `_` as `_`. */
 function plainName(name: string): string {
   return name.replaceAll('_', '-');
 }
@@ -164,20 +179,27 @@ function isNeverMetadata(name: string): boolean {
   return notMetadata.has(name) || name.startsWith('grpc-') || isDerivedByProxy(name) || !/^[0-9a-z_.-]+$/.test(name);
 }
 
-function isDerivedByProxy(name: string): boolean {
-  return name === 'forwarded' || name.startsWith('x-forwarded-') || name.startsWith('x-envoy-original-');
+/** True for headers in which proxies describe a client and which a client could forge, also in the spelling of CGI. */
+export function isDerivedByProxy(name: string): boolean {
+  const plain = name.includes('_') ? plainName(name) : name;
+  return plain.startsWith('x-') ? derivedPattern.test(plain) : plain === 'forwarded' || plain === 'true-client-ip';
 }
+
+const derivedPattern = /^x-(?:forwarded-|real-ip$|client-ip$|envoy-(?:external-address$|original-))/;
 
 function isMetadataText(value: string): boolean {
   return /^[\x20-\x7e]*$/.test(value);
 }
 
-/** The names that grpc-gateway gives: metadata and trailers of an answer, metadata of a request, and its well-known headers. */
+/**
+ * Prefixes of grpc-gateway's names: for metadata and trailers of a response, for metadata of a request, and for
+ * well-known headers.
+ */
 const METADATA_PREFIX = 'grpc-metadata-';
 const TRAILER_PREFIX = 'grpc-trailer-';
 const PERMANENT_PREFIX = 'grpcgateway-';
 
-/** The headers that grpc-gateway takes for well-known, but those of the connection. */
+/** The headers that grpc-gateway treats as well-known, except those of the connection. */
 const permanentHeaders = new Set([
   'accept',
   'accept-charset',
@@ -205,7 +227,7 @@ const permanentHeaders = new Set([
 
 function addMetadata(metadata: MetadataEntry[], name: string, value: string): void {
   if (name.endsWith('-bin')) {
-    // Commas stand between the values of several headers that somebody joined into one (gRPC over HTTP/2, "Requests").
+    // Commas separate the values of several headers that were joined into one (gRPC over HTTP/2, "Requests").
     for (const text of value.split(',')) metadata.push([name, decodeBase64(name, text)]);
     return;
   }
@@ -225,7 +247,7 @@ function addMetadata(metadata: MetadataEntry[], name: string, value: string): vo
   metadata.push([name, value]);
 }
 
-/** Lists that a client may spread over several lines, and HTTP/2 towards the service takes in one alone. */
+/** Lists that a client may spread over several lines, but that HTTP/2 towards the service accepts only as one. */
 const listsOfOne = new Set(['if-match', 'if-none-match']);
 
 function decodeBase64(name: string, value: string): Buffer {
@@ -239,23 +261,15 @@ function decodeBase64(name: string, value: string): Buffer {
 }
 
 /**
- * The client's trace context if it sent exactly one that is valid (https://www.w3.org/TR/trace-context/), else a new one.
- * `tracestate` belongs to the context that it came with.
+ * The client's trace context, if it sent exactly one that is valid (https://www.w3.org/TR/trace-context/); `tracestate`
+ * is only forwarded together with it. The proxy never creates a context: a service would take its flags as a decision
+ * whether to record.
  */
 function addTrace(metadata: MetadataEntry[], headers: HeaderFields): void {
-  const sent = headerValues(headers, 'traceparent');
-  if (sent.length !== 1 || !isTraceparent(sent[0]!)) {
-    metadata.push(['traceparent', newTraceparent()]);
-    return;
-  }
-  metadata.push(['traceparent', sent[0]!]);
+  const [context, ...others] = headerValues(headers, 'traceparent');
+  if (context === undefined || others.length > 0 || !isTraceparent(context)) return;
+  metadata.push(['traceparent', context]);
   for (const state of headerValues(headers, 'tracestate')) addMetadata(metadata, 'tracestate', state);
-}
-
-function newTraceparent(): string {
-  // Random UUIDs come from a pool: a tenth of the cost of randomBytes (bench: unary).
-  const traceId = randomUUID().replaceAll('-', '');
-  return `00-${traceId}-${randomUUID().replaceAll('-', '').slice(16)}-00`;
 }
 
 function isTraceparent(text: string): boolean {
@@ -264,7 +278,12 @@ function isTraceparent(text: string): boolean {
   return !/^0+$/.test(match[2]!) && !/^0+$/.test(match[3]!);
 }
 
-/** True where the client takes HTTP trailers. */
+/** The distinct names of a list, as `trailer` announces them. */
+function namesOf(fields: HeaderFields): string {
+  return [...new Set(fields.filter((_, index) => index % 2 === 0))].join(', ');
+}
+
+/** True if the client accepts HTTP trailers. */
 function takesTrailers(headers: HeaderFields): boolean {
   return header(headers, 'te') !== undefined && headerTokens(headers, 'te').some((token) => /^trailers\b/.test(token));
 }

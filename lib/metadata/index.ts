@@ -1,7 +1,10 @@
 /**
- * What HTTP headers and gRPC metadata mean to each other, for every protocol that the proxy speaks: which cross, the deadline
- * of a call, the details of a status. Whole answers are written by `transcode` and `protocol`.
+ * HTTP headers ↔ gRPC metadata for every protocol that the proxy speaks: which of them are forwarded, the deadline of a
+ * call, the details of a status. `transcode` and `protocol` write whole answers.
  */
+export { callOptions, type CallOptions } from './options.js';
+export { addressTest, CallerRules, isTrustedProxy, plainAddress } from './caller.js';
 export { deadlineOf, type DeadlineOptions } from './deadline.js';
 export { badRequestDetail, isDebugInfo, parseStatusDetails, retryAfterSeconds, statusBytes } from './details.js';
-export { type HeaderNameOptions, HeaderNames, metadataBytes, metadataText } from './headers.js';
+export { type HeaderNameOptions, HeaderNames, isDerivedByProxy, metadataBytes, metadataText } from './headers.js';
+export { encodeGrpcMessage } from './grpc-message.js';

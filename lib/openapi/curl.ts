@@ -1,22 +1,33 @@
 /** A curl line for a binding: method, path with sample values, sample body. */
 import type { Binding } from '../rule/index.js';
 import type { FieldDescriptor } from '../schema/types.js';
+import { givenBelow, givenOutsideBody } from './given.js';
+import type { DocumentedPart, Json, RouteAccess } from './options.js';
+import { queryFields, queryName } from './parameters.js';
+import { plainPrint, type PrintOptions } from './print.js';
 import { sampleJson, sampleMessage, sampleText } from './sample.js';
 
-/** What a `**` may stand for: the first that leads to the binding itself is shown. */
+/** Samples for a `**`; the first one whose path matches the binding is shown. */
 const deepSamples = ['a/b', 'a', ''];
 
 /**
  * `curl -X PUT http://host/v1/kv/my-key -d '{"value":"my-value"}'`, ready to paste into a POSIX shell.
- * @param reaches whether a path leads to this binding, and not to a more specific one. Default: every path does.
+ * @param reaches true if a path matches this binding and no more specific one. Default: every path does.
+ * @param print how the proxy prints values, which samples follow. Default: as ProtoJSON does.
  */
-export function curlLine(binding: Binding, baseUrl: string, reaches: (path: string) => boolean = () => true): string {
+export function curlLine(
+  binding: Binding,
+  baseUrl: string,
+  reaches: (path: string) => boolean = () => true,
+  print: PrintOptions = plainPrint,
+): string {
   const { httpMethod } = binding;
-  const paths = deepSamples.map((deep) => samplePath(binding, deep));
-  const url = `${baseUrl}${paths.find(reaches) ?? paths[0]!}${sampleQuery(binding)}`;
-  const body = sampleBody(binding);
-  const parts = ['curl'];
-  // curl's own choice is GET, and POST with -d.
+  const paths = deepSamples.map((deep) => samplePath(binding, deep, print));
+  const url = `${baseUrl}${paths.find(reaches) ?? paths[0]!}${sampleQuery(binding, print)}`;
+  const body = sampleBody(binding, print);
+  // Without -N a stream that goes to a pipe or a file waits in curl.
+  const parts = [binding.method.serverStreaming ? 'curl -N' : 'curl'];
+  // curl sends a GET, or a POST with -d.
   if (httpMethod === 'HEAD') parts.push('-I');
   else if (httpMethod !== '*' && httpMethod !== (body === undefined ? 'GET' : 'POST')) parts.push(`-X ${httpMethod}`);
   parts.push(shellWord(url));
@@ -24,8 +35,29 @@ export function curlLine(binding: Binding, baseUrl: string, reaches: (path: stri
   return parts.join(' ');
 }
 
+/**
+ * The curl line of a binding of a part, as `photongate routes --curl`, the pages and the OpenAPI document show it: with the
+ * token that the call needs.
+ * @param baseUrl without the prefix of the part
+ */
+export function partCurlLine(
+  { prefix, bindingFor, options, access }: DocumentedPart<Binding>,
+  binding: Binding,
+  baseUrl: string,
+): string {
+  const { httpMethod, method } = binding;
+  const reaches =
+    bindingFor && ((path: string) => bindingFor(httpMethod === '*' ? 'GET' : httpMethod, path) === binding);
+  const line = curlLine(binding, `${baseUrl}${prefix}`, reaches, options);
+  return access?.claimsFor(method.fullName) === undefined ? line : `${line} ${tokenOption(access)}`;
+}
+
+function tokenOption({ header }: RouteAccess): string {
+  return header === 'authorization' ? '-H "Authorization: Bearer $TOKEN"' : `-H "${header}: $TOKEN"`;
+}
+
 /** The template with a sample for each variable and wildcard. */
-function samplePath({ template, variables }: Binding, deep: string): string {
+function samplePath({ template, variables }: Binding, deep: string, print: PrintOptions): string {
   const segments = template.segments.map((segment) => {
     if (segment.kind === 'literal') return segment.text;
     return segment.kind === '*' ? 'a' : deep;
@@ -33,41 +65,42 @@ function samplePath({ template, variables }: Binding, deep: string): string {
   template.variables.forEach(({ first, last }, index) => {
     if (first !== last || template.segments[first]!.kind !== '*') return;
     const fieldPath = variables[index]!.fieldPath;
-    segments[first] = encodeURIComponent(sampleText(fieldPath[fieldPath.length - 1]!) ?? 'a');
+    segments[first] = encodeURIComponent(sampleText(fieldPath[fieldPath.length - 1]!, print) ?? 'a');
   });
   return `/${segments.filter((segment) => segment !== '').join('/')}${template.verb === undefined ? '' : `:${template.verb.text}`}`;
 }
 
-/** `?prefix=my-prefix`: the required parameters; where there are none, the first that a caller might give. */
-function sampleQuery({ body, method, variables, options }: Binding): string {
-  if (body.kind === 'all') return '';
-  const taken = [
-    ...variables.map(({ fieldPath }) => fieldPath[0]!),
-    ...options.headers.map(({ path }) => path[0]!),
-    ...(body.kind === 'field' ? [body.path[0]!] : []),
-  ];
-  const free = method.input.fields.filter((field) => !taken.includes(field) && sampleText(field) !== undefined);
-  const required = free.filter(({ behaviors }) => behaviors.includes('REQUIRED'));
-  const shown = required.length > 0 || body.kind === 'field' ? required : free.filter(isUsualParameter).slice(0, 1);
-  const pairs = shown.map((field) => `${field.name}=${encodeURIComponent(sampleText(field)!)}`);
+/** `?prefix=my-prefix`: the required parameters; if there are none, the first usual one. */
+function sampleQuery(binding: Binding, print: PrintOptions): string {
+  const texts = queryFields(binding).filter(({ field }) => sampleText(field, print) !== undefined);
+  const required = texts.filter((one) => one.required);
+  const usual = texts.filter(({ path, field }) => path.length === 1 && isUsualParameter(field));
+  const shown = required.length > 0 || binding.body.kind === 'field' ? required : usual.slice(0, 1);
+  const pairs = shown.map(({ path, field }) => {
+    return `${queryName(path, print)}=${encodeURIComponent(sampleText(field, print)!)}`;
+  });
   return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
 }
 
-/** Not one that only makes sense with a value from an earlier answer. */
-function isUsualParameter({ name, behaviors, hasPresence, deprecated }: FieldDescriptor): boolean {
-  return !behaviors.includes('OUTPUT_ONLY') && !hasPresence && !deprecated && !/^page_|_token$|^request_id$/.test(name);
+/** False for parameters that only make sense with a value from an earlier answer. */
+function isUsualParameter({ name, hasPresence, deprecated }: FieldDescriptor): boolean {
+  return !hasPresence && !deprecated && !/^page_|_token$|^request_id$/.test(name);
 }
 
-function sampleBody({ body, method, variables }: Binding): unknown {
-  if (body.kind === 'none') return undefined;
-  const inPath = variables.map(({ fieldPath }) => fieldPath[fieldPath.length - 1]!);
-  if (body.kind === 'all') return sampleMessage(method.input, inPath);
-  const field = body.path[body.path.length - 1]!;
-  const isPlainMessage = field.message !== undefined && !field.repeated && sampleText(field) === undefined;
-  return isPlainMessage ? sampleMessage(field.message, inPath) : sampleJson(field, inPath);
+function sampleBody(binding: Binding, print: PrintOptions): Json | undefined {
+  const { body, method } = binding;
+  const given = givenOutsideBody(binding);
+  switch (body.kind) {
+    case 'none':
+      return undefined;
+    case 'all':
+      return sampleMessage(method.input, print, given);
+    case 'field':
+      return sampleJson(body.path[body.path.length - 1]!, print, givenBelow(given, body.path));
+  }
 }
 
-/** As it is where a shell takes it literally, else in single quotes. */
+/** The text, quoted unless a shell takes it literally. */
 function shellWord(text: string): string {
   return /^[\w./:%@+,=-]+$/.test(text) ? text : shellQuote(text);
 }

@@ -1,20 +1,28 @@
 /**
- * Bindings → an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1.html): what a listener serves, as its options
- * shape it. Everything comes from the descriptors and their comments.
+ * Bindings → an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1.html) of what a listener serves, as its options
+ * shape it. Texts come from the comments of the protos.
  *
- * Not told, as OpenAPI has no words for it: path parameters with slashes in them (their text says so), and maps of messages
- * and lists of messages in a query.
+ * OpenAPI cannot express path parameters with slashes (their description says so), nor maps and lists of messages in a query
+ * (they are left out).
  */
-import { stringify } from 'yaml';
+import { yaml } from '../packages.js';
 import type { Binding } from '../rule/index.js';
 import type { ServiceDescriptor } from '../schema/types.js';
 import { operationOf } from './operation.js';
-import { compact, type DocumentedPart, type DocumentInfo, type Json, type JsonObject } from './options.js';
+import { ComponentNames } from './names.js';
+import {
+  compact,
+  type DocumentedPart,
+  type DocumentInfo,
+  type Json,
+  type JsonObject,
+  type RouteAccess,
+} from './options.js';
 import { type OpenApiPath, openApiPath } from './path.js';
 import { SchemaBuilder, text } from './schemas.js';
 
 const methods = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'];
-/** What stands for kind `*`. */
+/** The methods that document a rule of kind `*`. */
 const anyMethod = ['get', 'put', 'post', 'delete', 'patch'];
 
 interface Documented {
@@ -25,7 +33,8 @@ interface Documented {
 
 /** The document of everything in `parts`, in the order of the services and their methods. */
 export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info: DocumentInfo): JsonObject {
-  const schemas = new SchemaBuilder();
+  const all = parts.flatMap(({ bindings }) => bindings);
+  const schemas = new SchemaBuilder(new ComponentNames(all, info.names ?? 'dotted'));
   const paths = new Paths();
   const ids = new OperationIds(parts);
   const services = new Map<string, ServiceDescriptor>();
@@ -38,10 +47,10 @@ export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info:
         paths.add(documented, method, (names) =>
           operationOf(binding, documented.path, names, {
             schemas,
-            options: part.options,
+            httpMethod: method,
             operationId: ids.take(binding),
-            access: part.access,
-            curlUrl: `${curlBase(info.server)}${part.prefix}`,
+            part,
+            curlUrl: curlBase(info.server),
           }),
         );
       }
@@ -54,38 +63,42 @@ export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info:
     openapi: '3.1.1',
     info: compact({ title: info.title, version: info.version, description: info.description }),
     servers: [{ url: info.server ?? '/' }],
+    // Linters ask for it. Operations that need a token have a `security` of their own.
+    security: [],
     tags: [...services.values()].map(({ fullName, comment }) =>
       compact({ name: fullName, description: text(comment) }),
     ),
     paths: paths.document,
     components: compact({
       schemas: schemas.components,
-      securitySchemes: guarded && { token: securityScheme(guarded.access!.header) },
+      securitySchemes: guarded && { token: securityScheme(guarded.access!) },
     }),
   });
 }
 
-function securityScheme(header: string): JsonObject {
+function securityScheme({ header, issuers = [] }: RouteAccess): JsonObject {
+  const from = issuers.length === 0 ? '' : ` of ${issuers.map((issuer) => `\`${issuer}\``).join(' or ')}`;
+  const description = `A JWT${from}. Curl lines take it from the variable \`TOKEN\` of the shell.`;
   return header === 'authorization'
-    ? { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }
-    : { type: 'apiKey', in: 'header', name: header, description: 'A JWT.' };
+    ? { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description }
+    : { type: 'apiKey', in: 'header', name: header, description };
 }
 
-/** A document that was fetched names no host; curl needs one. */
+/** The base of curl lines, which need a host even if the document names none. */
 function curlBase(server = '/'): string {
   const base = server.startsWith('/') ? `http://127.0.0.1:8080${server}` : server;
   return base.replace(/\/$/, '');
 }
 
-/** As JSON for programs, or as YAML. */
+/** The document as text. */
 export function printDocument(document: JsonObject, format: 'json' | 'yaml'): string {
-  // Without aliases: few readers of OpenAPI follow them.
+  // Without aliases, because few OpenAPI tools support them.
   return format === 'json'
     ? `${JSON.stringify(document, null, 2)}\n`
-    : stringify(document, { aliasDuplicateObjects: false, lineWidth: 120, blockQuote: 'literal' });
+    : yaml().stringify(document, { aliasDuplicateObjects: false, lineWidth: 120, blockQuote: 'literal' });
 }
 
-/** The title of a document that nobody named: the service, the package, or the packages. */
+/** The default title: the name of the only service, or up to three packages. */
 export function titleOf(bindings: readonly Binding[]): string {
   const services = [...new Set(bindings.map(({ method }) => method.service))];
   if (services.length === 1) return services[0]!.name;
@@ -93,7 +106,7 @@ export function titleOf(bindings: readonly Binding[]): string {
   return packages.length > 0 && packages.length <= 3 ? packages.join(', ') : 'REST API';
 }
 
-/** OpenAPI's own names of methods; others go behind `x-`. */
+/** The keys of a binding in a path item; methods that OpenAPI does not know get the prefix `x-`. */
 function methodsOf({ httpMethod, template }: Binding, all: readonly Binding[]): string[] {
   if (httpMethod !== '*') {
     const name = httpMethod.toLowerCase();
@@ -104,7 +117,7 @@ function methodsOf({ httpMethod, template }: Binding, all: readonly Binding[]): 
   return anyMethod.filter((method) => !exact.some((other) => other.httpMethod.toLowerCase() === method));
 }
 
-/** Path items by shape: paths that differ in parameter names alone are one to OpenAPI, and the first names them. */
+/** Path items by shape: to OpenAPI, paths that differ only in parameter names are equal. The first one gives the names. */
 class Paths {
   private readonly items = new Map<string, { path: string; names: readonly string[]; item: Record<string, Json> }>();
 
@@ -112,7 +125,7 @@ class Paths {
     return Object.fromEntries([...this.items.values()].map(({ path, item }) => [path, item]));
   }
 
-  /** A second rule that looks the same, such as `{key=*\/**}` beside `{key}`, is told by the first. */
+  /** A second rule of the same shape, such as `{key=*\/**}` beside `{key}`, is left out. */
   add({ part, path }: Documented, method: string, make: (names: readonly string[]) => JsonObject): void {
     const key = `${part.prefix}${path.shape}`;
     let found = this.items.get(key);
@@ -125,7 +138,7 @@ class Paths {
   }
 }
 
-/** `Service_Method`, with the package where two services share a name; additional bindings are numbered. */
+/** `Service_Method`, with the package if two services have the same name; additional bindings are numbered. */
 class OperationIds {
   private readonly taken = new Set<string>();
   private readonly shared: ReadonlySet<string>;

@@ -1,5 +1,6 @@
-/** Error bodies and PhotonCloud's envelope as schemas: the shapes of `transcode`, one for each `error_format`. */
-import type { JsonObject, OpenApiOptions } from './options.js';
+/** Schemas of error bodies, one for each `error_format`, and of PhotonCloud's envelope. */
+import type { Json, JsonObject, OpenApiOptions } from './options.js';
+import type { OwnComponent } from './names.js';
 import type { SchemaBuilder } from './schemas.js';
 
 const details: JsonObject = {
@@ -29,7 +30,7 @@ function object(properties: JsonObject, required: readonly string[]): JsonObject
 }
 
 interface ErrorShape {
-  readonly component: string;
+  readonly component: OwnComponent;
   readonly contentType: string;
   readonly schema: (metaReference: () => JsonObject) => JsonObject;
 }
@@ -56,6 +57,7 @@ const shapes: Readonly<Record<OpenApiOptions['errorFormat'], ErrorShape>> = {
         ['error'],
       ),
   },
+  text: { component: 'Error', contentType: 'text/plain', schema: () => ({ type: 'string' }) },
   problem: {
     component: 'Problem',
     contentType: 'application/problem+json',
@@ -84,24 +86,36 @@ const shapes: Readonly<Record<OpenApiOptions['errorFormat'], ErrorShape>> = {
 };
 
 /** The `default` response of every operation. */
-export function errorResponse(schemas: SchemaBuilder, { errorFormat }: OpenApiOptions): JsonObject {
-  const { component, contentType, schema } = shapes[errorFormat];
-  const reference = schemas.add(
+export function errorResponse(schemas: SchemaBuilder, options: OpenApiOptions): JsonObject {
+  const { contentType } = shapes[options.errorFormat];
+  return { description: 'An error.', content: { [contentType]: { schema: errorReference(schemas, options) } } };
+}
+
+function errorReference(schemas: SchemaBuilder, { errorFormat }: OpenApiOptions): JsonObject {
+  const { component, schema } = shapes[errorFormat];
+  return schemas.add(
     component,
     schema(() => metaSchema(schemas)),
   );
-  return { description: 'An error.', content: { [contentType]: { schema: reference } } };
 }
 
-/** What an element of a stream is where the stream fails after its start. */
-export function errorSchema(schemas: SchemaBuilder, options: OpenApiOptions): JsonObject {
-  errorResponse(schemas, options);
-  return { $ref: `#/components/schemas/${shapes[options.errorFormat].component}` };
+/** The last frame of a stream that fails after its start, which its member `error` distinguishes from messages. */
+export function errorFrame(schemas: SchemaBuilder, options: OpenApiOptions): JsonObject {
+  const error = errorReference(schemas, options);
+  // These two shapes have that member already.
+  const isMarked = options.errorFormat === 'aip193' || options.errorFormat === 'photon';
+  return isMarked ? error : object({ error }, ['error']);
 }
 
-/** A success in the configured envelope. */
+/** The schema of an answer in the configured envelope. */
 export function enveloped(schema: JsonObject, schemas: SchemaBuilder, { envelope }: OpenApiOptions): JsonObject {
   return envelope === 'none' ? schema : object({ data: schema, meta: metaSchema(schemas) }, ['data', 'meta']);
+}
+
+/** A sample of an answer in the configured envelope. */
+export function envelopedSample(sample: Json, { envelope }: OpenApiOptions): Json {
+  if (envelope === 'none') return sample;
+  return { data: sample, meta: { request_id: 'my-request', timestamp: '2026-01-31T12:00:00Z' } };
 }
 
 function metaSchema(schemas: SchemaBuilder): JsonObject {

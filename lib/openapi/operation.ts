@@ -1,25 +1,39 @@
-/** One binding → one OpenAPI operation: parameters, body, answers, and a curl line to paste. */
+/** A binding → an OpenAPI operation: parameters, body, answers, and a curl line to paste. */
 import type { Binding } from '../rule/index.js';
+import { isHttpBody, wellKnownKind } from '../codec/index.js';
 import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
-import { curlLine } from './curl.js';
-import { enveloped, errorResponse, errorSchema } from './errors.js';
-import { compact, type Json, type JsonObject, type OpenApiOptions, type RouteAccess } from './options.js';
+import { partCurlLine } from './curl.js';
+import { enveloped, envelopedSample, errorFrame, errorResponse } from './errors.js';
+import { type Given, givenBelow, givenOutsideBody } from './given.js';
+import {
+  compact,
+  type DocumentedPart,
+  type Json,
+  type JsonObject,
+  type OpenApiOptions,
+  type RouteAccess,
+} from './options.js';
 import { headerParameters, queryParameters } from './parameters.js';
 import type { OpenApiPath, PathParameter } from './path.js';
-import { sampleMessage, sampleText } from './sample.js';
+import { isRequired } from './required.js';
+import { sampleJson, sampleMessage, sampleParameter } from './sample.js';
 import { type SchemaBuilder, text } from './schemas.js';
 
+/** What an operation needs besides its binding. */
 export interface OperationContext {
+  /** The key in the path item, such as `get`. */
+  readonly httpMethod: string;
   readonly schemas: SchemaBuilder;
-  readonly options: OpenApiOptions;
   readonly operationId: string;
-  /** Base of the curl line, the part's prefix included. */
+  readonly part: DocumentedPart<Binding>;
+  /** Base URL of the curl line, without the prefix of the part. */
   readonly curlUrl: string;
-  /** Who may call; undefined: everybody. */
-  readonly access: RouteAccess | undefined;
 }
 
-/** @param names the parameters' names as the path has them, which another operation of the same path may have chosen */
+/**
+ * Makes one operation.
+ * @param names the names of the path parameters, which an earlier operation of the same path may have given
+ */
 export function operationOf(
   binding: Binding,
   path: OpenApiPath,
@@ -27,9 +41,9 @@ export function operationOf(
   context: OperationContext,
 ): JsonObject {
   const { method } = binding;
-  const { schemas, options, operationId, access } = context;
+  const { schemas, operationId, part } = context;
+  const { options, access } = part;
   const claims = access?.claimsFor(method.fullName);
-  const curl = curlLine(binding, context.curlUrl);
   const { summary, rest } = splitComment(method.comment);
   const parameters = [
     ...path.parameters.map((parameter, index) => pathParameter(parameter, names[index]!, schemas, options)),
@@ -39,19 +53,17 @@ export function operationOf(
   return compact({
     operationId,
     tags: [method.service.fullName],
-    summary,
-    description: text(rest, streamText(binding), claimText(claims)),
+    summary: summary ?? method.name,
+    description: text(rest, streamText(binding, options), claimText(claims)),
     deprecated: method.deprecated || undefined,
     parameters: parameters.length === 0 ? undefined : parameters,
-    requestBody: requestBody(binding, schemas, options),
+    requestBody: requestBody(binding, context),
     responses: {
       [String(binding.options.successStatus ?? 200)]: success(binding, schemas, options),
       default: errorResponse(schemas, options),
     },
     security: claims === undefined ? undefined : [{ token: [] }],
-    'x-codeSamples': [
-      { lang: 'Shell', label: 'curl', source: claims === undefined ? curl : `${curl} ${tokenOption(access!)}` },
-    ],
+    'x-codeSamples': [{ lang: 'Shell', label: 'curl', source: partCurlLine(part, binding, context.curlUrl) }],
   });
 }
 
@@ -62,10 +74,6 @@ function claimText(claims: ReturnType<RouteAccess['claimsFor']> = new Map()): st
   return needs.length === 0 ? '' : `Needs a token with ${needs.join(' and ')}.`;
 }
 
-function tokenOption({ header }: RouteAccess): string {
-  return header === 'authorization' ? '-H "Authorization: Bearer $TOKEN"' : `-H "${header}: $TOKEN"`;
-}
-
 /** The first sentence, and what follows it. */
 function splitComment(comment: string): { summary: string | undefined; rest: string } {
   const match = /^([\s\S]+?[.!?])(?:\s+([\s\S]*))?$/.exec(comment);
@@ -73,13 +81,15 @@ function splitComment(comment: string): { summary: string | undefined; rest: str
   return { summary: match[1]!.replace(/\s+/g, ' '), rest: match[2] ?? '' };
 }
 
-function streamText({ method: { clientStreaming, serverStreaming } }: Binding): string {
+function streamText({ method: { clientStreaming, serverStreaming } }: Binding, options: OpenApiOptions): string {
   const kinds: string[] = [];
   if (clientStreaming) kinds.push('The body is a stream of messages: a JSON array, or one message on each line.');
-  if (serverStreaming)
+  if (serverStreaming) {
+    const json = options.streamFormat === 'grpc-gateway' ? 'lines `{"result": …}`' : 'a JSON array';
     kinds.push(
-      'The answer is a stream of messages; `Accept` picks a JSON array, lines (application/x-ndjson) or server-sent events.',
+      `The answer is a stream of messages; \`Accept\` picks ${json}, lines (application/x-ndjson) or server-sent events.`,
     );
+  }
   if (clientStreaming || serverStreaming) kinds.push('Also served as a WebSocket.');
   return kinds.join(' ');
 }
@@ -92,6 +102,7 @@ function pathParameter(
 ): JsonObject {
   const field = parameter.field?.[parameter.field.length - 1];
   const isWhole = parameter.partOf === undefined || parameter.multi;
+  const value = isWhole ? field : undefined;
   return compact({
     name,
     in: 'path',
@@ -99,70 +110,78 @@ function pathParameter(
     description: text(
       field?.comment ?? '',
       isWhole || parameter.partOf === undefined ? '' : `A piece of \`${parameter.partOf}\`.`,
-      parameter.multi ? 'May hold slashes.' : '',
+      parameter.multi ? slashText(options) : '',
     ),
-    schema: isWhole && field !== undefined ? schemas.single(field, options) : { type: 'string' },
-    example: isWhole && field !== undefined ? sampleText(field) : undefined,
+    schema: value === undefined ? { type: 'string' } : schemas.parameter(value, options),
+    example: value === undefined ? undefined : sampleParameter(value, options),
   });
 }
 
-function requestBody(binding: Binding, schemas: SchemaBuilder, options: OpenApiOptions): JsonObject | undefined {
+/** Explains what happens to slashes, which generated clients escape. */
+function slashText({ urlUnescape }: OpenApiOptions): string {
+  return urlUnescape === 'all_characters'
+    ? 'May hold slashes; `%2F` is one, too.'
+    : 'May hold slashes, as they are: of `%2F`, which generated clients send, the service gets these three characters. Where the proxy runs with `url_unescape: all_characters`, it gets a slash.';
+}
+
+function requestBody(binding: Binding, context: OperationContext): JsonObject | undefined {
   const { body, method } = binding;
-  if (body.kind === 'none') return undefined;
-  const given = [
-    ...binding.variables.map(({ fieldPath }) => fieldPath),
-    ...binding.options.headers.map(({ path }) => path),
-  ];
-  const partial = binding.httpMethod === 'PATCH';
+  if (body.kind === 'none' || omitsBody(binding, context)) return undefined;
+  const { schemas } = context;
+  const { options } = context.part;
+  const given = givenOutsideBody(binding);
+  const partial = context.httpMethod === 'patch';
   if (body.kind === 'all') {
-    const taken = given.filter((path) => path.length === 1).map(([field]) => field!);
+    if (isHttpBody(method.input)) return rawContent();
     return content(
-      bodySchema(method.input, taken, partial, schemas, options),
       binding,
-      sampleMessage(method.input, taken),
+      bodySchema(method.input, given, partial, context),
+      sampleMessage(method.input, options, given),
       true,
     );
   }
   const field = body.path[body.path.length - 1]!;
-  if (isHttpBody(field.message)) return rawContent();
-  const taken = given.filter((path) => path.length === body.path.length + 1).map((path) => path[path.length - 1]!);
-  const plain = field.message !== undefined && !field.repeated && sampleText(field) === undefined;
-  const schema = plain ? bodySchema(field.message, taken, partial, schemas, options) : schemas.field(field, options);
-  const required = field.behaviors.includes('REQUIRED');
-  return content(schema, binding, plain ? sampleMessage(field.message, taken) : undefined, required);
+  if (!field.repeated && isHttpBody(field.message)) return rawContent();
+  const below = givenBelow(given, body.path);
+  const schema = isPlainMessage(field)
+    ? bodySchema(field.message, below, partial, context)
+    : schemas.field(field, options);
+  const isNeeded = body.path.every(isRequired) || (below.length > 0 && schema['required'] !== undefined);
+  return content(binding, schema, sampleJson(field, options, below), isNeeded);
 }
 
-/** By reference where the whole message may be sent. */
+/** True for the GET of kind `*`: many clients cannot send a body with GET. */
+function omitsBody({ httpMethod }: Binding, context: OperationContext): boolean {
+  return httpMethod === '*' && context.httpMethod === 'get';
+}
+
+/** True for a single message that is written as an object of its fields. */
+function isPlainMessage(field: FieldDescriptor): field is FieldDescriptor & { readonly message: MessageDescriptor } {
+  return field.message !== undefined && !field.repeated && wellKnownKind(field.message) === undefined;
+}
+
+/** A reference if the whole message may be sent; else the object of the remaining fields. */
 function bodySchema(
   message: MessageDescriptor,
-  taken: readonly FieldDescriptor[],
+  given: readonly Given[],
   partial: boolean,
-  schemas: SchemaBuilder,
-  options: OpenApiOptions,
+  { schemas, part: { options } }: OperationContext,
 ): JsonObject {
-  if (isHttpBody(message)) return { type: 'string', contentMediaType: 'application/octet-stream' };
-  if (taken.length === 0 && !partial) return schemas.message(message, options);
-  return schemas.object(message, options, taken, partial);
+  const isWhole = given.length === 0 && !partial;
+  return isWhole || wellKnownKind(message) !== undefined
+    ? schemas.message(message, options)
+    : schemas.object(message, options, given, partial);
 }
 
-function content(schema: JsonObject, { method }: Binding, sample: unknown, required: boolean): JsonObject {
-  if (isHttpBody(method.input)) return rawContent();
-  const example = sample === undefined ? undefined : (sample as Json);
+function content({ method }: Binding, schema: JsonObject, example: Json, required: boolean): JsonObject {
   const media: JsonObject = method.clientStreaming
     ? { 'application/json': { schema: { type: 'array', items: schema } }, 'application/x-ndjson': { schema } }
-    : { 'application/json': compact({ schema, example }) };
+    : { 'application/json': { schema, example } };
   return compact({ required: required || undefined, content: media });
 }
 
 function rawContent(): JsonObject {
-  return {
-    description: 'Any bytes, of any content type.',
-    content: { '*/*': { schema: { type: 'string', format: 'binary' } } },
-  };
-}
-
-function isHttpBody(message: MessageDescriptor | undefined): boolean {
-  return message?.fullName === 'google.api.HttpBody';
+  return { description: 'Any bytes, of any content type.', ...rawBytes };
 }
 
 function success(binding: Binding, schemas: SchemaBuilder, options: OpenApiOptions): JsonObject {
@@ -172,27 +191,40 @@ function success(binding: Binding, schemas: SchemaBuilder, options: OpenApiOptio
   if (status === 204 || status === 304) return compact({ description: 'Done.', headers });
   const field = responseBody?.[responseBody.length - 1];
   if (isHttpBody(field === undefined ? method.output : field.repeated ? undefined : field.message)) {
-    return compact({ description: 'The raw bytes.', headers, ...rawAnswer });
+    return compact({ description: 'The raw bytes.', headers, ...rawBytes });
   }
-  const schema = field === undefined ? schemas.message(method.output, options) : schemas.field(field, options);
+  const schema = field === undefined ? schemas.message(method.output, options) : schemas.responseBody(field, options);
+  const sampled = { ...options, isAnswer: true };
+  const sample = field === undefined ? sampleMessage(method.output, sampled) : sampleJson(field, sampled);
+  const example = envelopedSample(sample, options);
   return compact({
     description: text((field?.comment ?? method.output.comment).split('\n\n')[0]!) ?? 'OK',
     headers,
     content: method.serverStreaming
-      ? streamContent(schema, schemas, options)
-      : { 'application/json': { schema: enveloped(schema, schemas, options) } },
+      ? streamContent(schema, example, schemas, options)
+      : { 'application/json': { schema: enveloped(schema, schemas, options), example } },
   });
 }
 
-const rawAnswer: JsonObject = { content: { '*/*': { schema: { type: 'string', format: 'binary' } } } };
+const rawBytes: JsonObject = { content: { '*/*': { schema: { type: 'string', format: 'binary' } } } };
 
-/** Elements of an array are bare, whatever the envelope. */
-function streamContent(schema: JsonObject, schemas: SchemaBuilder, options: OpenApiOptions): JsonObject {
-  const frame: JsonObject = { anyOf: [enveloped(schema, schemas, options), errorSchema(schemas, options)] };
+/** Elements of an array and results of grpc-gateway's lines are never wrapped in the envelope. */
+function streamContent(
+  message: JsonObject,
+  example: Json,
+  schemas: SchemaBuilder,
+  options: OpenApiOptions,
+): JsonObject {
+  const error = errorFrame(schemas, options);
+  const frame: JsonObject = { anyOf: [enveloped(message, schemas, options), error] };
+  const json: JsonObject =
+    options.streamFormat === 'grpc-gateway'
+      ? { anyOf: [{ type: 'object', properties: { result: message }, required: ['result'] }, error] }
+      : { type: 'array', items: options.closeErrorArray ? { anyOf: [message, error] } : message };
   return {
-    'application/json': { schema: { type: 'array', items: schema } },
-    'application/x-ndjson': { schema: frame },
-    'text/event-stream': { schema: frame },
+    'application/json': { schema: json },
+    'application/x-ndjson': { schema: frame, example },
+    'text/event-stream': { schema: frame, example },
   };
 }
 
@@ -202,7 +234,7 @@ function responseHeaders(binding: Binding, schemas: SchemaBuilder, options: Open
   return Object.fromEntries(
     bound.map(({ name, path }) => {
       const field = path[path.length - 1]!;
-      return [name, compact({ description: text(field.comment), schema: schemas.field(field, options) })];
+      return [name, compact({ description: text(field.comment), schema: schemas.parameterItem(field, options) })];
     }),
   );
 }

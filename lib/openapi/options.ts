@@ -1,14 +1,25 @@
-/** What of a gateway's options decides how its routes are documented. */
+/** The options of a gateway that its documentation depends on. */
 export interface OpenApiOptions {
   /** Fields under the names of the `.proto` file. */
   readonly preserveProtoFieldNames: boolean;
   readonly int64AsNumbers: boolean;
   readonly alwaysPrintEnumsAsInts: boolean;
+  /** Messages that are not set are printed as null. */
+  readonly alwaysPrintAllFields: boolean;
   readonly envelope: 'none' | 'photon';
-  readonly errorFormat: 'status' | 'aip193' | 'problem' | 'photon';
+  readonly errorFormat: 'status' | 'aip193' | 'problem' | 'photon' | 'text';
+  /** The framing of streams if `Accept` does not choose one. */
+  readonly streamFormat: 'array' | 'ndjson' | 'sse' | 'grpc-gateway';
+  /** The array of a failed stream ends with the error and `]`. */
+  readonly closeErrorArray: boolean;
+  /** Which escapes are decoded in a variable of several segments. */
+  readonly urlUnescape: 'all_characters' | 'all_characters_except_slash' | 'all_characters_except_reserved';
 }
 
-/** Routes that are found below one prefix, and how they answer. */
+/** How components are named: `a.v1.Book.Page`, `a_v1_Book_Page`, or `Book_Page` if no other package has one. */
+export type ComponentNaming = 'dotted' | 'underscored' | 'short';
+
+/** The routes below one prefix. */
 export interface DocumentedPart<B> {
   /** `/chainfire`; '' for the root. */
   readonly prefix: string;
@@ -16,33 +27,40 @@ export interface DocumentedPart<B> {
   readonly options: OpenApiOptions;
   /** Who may call; undefined: everybody. */
   readonly access?: RouteAccess | undefined;
+  /** The binding that answers a path, so that samples reach the binding that they show. Default: each reaches its own. */
+  readonly bindingFor?: ((httpMethod: string, path: string) => B | undefined) | undefined;
 }
 
 /** Which RPCs need a token. */
 export interface RouteAccess {
-  /** The request header with the token: behind `Bearer` in `authorization`, bare in any other. */
+  /** The request header with the token: after `Bearer` in `authorization`, alone in any other. */
   readonly header: string;
-  /** By claim the values of which a token needs one; undefined where the RPC needs no token. */
+  /** Who makes tokens, as their claim `iss` names them. */
+  readonly issuers?: readonly string[] | undefined;
+  /** For each required claim, the accepted values; undefined if the RPC needs no token. */
   claimsFor(rpc: string): ReadonlyMap<string, readonly string[]> | undefined;
 }
 
-/** What stands at the head of a document. */
+/** The head of a document. */
 export interface DocumentInfo {
   readonly title: string;
-  /** Of the API, not of OpenAPI. */
+  /** The version of the API. */
   readonly version: string;
   readonly description?: string | undefined;
-  /** Base URL of the paths; default `/`, which is wherever the document came from. */
+  /** Base URL of the paths. Default: `/`, the server that the document was loaded from. */
   readonly server?: string | undefined;
+  /** Default `dotted`. */
+  readonly names?: ComponentNaming | undefined;
 }
 
-/** A piece of JSON of the document. */
+/** A JSON value of the document. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+/** A JSON object of the document. */
 export interface JsonObject {
   readonly [name: string]: Json;
 }
 
-/** The object without the members that are undefined. */
+/** Removes members that are undefined. */
 export function compact(members: Readonly<Record<string, Json | undefined>>): JsonObject {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as JsonObject;
 }

@@ -1,100 +1,97 @@
 /** Query, header and cookie parameters of a binding, one for each field that a client may set there. */
-import type { Binding, FieldPath } from '../rule/index.js';
+import { hasTextForm, type Binding, type FieldPath } from '../rule/index.js';
 import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
+import { freeFields, type Given, givenOutsideQuery } from './given.js';
 import { compact, type JsonObject, type OpenApiOptions } from './options.js';
-import { sampleText } from './sample.js';
-import { isRequired, printedName, type SchemaBuilder, text } from './schemas.js';
+import { isJsonText, printedName, type PrintOptions } from './print.js';
+import { isRequired } from './required.js';
+import { type SchemaBuilder, text } from './schemas.js';
 
-/** Messages inside messages that a query is documented with; deeper names work, but nobody types them. */
+/** Deepest names that are documented; deeper ones work, but are rarely typed. */
 const MAX_DEPTH = 4;
-/** Of one operation. */
+/** The most query parameters of one operation. */
 const MAX_PARAMETERS = 200;
 
-/** Types whose text form in a query is JSON. */
-const jsonTypes = new Set(['google.protobuf.Struct', 'google.protobuf.Value', 'google.protobuf.ListValue']);
-
-export function queryParameters(binding: Binding, schemas: SchemaBuilder, options: OpenApiOptions): JsonObject[] {
-  const { body, method, variables } = binding;
-  if (body.kind === 'all') return [];
-  const taken = [
-    ...variables.map(({ fieldPath }) => fieldPath),
-    ...binding.options.headers.map(({ path }) => path),
-    ...(body.kind === 'field' ? [body.path] : []),
-  ];
-  return new QueryWalk(taken, schemas, options).walk(method.input).slice(0, MAX_PARAMETERS);
+/** A field that a query may give. */
+export interface QueryField {
+  readonly path: FieldPath;
+  /** The last field of the path. */
+  readonly field: FieldDescriptor;
+  /** True if the field and each message around it are required, or if the path sets a part of that message. */
+  readonly required: boolean;
 }
 
-class QueryWalk {
-  constructor(
-    private readonly taken: readonly FieldPath[],
-    private readonly schemas: SchemaBuilder,
-    private readonly options: OpenApiOptions,
-  ) {}
+/** The fields that a query may set, in the order of declaration; none if the body is `*`. */
+export function queryFields(binding: Binding): readonly QueryField[] {
+  if (binding.body.kind === 'all') return [];
+  return walk(binding.method.input, givenOutsideQuery(binding), [], true).slice(0, MAX_PARAMETERS);
+}
 
-  walk(message: MessageDescriptor, path: readonly FieldDescriptor[] = []): JsonObject[] {
-    return message.fields.flatMap((field) => {
-      const here = [...path, field];
-      if (field.behaviors.includes('OUTPUT_ONLY') || this.isTaken(here)) return [];
-      if (field.map !== undefined) return this.mapParameter(field, here);
-      if (sampleText(field) !== undefined || jsonTypes.has(field.message?.fullName ?? ''))
-        return [this.parameter(here)];
-      const isCycle = path.some(({ message: outer }) => outer === field.message) || field.message === message;
-      if (field.repeated || field.message === undefined || isCycle || here.length >= MAX_DEPTH) return [];
-      return this.walk(field.message, here);
-    });
-  }
+function walk(
+  message: MessageDescriptor,
+  given: readonly Given[],
+  path: FieldPath,
+  isPresent: boolean,
+): readonly QueryField[] {
+  return freeFields(message, given).flatMap(({ field, given: below }) => {
+    if (field.behaviors.includes('OUTPUT_ONLY')) return [];
+    const here = [...path, field];
+    const required = isPresent && (isRequired(field) || below.length > 0);
+    if (hasQueryForm(field)) return [{ path: here, field, required }];
+    const isCycle = path.some(({ message: outer }) => outer === field.message) || field.message === message;
+    if (field.repeated || field.message === undefined || isCycle || here.length >= MAX_DEPTH) return [];
+    return walk(field.message, below, here, required);
+  });
+}
 
-  /** The path, the body or a header gives it, or a part of it that would clash. */
-  private isTaken(path: FieldPath): boolean {
-    return this.taken.some(
-      (other) => other.length === path.length && other.every((field, index) => field === path[index]),
-    );
-  }
+/** False for maps and lists of messages, which OpenAPI cannot express in a query. */
+function hasQueryForm(field: FieldDescriptor): boolean {
+  return field.map === undefined ? hasTextForm(field) || isJsonText(field) : hasTextForm(field.map.value);
+}
 
-  private parameter(path: FieldPath): JsonObject {
-    const field = path[path.length - 1]!;
-    const schema = this.schemas.field(field, this.options);
-    const asJson = jsonTypes.has(field.message?.fullName ?? '');
-    return compact({
-      name: this.nameOf(path),
+/** `filter.display_name`, in the spelling of answers. */
+export function queryName(path: FieldPath, options: PrintOptions): string {
+  return path.map((field) => printedName(field, options)).join('.');
+}
+
+/** The query parameters of an operation. */
+export function queryParameters(binding: Binding, schemas: SchemaBuilder, options: OpenApiOptions): JsonObject[] {
+  return queryFields(binding).map(({ path, field, required }) =>
+    compact({
+      name: queryName(path, options),
       in: 'query',
       description: text(field.comment),
-      required: (path.length === 1 && isRequired(field)) || undefined,
+      required: required || undefined,
       deprecated: field.deprecated || undefined,
-      ...(asJson ? { content: { 'application/json': { schema } } } : { schema }),
-    });
-  }
-
-  /** `labels[env]=prod`; maps of messages have no form that OpenAPI could tell. */
-  private mapParameter(field: FieldDescriptor, path: FieldPath): JsonObject[] {
-    if (field.map!.value.message !== undefined && sampleText(field.map!.value) === undefined) return [];
-    return [
-      compact({
-        name: this.nameOf(path),
-        in: 'query',
-        description: text(field.comment),
-        style: 'deepObject',
-        explode: true,
-        schema: this.schemas.field(field, this.options),
-      }),
-    ];
-  }
-
-  private nameOf(path: FieldPath): string {
-    return path.map((field) => printedName(field, this.options)).join('.');
-  }
+      ...valueOf(field, schemas, options),
+    }),
+  );
 }
 
-/** Headers and cookies that set fields. */
+/** The form of a value: `labels[env]=prod` for maps, repetition for lists, JSON text for types without another form. */
+function valueOf(field: FieldDescriptor, schemas: SchemaBuilder, options: OpenApiOptions): JsonObject {
+  const schema = schemas.parameter(field, options);
+  if (field.map !== undefined) return { style: 'deepObject', explode: true, schema };
+  if (!isJsonText(field)) return { schema };
+  // Each element is a JSON text of its own.
+  return field.repeated
+    ? { schema: { type: 'array', items: { type: 'string', contentMediaType: 'application/json' } } }
+    : { content: { 'application/json': { schema } } };
+}
+
+/**
+ * Headers and cookies that set fields. A list needs one line for each element: the commas that OpenAPI clients put between
+ * elements would become a part of the value.
+ */
 export function headerParameters(binding: Binding, schemas: SchemaBuilder, options: OpenApiOptions): JsonObject[] {
   return binding.options.headers.map(({ source, name, path }) => {
     const field = path[path.length - 1]!;
     return compact({
       name,
       in: source,
-      description: text(field.comment),
-      required: (path.length === 1 && isRequired(field)) || undefined,
-      schema: schemas.field(field, options),
+      description: text(field.comment, field.repeated ? 'May be given several times.' : ''),
+      required: path.every(isRequired) || undefined,
+      schema: schemas.parameterItem(field, options),
     });
   });
 }

@@ -1,27 +1,29 @@
 /**
- * Path templates → OpenAPI paths. OpenAPI knows one-segment parameters alone, so a variable of several segments is taken
- * apart: `/v1/{name=shelves/*}` is `/v1/shelves/{shelf}`. A `**` is one parameter, whose text says that it takes slashes.
+ * Path templates → OpenAPI paths. OpenAPI only has parameters of one segment, so a variable of several segments is split:
+ * `/v1/{name=shelves/*}` is `/v1/shelves/{shelf}`. A `**` is one parameter, whose description says that it may hold slashes.
  */
 import type { Binding, FieldPath } from '../rule/index.js';
 
 /** One `{parameter}` of a path. */
 export interface PathParameter {
   readonly name: string;
-  /** The field that it is, or is a piece of; undefined for a wildcard outside of variables. */
+  /** The field that it sets, completely or in part; undefined for a wildcard outside of variables. */
   readonly field: FieldPath | undefined;
-  /** The variable in full where the parameter is only a piece of it: `name=shelves/*`. */
+  /** The whole variable if the parameter is only a part of it: `name=shelves/*`. */
   readonly partOf: string | undefined;
   /** It takes any number of segments. */
   readonly multi: boolean;
 }
 
+/** A path with its parameters. */
 export interface OpenApiPath {
   readonly path: string;
-  /** The path without parameter names: two operations of one shape must stand below one path. */
+  /** The path without parameter names. OpenAPI allows one path for each shape. */
   readonly shape: string;
   readonly parameters: readonly PathParameter[];
 }
 
+/** The OpenAPI path of a binding. */
 export function openApiPath({ template, variables }: Binding): OpenApiPath {
   const parameters: PathParameter[] = [];
   const taken = new Set<string>();
@@ -54,6 +56,11 @@ export function openApiPath({ template, variables }: Binding): OpenApiPath {
   return { path, shape: path.replace(/\{[^}]*\}/g, '{}'), parameters: kept };
 }
 
+/** True if a path parameter may hold slashes, which OpenAPI cannot express and generated clients escape. */
+export function takesSlashes(binding: Binding): boolean {
+  return openApiPath(binding).parameters.some(({ multi, field }) => multi && field !== undefined);
+}
+
 interface Span {
   readonly fieldPath: string;
   readonly first: number;
@@ -62,14 +69,14 @@ interface Span {
 
 type Template = Binding['template'];
 
-/** `{key=*\/**}`: all of it is one value, which holds at least one segment. */
+/** True for `{key=*\/**}`: one value of at least one segment. */
 function isSlashKey({ segments }: Template, variable: Span | undefined): boolean {
   if (variable === undefined || variable.first === variable.last) return false;
   const span = segments.slice(variable.first, variable.last + 1);
   return span.every(({ kind }) => kind !== 'literal') && span.some(({ kind }) => kind === '**');
 }
 
-/** The pieces of a `{key=*\/**}` are one parameter. */
+/** Joins the pieces of a `{key=*\/**}` to one parameter. */
 function joinDeep(segments: readonly string[], parameters: PathParameter[]): string[] {
   const joined: string[] = [];
   let previous: PathParameter | undefined;
@@ -101,7 +108,7 @@ function lastName(fieldPath: string): string {
   return fieldPath.slice(fieldPath.lastIndexOf('.') + 1);
 }
 
-/** `shelves` → `shelf`: as good as a name gets without a dictionary. */
+/** `shelves` → `shelf`, by simple rules instead of a dictionary. */
 function singular(plural: string): string {
   const word = plural.replace(/[^A-Za-z0-9_]/g, '_');
   if (/ies$/.test(word)) return word.replace(/ies$/, 'y');

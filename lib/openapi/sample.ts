@@ -1,153 +1,186 @@
 /**
- * Sample values for fields, from their types and names: what documentation and curl lines show. A sample is always
- * valid for its type, but a service may well refuse it.
+ * Sample values for documentation and curl lines, from the types, names and comments of fields. A sample is valid for its
+ * type, but a service may refuse it.
  */
-import type { FieldDescriptor, MessageDescriptor, OneofDescriptor, ScalarType } from '../schema/types.js';
+import { wellKnownKind, wrappedField } from '../codec/index.js';
+import { hasTextForm } from '../rule/index.js';
+import type { FieldDescriptor, MessageDescriptor, OneofDescriptor } from '../schema/types.js';
+import { type FreeField, freeFields, type Given } from './given.js';
+import { isNullValue, printedName, type PrintOptions } from './print.js';
+import type { Json, JsonObject } from './options.js';
+import { isMarked, isRequired } from './required.js';
 
-/** How deep samples of messages go: enough to show the shape of a request. */
+/** Deeper messages show only their required fields. */
 const MAX_DEPTH = 3;
+/** Required fields may form a cycle, in which no sample can be complete. */
+const MAX_REQUIRED_DEPTH = 20;
 
-const scalarTexts: Readonly<Record<Exclude<ScalarType, 'string'>, string>> = {
-  double: '1.5',
-  float: '1.5',
-  int32: '1',
-  int64: '1',
-  uint32: '1',
-  uint64: '1',
-  sint32: '1',
-  sint64: '1',
-  fixed32: '1',
-  fixed64: '1',
-  sfixed32: '1',
-  sfixed64: '1',
-  bool: 'true',
-  bytes: 'aGVsbG8=',
+/** How samples are printed, and what they are for. */
+export interface SampleOptions extends PrintOptions {
+  /** The sample is an answer: it has what only the service sets, and not what only the client does. */
+  readonly isAnswer?: boolean | undefined;
+}
+
+/** Well-known types in their JSON form, except wrappers. */
+const wellKnown: Readonly<Record<Exclude<ReturnType<typeof wellKnownKind>, 'Wrapper' | undefined>, Json>> = {
+  Any: { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: 'MY_REASON' },
+  Duration: '1.5s',
+  FieldMask: 'name',
+  ListValue: ['value'],
+  Struct: { key: 'value' },
+  Timestamp: '2026-01-31T12:00:00Z',
+  Value: 'value',
 };
-
-/** Well-known types with a string form. */
-const wellKnownTexts = new Map([
-  ['google.protobuf.Timestamp', '2026-01-31T12:00:00Z'],
-  ['google.protobuf.Duration', '1.5s'],
-  ['google.protobuf.FieldMask', 'name'],
-  ['google.protobuf.StringValue', 'text'],
-  ['google.protobuf.BytesValue', 'aGVsbG8='],
-  ['google.protobuf.BoolValue', 'true'],
-  ['google.protobuf.Int32Value', '1'],
-  ['google.protobuf.UInt32Value', '1'],
-  ['google.protobuf.Int64Value', '1'],
-  ['google.protobuf.UInt64Value', '1'],
-  ['google.protobuf.FloatValue', '1.5'],
-  ['google.protobuf.DoubleValue', '1.5'],
-]);
-
-/** Well-known types whose JSON is not a string. */
-const wellKnownJson = new Map<string, unknown>([
-  ['google.protobuf.Struct', { key: 'value' }],
-  ['google.protobuf.Value', 'value'],
-  ['google.protobuf.ListValue', ['value']],
-  ['google.protobuf.Empty', {}],
-  ['google.protobuf.Any', {}],
-  ['google.protobuf.BoolValue', true],
-  ['google.protobuf.Int32Value', 1],
-  ['google.protobuf.UInt32Value', 1],
-  ['google.protobuf.FloatValue', 1.5],
-  ['google.protobuf.DoubleValue', 1.5],
-]);
 
 /** A value that the field's comment shows: "such as `10.0.0.2:2380`", "for example `a`", "e.g. `a`". */
 function commentedSample({ comment }: FieldDescriptor): string | undefined {
   return /(?:such as|for example|e\.g\.|[Ee]xample:?|like),? `([^`]+)`/.exec(comment)?.[1];
 }
 
-/** A value as it stands in a path or a query; undefined for types without a text form. */
-export function sampleText(field: FieldDescriptor): string | undefined {
-  if (field.map !== undefined) return undefined;
-  if (field.enum !== undefined) return sampleEnum(field);
-  if (field.message !== undefined) return wellKnownTexts.get(field.message.fullName);
-  return field.type === 'string'
-    ? (commentedSample(field) ?? sampleString(field.name))
-    : scalarTexts[field.type as keyof typeof scalarTexts];
+/** A value for a path or a query; undefined for types without a text form. */
+export function sampleText(field: FieldDescriptor, options: SampleOptions): string | undefined {
+  const value = sampleParameter(field, options);
+  return value === undefined || typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** `display_name` → `my-display-name`: says at a glance what to replace. */
+/** A value in the type that the schema of a parameter has; undefined for types without a text form. */
+export function sampleParameter(field: FieldDescriptor, options: SampleOptions): Json | undefined {
+  if (!hasTextForm(field)) return undefined;
+  return isNullValue(field) ? 'NULL_VALUE' : singleJson(field, options);
+}
+
+/** `display_name` → `my-display-name`, which shows what to replace. */
 function sampleString(name: string): string {
   return `my-${name.replaceAll('_', '-')}`;
 }
 
-/** The first value that is not the zero, which mostly means "unspecified". */
-function sampleEnum(field: FieldDescriptor): string {
+/** The first value other than 0, which usually means "unspecified". */
+function sampleEnum(field: FieldDescriptor, { alwaysPrintEnumsAsInts }: SampleOptions): Json {
+  if (isNullValue(field)) return null;
   const { values } = field.enum!;
-  return (values.find(({ number }) => number !== 0) ?? values[0]!).name;
+  const usual = values.filter(({ number }) => number !== 0);
+  const { name, number } = usual.find(({ deprecated }) => !deprecated) ?? usual[0] ?? values[0]!;
+  return alwaysPrintEnumsAsInts ? number : name;
 }
 
 /**
- * What a field's JSON looks like.
- * @param without fields given elsewhere, in the path, wherever they stand.
+ * The JSON of a field.
+ * @param given the parts that the path or headers set
  */
-export function sampleJson(field: FieldDescriptor, without: readonly FieldDescriptor[] = [], depth = 0): unknown {
+export function sampleJson(
+  field: FieldDescriptor,
+  options: SampleOptions,
+  given: readonly Given[] = [],
+  depth = 0,
+): Json {
   if (field.map !== undefined) {
-    return { [sampleText(field.map.key) ?? 'key']: sampleJson(field.map.value, without, depth + 1) };
+    const { key, value } = field.map;
+    return { [sampleText(key, options)!]: singleJson(value, options, given, depth + 1) };
   }
-  const one = singleJson(field, without, depth);
+  const one = singleJson(field, options, given, depth);
   return field.repeated ? [one] : one;
 }
 
-function singleJson(field: FieldDescriptor, without: readonly FieldDescriptor[], depth: number): unknown {
-  const { message, type } = field;
-  if (message !== undefined) {
-    const known = wellKnownJson.get(message.fullName) ?? wellKnownTexts.get(message.fullName);
-    return known ?? sampleMessage(message, without, depth + 1);
-  }
-  const text = sampleText(field)!;
-  switch (type) {
+function singleJson(field: FieldDescriptor, options: SampleOptions, given: readonly Given[] = [], depth = 0): Json {
+  switch (field.type) {
+    case 'message':
+      return messageJson(field, field.message!, options, given, depth);
+    case 'enum':
+      return sampleEnum(field, options);
+    case 'string':
+      return commentedSample(field) ?? sampleString(field.name);
+    case 'bytes':
+      return 'aGVsbG8=';
     case 'bool':
       return true;
     case 'double':
     case 'float':
-    case 'int32':
-    case 'uint32':
-    case 'sint32':
-    case 'fixed32':
-    case 'sfixed32':
-      return Number(text);
+      return 1.5;
     default:
-      return text;
+      return /64$/.test(field.type) && !options.int64AsNumbers ? '1' : 1;
   }
+}
+
+/** @param field names a wrapped string */
+function messageJson(
+  field: FieldDescriptor,
+  message: MessageDescriptor,
+  options: SampleOptions,
+  given: readonly Given[],
+  depth: number,
+): Json {
+  const wrapped = wrappedField(message);
+  if (wrapped?.type === 'string') return commentedSample(field) ?? sampleString(field.name);
+  return wrapped === undefined ? sampleMessage(message, options, given, depth + 1) : singleJson(wrapped, options);
 }
 
 /**
- * A message with the fields that a client would mostly give: all but those that only the service sets, one member of
- * each oneof, none of `optional` fields unless they are marked REQUIRED, and no `request_id` (https://google.aip.dev/155),
- * which a line that is pasted twice must not repeat.
- * @param without fields given elsewhere, in the path, wherever they stand.
+ * A message with the fields that a client would usually set: not those that only the service sets, one member of each oneof,
+ * `optional` fields only if they are required, and no `request_id` (https://google.aip.dev/155), because a line may be
+ * pasted twice.
+ * @param given the fields that the path or headers set
  */
 export function sampleMessage(
   message: MessageDescriptor,
-  without: readonly FieldDescriptor[],
+  options: SampleOptions,
+  given: readonly Given[] = [],
   depth = 0,
-): Record<string, unknown> {
-  const sample: Record<string, unknown> = {};
-  if (depth > MAX_DEPTH) return sample;
-  for (const field of message.fields) {
-    if (!without.includes(field) && isSampled(field)) sample[field.name] = sampleJson(field, without, depth);
-  }
-  return sample;
+): Json {
+  const kind = wellKnownKind(message);
+  if (kind === 'Wrapper') return singleJson(wrappedField(message)!, options);
+  if (kind !== undefined) return wellKnown[kind];
+  const free = freeFields(message, given);
+  const isDeep = depth > MAX_DEPTH;
+  const shown = depth > MAX_REQUIRED_DEPTH ? [] : free.filter((one) => isShown(one, free, given, isDeep, options));
+  return Object.fromEntries(
+    shown.map(({ field, given: below }) => [
+      printedName(field, options),
+      isDeep && isCollection(field) ? emptyCollection(field) : sampleJson(field, options, below, depth),
+    ]),
+  ) satisfies JsonObject;
 }
 
-function isSampled(field: FieldDescriptor): boolean {
-  if (field.oneof !== undefined) return sampledMember(field.oneof) === field;
+function isCollection({ repeated, map }: FieldDescriptor): boolean {
+  return repeated || map !== undefined;
+}
+
+function emptyCollection({ map }: FieldDescriptor): Json {
+  return map === undefined ? [] : {};
+}
+
+function isShown(
+  { field, given: below }: FreeField,
+  free: readonly FreeField[],
+  given: readonly Given[],
+  requiredOnly: boolean,
+  options: SampleOptions,
+): boolean {
   if (isRequired(field)) return true;
-  if (field.behaviors.includes('OUTPUT_ONLY') || field.deprecated || field.name === 'request_id') return false;
+  // If the path sets a part of a message, the message exists and needs its required fields.
+  if (requiredOnly) return below.length > 0;
+  if (field.oneof !== undefined) return sampledMember(field.oneof, free, given, options) === field;
+  if (isUnusual(field, options) || field.name === 'request_id') return false;
   return !field.hasPresence || field.message !== undefined;
 }
 
-function isRequired(field: FieldDescriptor): boolean {
-  return field.behaviors.includes('REQUIRED') || field.required;
+function isUnusual({ behaviors, deprecated }: FieldDescriptor, { isAnswer }: SampleOptions): boolean {
+  return deprecated || behaviors.includes(isAnswer === true ? 'INPUT_ONLY' : 'OUTPUT_ONLY');
 }
 
-/** The one that is required, by whatever logic, or the first. */
-function sampledMember({ fields }: OneofDescriptor): FieldDescriptor | undefined {
-  return (
-    fields.find(isRequired) ?? fields.find((field) => !field.deprecated && !field.behaviors.includes('OUTPUT_ONLY'))
-  );
+/**
+ * The member of a oneof to show: one that is given in part already, else a required one, else the first usual one. None if a
+ * header may set a member.
+ */
+function sampledMember(
+  oneof: OneofDescriptor,
+  free: readonly FreeField[],
+  given: readonly Given[],
+  options: SampleOptions,
+): FieldDescriptor | undefined {
+  if (given.some(({ path, always }) => !always && path[0]?.oneof === oneof)) return undefined;
+  const members = free.filter(({ field }) => field.oneof === oneof);
+  const bound = members.find(({ given: below }) => below.length > 0);
+  const found =
+    bound ?? members.find(({ field }) => isMarked(field)) ?? members.find(({ field }) => !isUnusual(field, options));
+  return found?.field;
 }

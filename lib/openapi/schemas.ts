@@ -1,11 +1,16 @@
 /**
- * Messages and enums → JSON Schemas of their ProtoJSON form, as `components/schemas` of one document. A component is named
- * by its full name, and made when something first refers to it.
+ * Messages and enums → JSON Schemas of their ProtoJSON form, as `components/schemas` of one document. A component is made by
+ * the first reference to it.
  */
-import type { EnumDescriptor, FieldDescriptor, MessageDescriptor, OneofDescriptor } from '../schema/types.js';
+import { NULL_VALUE_ENUM, wrappedField } from '../codec/index.js';
+import type { EnumDescriptor, FieldDescriptor, MessageDescriptor } from '../schema/types.js';
+import { freeFields, type Given } from './given.js';
+import type { ComponentNames, OwnComponent } from './names.js';
 import { compact, type Json, type JsonObject, type OpenApiOptions } from './options.js';
+import { isNullValue, printedName, type PrintOptions } from './print.js';
+import { isRequired } from './required.js';
 
-/** A oneof with more members is told in words alone: the rule for each member names all others. */
+/** A larger oneof is only described in words, because the rule of each member names all others. */
 const MAX_ONEOF_RULES = 16;
 
 const scalars: Readonly<Record<string, JsonObject>> = {
@@ -21,8 +26,9 @@ const scalars: Readonly<Record<string, JsonObject>> = {
   bytes: { type: 'string', contentEncoding: 'base64' },
 };
 
-const signed64: JsonObject = { type: 'string', format: 'int64', pattern: '^-?[0-9]+$' };
-const unsigned64: JsonObject = { type: 'string', format: 'uint64', pattern: '^[0-9]+$' };
+// Without an example, tools make one of 70 digits from the pattern.
+const signed64: JsonObject = { type: 'string', format: 'int64', pattern: '^-?[0-9]+$', examples: ['1'] };
+const unsigned64: JsonObject = { type: 'string', format: 'uint64', pattern: '^[0-9]+$', examples: ['1'] };
 
 const wellKnown: Readonly<Record<string, JsonObject>> = {
   'google.protobuf.Timestamp': { type: 'string', format: 'date-time' },
@@ -34,84 +40,108 @@ const wellKnown: Readonly<Record<string, JsonObject>> = {
   'google.protobuf.Empty': { type: 'object', maxProperties: 0 },
   'google.protobuf.Any': {
     type: 'object',
-    description: 'A message of any type; `@type` names it.',
+    description: 'A message of any type; `@type` names it. Without, there is none.',
     properties: { '@type': { type: 'string', examples: ['type.googleapis.com/google.rpc.ErrorInfo'] } },
-    required: ['@type'],
     additionalProperties: true,
   },
-  'google.api.HttpBody': { type: 'string', contentMediaType: 'application/octet-stream' },
 };
 
-const wrappers = /^google\.protobuf\.(?:Double|Float|U?Int64|U?Int32|Bool|String|Bytes)Value$/;
+/** Means `{ type: 'null' }`, which openapi-generator mistakes for the name of a class. */
+const jsonNull: JsonObject = { const: null };
 
-/** Where a schema is used: what a client sends or what it gets. */
+/** NullValue as text, for parameters. */
+const nullText: JsonObject = { type: 'string', enum: ['NULL_VALUE'] };
+
+/** Makes the schemas of one document. */
 export class SchemaBuilder {
   private readonly made = new Map<string, JsonObject>();
-  /** By component name, the options that it was made with: two listeners' parts may print differently. */
-  private readonly names = new Map<string, string>();
+
+  constructor(private readonly names: ComponentNames) {}
 
   /** All components, by name. */
   get components(): JsonObject {
     return Object.fromEntries([...this.made].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
-  /** Adds a component that is no message, such as an error shape; returns a reference to it. */
-  add(name: string, schema: JsonObject): JsonObject {
-    if (!this.made.has(name)) this.made.set(name, schema);
-    return reference(name);
+  /** Adds a component of the proxy's own, such as an error shape; returns a reference to it. */
+  add(component: OwnComponent, schema: JsonObject): JsonObject {
+    return this.put(this.names.ofOwn(component), () => schema);
   }
 
-  /** A message by reference, or a well-known type in its own form. */
+  /** A reference to a message, or the schema of a well-known type. */
   message(message: MessageDescriptor, options: OpenApiOptions): JsonObject {
-    const known = this.known(message, options);
-    if (known !== undefined) return known;
-    const name = this.componentName(message.fullName, options);
-    if (!this.made.has(name)) {
-      // Taken before it is made, as messages may hold themselves.
-      this.made.set(name, {});
-      this.made.set(name, this.object(message, options));
-    }
-    return reference(name);
+    return (
+      this.known(message, options) ??
+      this.put(this.names.of(message, printKey(options)), () => this.object(message, options))
+    );
   }
 
   /**
-   * A message in place, with some fields left out: those that a path or a header gives.
-   * @param partial nothing is required: a PATCH changes what it is sent
+   * The schema of a message without the fields that a path or header sets, and without other members of their oneofs.
+   * @param partial for a PATCH, which may send any part: only proto2 `required` fields are required
    */
   object(
     message: MessageDescriptor,
     options: OpenApiOptions,
-    without: readonly FieldDescriptor[] = [],
+    given: readonly Given[] = [],
     partial = false,
   ): JsonObject {
-    const fields = message.fields.filter((field) => !without.includes(field));
-    const required = partial ? [] : fields.filter(isRequired).map((field) => printedName(field, options));
+    const free = freeFields(message, given);
+    const properties = free.map(({ field, given: below }) => {
+      const schema =
+        below.length === 0
+          ? this.property(field, options)
+          : { ...this.object(field.message!, options, below, partial), ...notes(field) };
+      // If the path sets a part of a message, the body must give the rest of its required fields.
+      const isNeeded = below.length === 0 ? isNeededField(field, partial) : schema['required'] !== undefined;
+      return { name: printedName(field, options), schema, isNeeded };
+    });
+    const required = properties.filter(({ isNeeded }) => isNeeded).map(({ name }) => name);
+    const oneofs = oneofsOf(free.map(({ field }) => field));
     return compact({
       type: 'object',
-      description: text(message.comment, oneofText(message, options)),
-      properties: Object.fromEntries(
-        fields.map((field) => [printedName(field, options), this.property(field, options)]),
-      ),
+      description: text(message.comment, oneofText(oneofs, options)),
+      properties: Object.fromEntries(properties.map(({ name, schema }) => [name, schema])),
       required: required.length === 0 ? undefined : required,
-      dependentSchemas: oneofRules(message.oneofs, options, without),
+      dependentSchemas: oneofRules(oneofs, options),
       deprecated: message.deprecated || undefined,
     });
   }
 
-  /** One field's value with its comment. */
+  /** The value of a field, with its comment. */
   property(field: FieldDescriptor, options: OpenApiOptions): JsonObject {
     const schema = this.field(field, options);
-    const notes = compact({
-      description: text(field.comment),
-      readOnly: field.behaviors.includes('OUTPUT_ONLY') || undefined,
-      writeOnly: field.behaviors.includes('INPUT_ONLY') || undefined,
-      deprecated: field.deprecated || undefined,
-    });
-    return { ...schema, ...notes };
+    return { ...(isPrintedAsNull(field, options) ? orNull(schema) : schema), ...notes(field) };
   }
 
-  /** One field's value: a list, a map or a single one. */
+  /** The value of a field: a list, a map or a single value. */
   field(field: FieldDescriptor, options: OpenApiOptions): JsonObject {
+    const isSingle = field.map === undefined && !field.repeated;
+    const isWrapper = isSingle && field.message !== undefined && wrappedField(field.message) !== undefined;
+    // Elements of lists and values of maps cannot be null.
+    return isWrapper ? nullable(this.single(field, options)) : this.listed(field, options);
+  }
+
+  /** A field that is the whole answer. If it is not set, it is null unless it is written as an object. */
+  responseBody(field: FieldDescriptor, options: OpenApiOptions): JsonObject {
+    const schema = this.field(field, options);
+    const isSingle = field.message !== undefined && !field.repeated;
+    return isSingle && (schema['type'] === 'string' || schema['type'] === 'array') ? nullable(schema) : schema;
+  }
+
+  /** A field's value in a path, a query, a header or a cookie, where there is no null. */
+  parameter(field: FieldDescriptor, options: OpenApiOptions): JsonObject {
+    if (field.map !== undefined) return this.listed(field, options);
+    const one = this.parameterItem(field, options);
+    return field.repeated ? { type: 'array', items: one } : one;
+  }
+
+  /** One value of a parameter, whether the field is repeated or not. */
+  parameterItem(field: FieldDescriptor, options: OpenApiOptions): JsonObject {
+    return isNullValue(field) ? nullText : this.single(field, options);
+  }
+
+  private listed(field: FieldDescriptor, options: OpenApiOptions): JsonObject {
     if (field.map !== undefined) {
       return compact({
         type: 'object',
@@ -123,8 +153,7 @@ export class SchemaBuilder {
     return field.repeated ? { type: 'array', items: one } : one;
   }
 
-  /** One element, whether the field is repeated or not. */
-  single(field: FieldDescriptor, options: OpenApiOptions): JsonObject {
+  private single(field: FieldDescriptor, options: OpenApiOptions): JsonObject {
     if (field.message !== undefined) return this.message(field.message, options);
     if (field.enum !== undefined) return this.enum(field.enum, options);
     if (/64$/.test(field.type)) return integer64(field.type, options);
@@ -132,11 +161,9 @@ export class SchemaBuilder {
   }
 
   private enum(descriptor: EnumDescriptor, options: OpenApiOptions): JsonObject {
-    if (descriptor.fullName === 'google.protobuf.NullValue') return { type: 'null' };
-    const name = this.componentName(descriptor.fullName, options);
+    if (descriptor.fullName === NULL_VALUE_ENUM) return jsonNull;
     const values = descriptor.values.map((value) => (options.alwaysPrintEnumsAsInts ? value.number : value.name));
-    return this.add(
-      name,
+    return this.put(this.names.of(descriptor, printKey(options)), () =>
       compact({
         type: options.alwaysPrintEnumsAsInts ? 'integer' : 'string',
         description: text(descriptor.comment, enumText(descriptor)),
@@ -147,38 +174,55 @@ export class SchemaBuilder {
   }
 
   private known(message: MessageDescriptor, options: OpenApiOptions): JsonObject | undefined {
-    if (wrappers.test(message.fullName)) {
-      const inner = this.single(message.fieldByNumber(1)!, options);
-      return { ...inner, type: [inner['type'] as string, 'null'] };
-    }
+    const wrapped = wrappedField(message);
+    if (wrapped !== undefined) return this.single(wrapped, options);
     return Object.hasOwn(wellKnown, message.fullName) ? wellKnown[message.fullName] : undefined;
   }
 
-  /** The full name; with a suffix where parts of one document print the same message in different ways. */
-  private componentName(fullName: string, options: OpenApiOptions): string {
-    const { preserveProtoFieldNames, int64AsNumbers, alwaysPrintEnumsAsInts } = options;
-    const how = [preserveProtoFieldNames, int64AsNumbers, alwaysPrintEnumsAsInts].join();
-    for (let count = 1; ; count++) {
-      const name = count === 1 ? fullName : `${fullName}-${count}`;
-      const owner = this.names.get(name);
-      if (owner === undefined) this.names.set(name, how);
-      if (owner === undefined || owner === how) return name;
+  private put(name: string, make: () => JsonObject): JsonObject {
+    if (!this.made.has(name)) {
+      // Reserve the name first, as messages may contain themselves.
+      this.made.set(name, {});
+      this.made.set(name, make());
     }
+    return { $ref: `#/components/schemas/${name}` };
   }
 }
 
-function reference(name: string): JsonObject {
-  return { $ref: `#/components/schemas/${name}` };
+/** A key that is equal for options that print types in the same way. */
+function printKey(options: PrintOptions): string {
+  const { preserveProtoFieldNames, int64AsNumbers, alwaysPrintEnumsAsInts, alwaysPrintAllFields } = options;
+  return [preserveProtoFieldNames, int64AsNumbers, alwaysPrintEnumsAsInts, alwaysPrintAllFields].map(Number).join('');
 }
 
-/** The name that answers have. */
-export function printedName(field: FieldDescriptor, options: Pick<OpenApiOptions, 'preserveProtoFieldNames'>): string {
-  return options.preserveProtoFieldNames ? field.name : field.jsonName;
+/** The annotations of a field. */
+function notes(field: FieldDescriptor): JsonObject {
+  return compact({
+    description: text(field.comment),
+    readOnly: field.behaviors.includes('OUTPUT_ONLY') || undefined,
+    writeOnly: field.behaviors.includes('INPUT_ONLY') || undefined,
+    deprecated: field.deprecated || undefined,
+  });
 }
 
-/** True for what a client must give. */
-export function isRequired({ behaviors, required }: FieldDescriptor): boolean {
-  return (behaviors.includes('REQUIRED') || required) && !behaviors.includes('OUTPUT_ONLY');
+function isNeededField(field: FieldDescriptor, partial: boolean): boolean {
+  return partial ? field.required : isRequired(field);
+}
+
+/** True if answers print the field as null when it is not set. */
+function isPrintedAsNull(field: FieldDescriptor, { alwaysPrintAllFields }: PrintOptions): boolean {
+  const isChoice = field.oneof !== undefined || field.isProto3Optional;
+  return alwaysPrintAllFields && !isChoice && field.message !== undefined && !field.repeated && field.map === undefined;
+}
+
+function orNull(schema: JsonObject): JsonObject {
+  const { type } = schema;
+  if (typeof type === 'string') return nullable(schema);
+  return Array.isArray(type) && type.includes('null') ? schema : { anyOf: [schema, jsonNull] };
+}
+
+function nullable(schema: JsonObject): JsonObject {
+  return { ...schema, type: [schema['type'] as string, 'null'] };
 }
 
 function integer64(type: string, { int64AsNumbers }: OpenApiOptions): JsonObject {
@@ -194,29 +238,37 @@ function keyNames(key: FieldDescriptor): JsonObject | undefined {
     : { pattern: /^u|^fixed/.test(key.type) ? '^[0-9]+$' : '^-?[0-9]+$' };
 }
 
-/** Where a member is present, the others must not be. */
-function oneofRules(
-  oneofs: readonly OneofDescriptor[],
-  options: OpenApiOptions,
-  without: readonly FieldDescriptor[],
-): JsonObject | undefined {
+/** The members of a oneof that may be set here; at least two. */
+interface OneofMembers {
+  readonly comment: string;
+  readonly members: readonly FieldDescriptor[];
+}
+
+function oneofsOf(fields: readonly FieldDescriptor[]): OneofMembers[] {
+  const oneofs = new Set(fields.flatMap(({ oneof }) => oneof ?? []));
+  return [...oneofs]
+    .map((oneof) => ({ comment: oneof.comment, members: fields.filter((field) => field.oneof === oneof) }))
+    .filter(({ members }) => members.length > 1);
+}
+
+/** If one member is present, the others must not be. `{"not": {}}` means `false`, which some tools do not support. */
+function oneofRules(oneofs: readonly OneofMembers[], options: OpenApiOptions): JsonObject | undefined {
   const rules: Record<string, Json> = {};
-  for (const { fields } of oneofs) {
-    const members = fields.filter((field) => !without.includes(field));
-    if (members.length < 2 || members.length > MAX_ONEOF_RULES) continue;
+  for (const { members } of oneofs) {
+    if (members.length > MAX_ONEOF_RULES) continue;
     for (const member of members) {
-      const others = members.filter((other) => other !== member).map((other) => [printedName(other, options), false]);
-      rules[printedName(member, options)] = { properties: Object.fromEntries(others) as JsonObject };
+      const others = members.filter((other) => other !== member);
+      const properties = Object.fromEntries(others.map((other) => [printedName(other, options), { not: {} }]));
+      rules[printedName(member, options)] = { properties };
     }
   }
   return Object.keys(rules).length === 0 ? undefined : rules;
 }
 
-function oneofText({ oneofs }: MessageDescriptor, options: OpenApiOptions): string {
+function oneofText(oneofs: readonly OneofMembers[], options: OpenApiOptions): string {
   return oneofs
-    .filter(({ fields }) => fields.length > 1)
-    .map(({ comment, fields }) => {
-      const names = fields.map((field) => `\`${printedName(field, options)}\``).join(', ');
+    .map(({ comment, members }) => {
+      const names = members.map((field) => `\`${printedName(field, options)}\``).join(', ');
       return `At most one of ${names} is set.${comment === '' ? '' : ` ${comment}`}`;
     })
     .join('\n\n');
@@ -227,7 +279,7 @@ function enumText({ values }: EnumDescriptor): string {
   return commented.map(({ name, comment }) => `- \`${name}\`: ${comment.replace(/\s+/g, ' ')}`).join('\n');
 }
 
-/** Paragraphs joined, empty ones left out; undefined where nothing is left. */
+/** Joins paragraphs and drops empty ones; undefined if none is left. */
 export function text(...paragraphs: readonly string[]): string | undefined {
   const joined = paragraphs.filter((paragraph) => paragraph !== '').join('\n\n');
   return joined === '' ? undefined : joined;

@@ -1,22 +1,24 @@
 /**
- * Where a request has its token, and what refusals say of it (RFC 6750). A browser cannot set headers of a WebSocket, but it
- * can name protocols: `new WebSocket(url, ['bearer', token])`. The first of them is what the handshake answers with.
+ * Finds the token of a request, and writes refusals (RFC 6750). A browser cannot set headers of a WebSocket, but it can
+ * name protocols: `new WebSocket(url, ['bearer', token])`. The handshake answers with the first of them.
  */
 import { headerValues, type HeaderFields } from '../headers.js';
 import { Code, StatusError } from '../status.js';
 import { quote, UnescapeError, unescapeQuery } from '../uri.js';
 import type { JwtOptions } from './jwt-options.js';
 
-/** What of a request may hold a token. */
-export interface TokenHolder {
+/** The parts of a request that may hold a token. */
+export interface TokenRequest {
   readonly headers: HeaderFields;
   /** Without `?`. */
   readonly query: string | undefined;
   readonly isWebSocket: boolean;
 }
 
+/** Where a token was found. */
 export type TokenPlace = 'header' | 'query' | 'protocol';
 
+/** A token and where it was found. */
 export interface FoundToken {
   readonly token: string;
   readonly place: TokenPlace;
@@ -26,9 +28,9 @@ type PlaceOptions = Pick<JwtOptions, 'header' | 'queryParameter' | 'realm' | 'ma
 
 /**
  * The token of a request.
- * @throws StatusError 401 where there is none, 400 where there are several.
+ * @throws StatusError 401 if there is none, 400 if there are several.
  */
-export function findToken(request: TokenHolder, options: PlaceOptions): FoundToken {
+export function findToken(request: TokenRequest, options: PlaceOptions): FoundToken {
   const { header, queryParameter, maxTokenBytes } = options;
   const values = headerValues(request.headers, header);
   const found: FoundToken[] = [
@@ -48,7 +50,7 @@ export function findToken(request: TokenHolder, options: PlaceOptions): FoundTok
   return only;
 }
 
-/** Scheme names have no case. */
+/** The token of a header value. The scheme is case-insensitive. */
 function tokenInHeader(name: string, value: string): string[] {
   const match = /^bearer(?: +(.*))?$/is.exec(value.trim());
   if (match !== null) return match[1] === undefined ? [] : [match[1]];
@@ -63,7 +65,7 @@ function tokensInQuery(query: string | undefined, parameter: string): FoundToken
   });
 }
 
-/** What a pair of a query gives the parameter; undefined where it is of another. */
+/** The value that a pair of a query gives the parameter; undefined if the pair has another name. */
 function valueOf(pair: string, parameter: string): string | undefined {
   const equals = pair.indexOf('=');
   const name = equals < 0 ? pair : pair.slice(0, equals);
@@ -71,7 +73,7 @@ function valueOf(pair: string, parameter: string): string | undefined {
   return equals < 0 ? '' : decoded(pair.slice(equals + 1));
 }
 
-/** What is malformed is compared as it is, and matches nothing. */
+/** A malformed text is compared undecoded, and matches nothing. */
 function decoded(text: string): string {
   try {
     return unescapeQuery(text, false);
@@ -109,31 +111,31 @@ function severalTokens(options: PlaceOptions): StatusError {
 
 function missingToken(value: string | undefined, options: PlaceOptions): StatusError {
   const { header, queryParameter } = options;
-  const scheme = value === undefined ? undefined : /^\S*/.exec(value.trim())![0];
-  const found = scheme === undefined || scheme === '' ? '' : `, and found ${quote(scheme, 20)} in it without one`;
+  const [scheme = ''] = value?.trim().split(/\s/, 1) ?? [];
+  const found = scheme === '' ? '' : `, and found ${quote(scheme, 20)} in it without one`;
   const how = header === 'authorization' ? 'the header "Authorization: Bearer TOKEN"' : `the header "${header}: TOKEN"`;
   const or = queryParameter === undefined ? '' : `, or ?${queryParameter}=TOKEN`;
   return StatusError.http(401, `this needs a token; expected ${how}${or}${found}`, { headers: [challenge(options)] });
 }
 
-/** 401: there is a token, but it will not do. */
+/** 401: the token is not valid. */
 export function invalidToken(message: string, options: Pick<JwtOptions, 'realm'>, cause?: unknown): StatusError {
   return StatusError.http(401, message, { headers: [challenge(options, 'invalid_token', message)], cause });
 }
 
-/** 403: the token is good, but not for this. */
+/** 403: the token is valid, but does not permit this call. */
 export function insufficientClaims(message: string, options: Pick<JwtOptions, 'realm'>): StatusError {
   return StatusError.http(403, message, { headers: [challenge(options, 'insufficient_scope', message)] });
 }
 
-/** Without an error where the client just did not know, as the RFC says. */
-function challenge({ realm }: Pick<JwtOptions, 'realm'>, error?: string, description?: string): [string, string] {
+/** The header `www-authenticate`. If no token was sent, it has no error code (RFC 6750, section 3.1). */
+function challenge({ realm }: Pick<JwtOptions, 'realm'>, error?: string, description = ''): [string, string] {
   const parameters = [`realm="${realm}"`];
-  if (error !== undefined) parameters.push(`error="${error}"`, `error_description="${quotable(description!)}"`);
+  if (error !== undefined) parameters.push(`error="${error}"`, `error_description="${quotable(description)}"`);
   return ['www-authenticate', `Bearer ${parameters.join(', ')}`];
 }
 
-/** What the RFC lets stand in a description: printable ASCII without `"` and `\`. */
+/** The characters that RFC 6750 permits in a description: printable ASCII without `"` and `\`. */
 function quotable(text: string): string {
   return text
     .replaceAll('"', "'")

@@ -1,14 +1,15 @@
-/** The claims of a verified token: found by name, compared with what an RPC needs, written as metadata. */
+/** The claims of a verified token: looked up by name, compared with the requirements of an RPC, and converted to metadata. */
 import type { MetadataEntry } from '../exchange.js';
-import { quote } from '../uri.js';
+import { escapeUtf8, quote } from '../uri.js';
 import type { RequiredClaims } from './jwt-options.js';
 
+/** The payload of a token. */
 export type Claims = Readonly<Record<string, unknown>>;
 
-/** Lists that are written as one text with spaces between (RFC 8693, and Entra ID). */
-const spaced = new Set(['scope', 'scp']);
+/** Claims whose list is one text with spaces (RFC 8693, and Entra ID). */
+const spaceSeparated = new Set(['scope', 'scp']);
 
-/** By its whole name, which may have dots in it, or as a path: `realm_access.roles`. */
+/** Looks a claim up by its whole name, which may contain dots, and then as a path: `realm_access.roles`. */
 function claimOf(claims: Claims, name: string): unknown {
   if (Object.hasOwn(claims, name)) return claims[name];
   let value: unknown = claims;
@@ -21,19 +22,19 @@ function claimOf(claims: Claims, name: string): unknown {
   return value;
 }
 
-/** Its values as texts: those of a list, or the one that it is. */
+/** The values of a claim as texts: the elements of a list, or one value. */
 function valuesOf(claims: Claims, name: string): string[] {
   const value = claimOf(claims, name);
   const values = Array.isArray(value) ? (value as unknown[]) : [value];
   const texts = values.filter(isScalar).map(String);
-  return spaced.has(name) && typeof value === 'string' ? value.split(' ').filter((text) => text !== '') : texts;
+  return spaceSeparated.has(name) && typeof value === 'string' ? value.split(' ').filter((text) => text !== '') : texts;
 }
 
 function isScalar(value: unknown): value is string | number | boolean {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
 }
 
-/** What is missing, to complete "NAME needs a token …"; undefined where nothing is. */
+/** The first requirement that is not met, completing "NAME needs a token …"; undefined if all are met. */
 export function missingClaim(claims: Claims, required: RequiredClaims): string | undefined {
   for (const [name, wanted] of required) {
     const values = valuesOf(claims, name);
@@ -45,8 +46,8 @@ export function missingClaim(claims: Claims, required: RequiredClaims): string |
 }
 
 /**
- * Claims as metadata, by the names that it is to have. Lists are joined by commas, objects are JSON. What metadata cannot
- * carry is percent-encoded, and so is `%`; under a name that ends in `-bin` the text goes as its UTF-8 bytes.
+ * Claims as metadata, under the configured names. Lists are joined by commas, objects are JSON. Characters that metadata
+ * cannot carry are percent-encoded, and so is `%`. For a name that ends in `-bin`, the value is the text in UTF-8.
  */
 export function claimMetadata(claims: Claims, names: ReadonlyMap<string, string>): MetadataEntry[] {
   const metadata: MetadataEntry[] = [];
@@ -65,11 +66,7 @@ function textOf(value: unknown, write: (text: string) => string): string {
   return write(isScalar(value) ? String(value) : JSON.stringify(value));
 }
 
-/** Spaces at the ends would be lost on the way. */
+/** Escapes also spaces at the ends, which HTTP trims. */
 function escaped(text: string): string {
-  return text
-    .toWellFormed()
-    .replace(/^ +| +$|[^\x20-\x7e]+|%/g, (part) =>
-      Array.from(Buffer.from(part, 'utf8'), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
-    );
+  return text.toWellFormed().replace(/^ +| +$|[^\x20-\x7e]+|%/g, escapeUtf8);
 }

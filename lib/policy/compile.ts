@@ -1,43 +1,34 @@
-/**
- * Which policies a listener has, and in which order: decided once from its options.
- */
-import type { ContentCoding } from './compression.js';
-import { compileCors, type CorsOptions } from './cors.js';
-import type { JwtOptions } from './jwt-options.js';
+/** Decides once, from the options, which policies a listener has and in which order. */
+import { compileCors } from '../cors/index.js';
 import { methodOverridePolicy } from './method-override.js';
+import type { PolicyOptions } from './options.js';
 import { hostPolicy, isLoopback, originPolicy } from './origin.js';
 import type { Policy } from './policy.js';
 
-export interface PolicyOptions {
-  /** Refuse writes from pages of foreign origins. Default true. */
-  readonly checkOrigin: boolean;
-  /** Names, `*.example.com` too, that a listener on loopback answers to besides IP addresses and localhost; `*`: all. Default none. */
-  readonly allowedHosts: readonly string[];
-  /** Honour `X-HTTP-Method-Override` on POST. Default false. */
-  readonly methodOverride: boolean;
-  /** Content codings for answers, the best first. Default none. (Envoy: the filter `compressor`.) */
-  readonly compression: readonly ContentCoding[];
-  /** Pages of other origins that may call. Default none. (Envoy's CorsPolicy.) */
-  readonly cors: CorsOptions | undefined;
-  /** Who may call, by signed tokens. Default none: everybody. (Envoy's filter jwt_authn.) */
-  readonly jwt: JwtOptions | undefined;
-}
+/** The address that a listener binds; of a socket that is handed over it is known only once the port is open. */
+export type ListenHost = string | (() => string);
 
-export const defaultPolicyOptions: PolicyOptions = Object.freeze({
-  checkOrigin: true,
-  allowedHosts: Object.freeze([]),
-  methodOverride: false,
-  compression: Object.freeze([]),
-  cors: undefined,
-  jwt: undefined,
-});
-
-/** The policies of a listener, in the order in which they run. `listenHost` is the address that it binds. */
-export function compilePolicies(options: PolicyOptions, listenHost: string): readonly Policy[] {
+/** The policies of a listener, in the order in which they run. */
+export function compilePolicies(options: PolicyOptions, listenHost: ListenHost): readonly Policy[] {
   const policies: Policy[] = [];
-  // The checks look at the method that was sent: an override must not get round them.
-  if (isLoopback(listenHost) && !options.allowedHosts.includes('*')) policies.push(hostPolicy(options.allowedHosts));
+  // The checks see the method that was sent, so that an override cannot bypass them.
+  if (!options.allowedHosts.includes('*')) policies.push(...hostCheck(options.allowedHosts, listenHost));
   if (options.checkOrigin) policies.push(originPolicy(options.cors && compileCors(options.cors)));
   if (options.methodOverride) policies.push(methodOverridePolicy());
   return policies;
+}
+
+function hostCheck(allowed: readonly string[], listenHost: ListenHost): Policy[] {
+  if (typeof listenHost === 'string') return isLoopback(listenHost) ? [hostPolicy(allowed)] : [];
+  const policy = hostPolicy(allowed);
+  let applies: boolean | undefined;
+  return [
+    {
+      name: policy.name,
+      onRequest(request) {
+        applies ??= isLoopback(listenHost());
+        if (applies) policy.onRequest(request);
+      },
+    },
+  ];
 }

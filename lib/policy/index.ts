@@ -1,23 +1,13 @@
 export { withoutToken } from './bearer.js';
 export { claimMetadata } from './claims.js';
-export { compilePolicies, defaultPolicyOptions, type PolicyOptions } from './compile.js';
+export { compilePolicies, type ListenHost } from './compile.js';
 export { compileEncoder, type ContentCoding, type ReplyEncoder } from './compression.js';
-export { compileCors, type Cors, type CorsOptions, isPreflight, normalOrigin } from './cors.js';
 export { jwksChannel, type KeyFetch } from './diagnostics.js';
-export { fixedKeys, type KeySet, KeysUnavailable, readKeySet, RemoteKeySets } from './jwks.js';
+export { fixedKeys, type KeySet, type RemoteKeysOptions, RemoteKeySets } from './jwks.js';
 export { Authenticator, type Identity } from './jwt.js';
-export {
-  type ClaimRule,
-  defaultJwtOptions,
-  defaultProviderOptions,
-  type JsonWebKeySet,
-  type JwtAlgorithm,
-  jwtAlgorithms,
-  type JwtOptions,
-  type JwtProvider,
-  type KeySource,
-  type RequiredClaims,
-  type RpcSelector,
-} from './jwt-options.js';
-export { isLoopback } from './origin.js';
+export type { ClaimRule, JwtOptions, JwtSettings, RequiredClaims, RpcSelector } from './jwt-options.js';
+export type { JwtProvider, JwtProviderSettings, KeySource } from './jwt-providers.js';
+export { type JsonWebKeySet, KeysUnavailable, readKeySet } from './key-set.js';
+export { defaultPolicyOptions, type PolicyOptions, policyOptions } from './options.js';
+export { hostPolicy, isLoopback, originPolicy } from './origin.js';
 export type { Policy, PolicyRequest } from './policy.js';

@@ -1,75 +1,61 @@
 /**
- * The public keys of issuers: given at start, or fetched when they are first needed and kept. One fetch at a time for each
- * set, and a bounded number of them in a time, whatever tokens arrive; of limited size and duration, without redirects.
+ * The public keys of issuers, given at the start or fetched on first use and cached. Whatever tokens arrive, each set has one
+ * fetch at a time and a cool-down between fetches. A fetch has limits of size and duration and follows no redirects.
  */
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
-import { Agent, request } from 'undici';
+import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose';
+import type { Agent } from 'undici';
+import { jose, undici } from '../packages.js';
+import { monotonicMs } from '../clock.js';
+import { type Holder, Shared } from '../shared.js';
 import { publishFetch } from './diagnostics.js';
-import type { JsonWebKeySet, JwksFetchOptions } from './jwt-options.js';
+import type { JwksFetchOptions } from './jwt-providers.js';
+import { type JsonWebKeySet, KeysUnavailable, readKeySet } from './key-set.js';
 
-/** A set of more is not looked through. */
-const MAX_KEYS = 100;
-
-/** Between two fetches while there are no keys at all. */
+/** Delay between fetches while there are no keys. */
 const RETRY_MS = 1000;
 
-/** Finds the key of a token, by its head; throws what jose throws, or `KeysUnavailable`. */
+/** Finds the key of a token by its header; throws errors of jose, or `KeysUnavailable`. */
 export interface KeySet {
   readonly keyFor: JWTVerifyGetKey;
 }
 
-/** The keys cannot be had now; the message completes "the signing keys …". */
-export class KeysUnavailable extends Error {}
-
-/** What a key set is, checked. @throws KeysUnavailable saying what is wrong with it. */
-export function readKeySet(value: unknown): JsonWebKeySet {
-  const keys = value !== null && typeof value === 'object' ? (value as { keys?: unknown }).keys : undefined;
-  if (!Array.isArray(keys)) throw new KeysUnavailable('are not a JSON Web Key Set: {"keys": [ … ]}');
-  if (keys.length > MAX_KEYS) throw new KeysUnavailable(`are more than ${MAX_KEYS}`);
-  for (const key of keys as unknown[]) {
-    if (key === null || typeof key !== 'object' || Array.isArray(key)) {
-      throw new KeysUnavailable('are not a JSON Web Key Set: a key is an object');
-    }
-    if ('d' in key) throw new KeysUnavailable('hold a private key; publish its public part alone');
-  }
-  return value as JsonWebKeySet;
-}
-
-/** Keys that are there already. */
+/** Keys that are given at the start. */
 export function fixedKeys(set: JsonWebKeySet): KeySet {
-  return { keyFor: createLocalJWKSet(set as unknown as JSONWebKeySet) };
+  return { keyFor: jose().createLocalJWKSet(set as unknown as JSONWebKeySet) };
 }
 
-/** Where keys are fetched from, and how. */
+/** The URL of a key set, and how it is fetched. */
 export interface RemoteKeysOptions extends JwksFetchOptions {
   readonly url: string;
 }
 
-/** The fetched key sets of a proxy, one for each URL and its times, shared by all that name them. */
+/** The fetched key sets of a proxy. Providers with the same URL and the same times share one. */
 export class RemoteKeySets {
-  private readonly sets = new Map<string, RemoteKeys>();
+  private readonly sets = new Shared<RemoteKeys>((set) => set.close());
 
-  of({ url, jwksCacheMs, jwksCooldownMs, jwksTimeoutMs, maxJwksBytes }: RemoteKeysOptions): KeySet {
-    const options = { url, jwksCacheMs, jwksCooldownMs, jwksTimeoutMs, maxJwksBytes };
-    const key = JSON.stringify(options);
-    let set = this.sets.get(key);
-    if (set === undefined) {
-      set = new RemoteKeys(options);
-      this.sets.set(key, set);
-    }
-    return set;
+  get size(): number {
+    return this.sets.size;
   }
 
-  /** Gives up what is being fetched. */
+  /**
+   * The key set of a URL.
+   * @param holder keeps the keys open.
+   */
+  of(given: RemoteKeysOptions, holder: Holder): KeySet {
+    const { url, jwksCacheMs, jwksCooldownMs, jwksTimeoutMs, maxJwksBytes } = given;
+    const options = { url, jwksCacheMs, jwksCooldownMs, jwksTimeoutMs, maxJwksBytes };
+    return this.sets.hold(JSON.stringify(options), holder, () => new RemoteKeys(options));
+  }
+
+  /** Aborts a fetch that is under way. */
   close(): void {
-    for (const set of this.sets.values()) set.close();
-    this.sets.clear();
+    this.sets.closeAll();
   }
 }
 
-type LocalKeys = ReturnType<typeof createLocalJWKSet>;
+type LocalKeys = ReturnType<ReturnType<typeof jose>['createLocalJWKSet']>;
 
-/** A key set at a URL. */
+/** A key set that is fetched from a URL. */
 class RemoteKeys implements KeySet {
   private keys: LocalKeys | undefined;
   private keysSince = 0;
@@ -77,10 +63,11 @@ class RemoteKeys implements KeySet {
   private fetching: Promise<void> | undefined;
   private problem: KeysUnavailable | undefined;
   private readonly agent: Agent;
+  private closed = false;
 
   constructor(private readonly options: RemoteKeysOptions) {
     const { jwksTimeoutMs, maxJwksBytes } = options;
-    this.agent = new Agent({
+    this.agent = new (undici().Agent)({
       connections: 1,
       connect: { timeout: jwksTimeoutMs },
       headersTimeout: jwksTimeoutMs,
@@ -94,24 +81,27 @@ class RemoteKeys implements KeySet {
     try {
       return await this.keys!(header, token);
     } catch (error) {
-      // A key that came after the last fetch; or one that never will, which must not cost the issuer a fetch for each token.
-      if (!(error instanceof errors.JWKSNoMatchingKey) || !this.hasCooledDown(this.options.jwksCooldownMs)) throw error;
+      // The key may be newer than the last fetch, or may not exist. The cool-down keeps unknown keys from causing a
+      // fetch for each token.
+      if (!(error instanceof jose().errors.JWKSNoMatchingKey) || !this.hasCooledDown(this.options.jwksCooldownMs))
+        throw error;
       await this.fetch();
       return this.keys!(header, token);
     }
   };
 
   close(): void {
+    this.closed = true;
     void this.agent.destroy().catch(() => undefined);
   }
 
-  /** Returns when there are keys that may be used. */
+  /** Resolves once there are usable keys. */
   private async ready(): Promise<void> {
     const { jwksCacheMs, jwksCooldownMs } = this.options;
-    const age = this.keys === undefined ? Infinity : performance.now() - this.keysSince;
+    const age = this.keys === undefined ? Infinity : monotonicMs() - this.keysSince;
     if (age < jwksCacheMs) return;
     if (age < 2 * jwksCacheMs) {
-      // Nobody waits for it, and nobody is refused because it failed.
+      // A refresh in the background: no request waits for it, and none fails with it.
       if (this.hasCooledDown(Math.min(jwksCooldownMs, jwksCacheMs))) this.fetch().catch(() => undefined);
       return;
     }
@@ -120,13 +110,13 @@ class RemoteKeys implements KeySet {
   }
 
   private hasCooledDown(milliseconds: number): boolean {
-    return performance.now() - this.triedAt >= milliseconds;
+    return monotonicMs() - this.triedAt >= milliseconds;
   }
 
   /** Fetches, or joins the fetch that is under way. */
   private fetch(): Promise<void> {
     if (this.fetching !== undefined) return this.fetching;
-    this.triedAt = performance.now();
+    this.triedAt = monotonicMs();
     this.fetching = this.load().finally(() => {
       this.fetching = undefined;
     });
@@ -137,7 +127,7 @@ class RemoteKeys implements KeySet {
     const { url } = this.options;
     try {
       this.keys = fixedKeys(await this.download()).keyFor as LocalKeys;
-      this.keysSince = performance.now();
+      this.keysSince = monotonicMs();
       if (this.problem !== undefined) publishFetch({ url, problem: undefined });
       this.problem = undefined;
     } catch (error) {
@@ -145,7 +135,8 @@ class RemoteKeys implements KeySet {
         error instanceof KeysUnavailable
           ? error
           : new KeysUnavailable(`cannot be fetched (${reasonOf(error)})`, { cause: error });
-      if (this.problem?.message !== problem.message) publishFetch({ url, problem: problem.message });
+      // An aborted fetch says nothing about the issuer.
+      if (this.problem?.message !== problem.message && !this.closed) publishFetch({ url, problem: problem.message });
       this.problem = problem;
       throw problem;
     }
@@ -153,7 +144,7 @@ class RemoteKeys implements KeySet {
 
   private async download(): Promise<JsonWebKeySet> {
     const { url, jwksTimeoutMs, maxJwksBytes } = this.options;
-    const { statusCode, body } = await request(url, {
+    const { statusCode, body } = await undici().request(url, {
       dispatcher: this.agent,
       headers: { accept: 'application/json, application/jwk-set+json' },
       signal: AbortSignal.timeout(jwksTimeoutMs),

@@ -1,123 +1,298 @@
 /**
- * What `policies: { jwt: … }` of a configuration says: who issues tokens, where they stand in a request, and which RPCs need
- * what of them. Types and defaults alone; `jwt` checks tokens by them, `gateway` knows which RPC a request is for.
+ * `policies: { jwt: … }` of a file, or `jwt` of a program: where a request carries its token, and what RPCs require of
+ * it. Each member is declared here once, with its kind, default and error messages.
  */
+import { connectionHeaders, isHeaderName } from '../headers.js';
+import {
+  booleanValue,
+  checkedText,
+  converted,
+  defaultsOf,
+  field,
+  fieldOr,
+  type GivenOf,
+  type InputNode,
+  type InputsOf,
+  leaf,
+  lineValue,
+  type MapEntry,
+  mapOf,
+  oneOrMany,
+  optional,
+  OptionError,
+  pickFields,
+  type Reader,
+  record,
+  shown,
+  type ValuesOf,
+} from '../options/index.js';
 import type { SourcePlace } from '../status.js';
+import { type JwtProvider, noKeys, providerFields, providersKind, sharedFields, smallSize } from './jwt-providers.js';
 
-/** Signatures that are checked with a public key. What is checked by a shared secret is none of them, nor is `none`. */
-export const jwtAlgorithms = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-] as const;
+/** Headers that have another meaning. */
+const unusableHeaders = new Set([...connectionHeaders, 'host', 'content-length', 'content-type']);
 
-export type JwtAlgorithm = (typeof jwtAlgorithms)[number];
+const headerName = checkedText({
+  placeholder: 'NAME',
+  description: 'the name of a request header, such as authorization',
+  code: 'config-type',
+  convert(text) {
+    const name = text.toLowerCase();
+    return isHeaderName(name) && !unusableHeaders.has(name) ? name : undefined;
+  },
+});
 
-/** A JSON Web Key Set (RFC 7517): its public keys, as they are written. */
-export interface JsonWebKeySet {
-  readonly keys: readonly Readonly<Record<string, unknown>>[];
-}
+const parameterName = optional(
+  checkedText({
+    placeholder: 'NAME',
+    description: 'the name of a query parameter',
+    code: 'config-type',
+    convert: (text) => (/^[\w.~-]{1,100}$/.test(text) ? text : undefined),
+  }),
+  'none or the name of a query parameter, such as access_token',
+);
 
-/** Where the public keys of an issuer are found. */
-export type KeySource =
-  | { readonly kind: 'url'; readonly url: string }
-  | { readonly kind: 'file'; readonly path: string }
-  | { readonly kind: 'inline'; readonly keys: JsonWebKeySet };
+const realmText = checkedText({
+  placeholder: 'TEXT',
+  description: 'ASCII without quotes and backslashes, at most 200 characters',
+  code: 'config-type',
+  convert: (text) => (/^[\x20-\x21\x23-\x5b\x5d-\x7e]{1,200}$/.test(text) ? text : undefined),
+});
 
-/** How a key set is fetched by URL. */
-export interface JwksFetchOptions {
-  /** Keys of that age are fetched anew; the old ones serve meanwhile, for as long again. Default 10 min. */
-  readonly jwksCacheMs: number;
-  /** The least time between two fetches for keys that are not in the set. Default 30 s. (jose's `cooldownDuration`.) */
-  readonly jwksCooldownMs: number;
-  /** For a whole fetch. Default 5 s. */
-  readonly jwksTimeoutMs: number;
-  /** A larger answer is none. Default 256 KiB. */
-  readonly maxJwksBytes: number;
-}
-
-/** Somebody who issues tokens. (Envoy's JwtProvider.) */
-export interface JwtProvider extends JwksFetchOptions {
-  /** For messages. */
-  readonly name: string;
-  /** What `iss` must be. Undefined, which only a lone provider may be: not looked at. */
-  readonly issuer: string | undefined;
-  /** One of them must stand in `aud`. Default none: not looked at. */
-  readonly audiences: readonly string[];
-  readonly jwks: KeySource;
-  /** Default: all of `jwtAlgorithms`. */
-  readonly algorithms: readonly JwtAlgorithm[];
-  /** By how much clocks may differ where `exp` and `nbf` are compared. Default 60 s, as Envoy's. */
-  readonly leewayMs: number;
-}
-
-/** RPCs by name or wildcard, and where that was written. */
+/** A name or wildcard of RPCs, and its place in the file. */
 export interface RpcSelector {
   readonly selector: string;
   readonly place?: SourcePlace | undefined;
 }
 
-/** By claim the values of which a token must have one; none: this claim is not needed after all. */
+const selector = converted(lineValue('a selector such as pkg.Service.Method or pkg.*: ', 'config-type'), {
+  read: (text, { place }): RpcSelector => ({ selector: text, place }),
+  print: (value) => value.selector,
+});
+
+/** For each required claim the accepted values, of which the token must have one; an empty list removes the requirement. */
 export type RequiredClaims = ReadonlyMap<string, readonly string[]>;
 
-/** What the RPCs of a selector need of a token besides that it is good. */
+/** The claims that the RPCs of a selector require. */
 export interface ClaimRule extends RpcSelector {
   readonly claims: RequiredClaims;
 }
 
-export interface JwtOptions {
-  /** With more than one, each has an issuer of its own. */
+/** Texts, numbers and booleans are compared as texts. */
+const claimValue = leaf<string, string | number | boolean>({
+  description: 'the values of a claim, such as [admin, owner]',
+  code: 'config-type',
+  jsonSchema: { type: ['string', 'number', 'boolean'] },
+  unit: '',
+  print: (value) => value,
+  convert: (raw) => (raw === null || typeof raw === 'object' ? undefined : String(raw)),
+});
+
+const claimRules = converted(
+  mapOf(
+    mapOf(oneOrMany(claimValue), (name) => `what ${name} needs is a map of claims, such as { roles: [admin] }`),
+    '"require" is a map of selectors, such as { pkg.Service.Method: { roles: [admin] } }',
+  ),
+  {
+    read: (entries) =>
+      entries.map(({ name, place, value }): ClaimRule => ({ selector: name, place, claims: mapFrom(value) })),
+    print: (rules) => rules.map(({ selector: name, place, claims }) => ({ name, place, value: entriesOf(claims) })),
+  },
+);
+
+/** Metadata that belongs to gRPC, to HTTP or to the proxy itself. */
+const reserved = new Set([
+  ...unusableHeaders,
+  'authorization',
+  'content-encoding',
+  'expect',
+  'traceparent',
+  'tracestate',
+  'user-agent',
+  'x-request-id',
+]);
+
+const metadataExpected = 'a name of metadata such as x-user-id: letters, digits, - _ .';
+
+const metadataName = checkedText({
+  placeholder: 'NAME',
+  description: metadataExpected,
+  code: 'config-type',
+  convert(text) {
+    const name = text.toLowerCase();
+    if (name.startsWith('grpc-') || reserved.has(name)) {
+      const message = `found ${shown(text)}, which is not for claims, expected ${metadataExpected}`;
+      throw new OptionError(message, 'config-type');
+    }
+    return /^[0-9a-z_.-]+$/.test(name) ? name : undefined;
+  },
+});
+
+const forwardedClaims = converted(
+  mapOf(metadataName, '"forward_claims" is a map of claims to metadata, such as { sub: x-user-id }'),
+  {
+    read(entries, _node, reader) {
+      for (const [index, { name, place, value }] of entries.entries()) {
+        if (!entries.slice(0, index).some((other) => other.value === value)) continue;
+        reader.attempt(name, place, () => {
+          const message = `${shown(value)} is there for another claim; choose a name for each`;
+          throw new OptionError(message, 'config-conflict');
+        });
+      }
+      return mapFrom(entries);
+    },
+    print: entriesOf,
+  },
+);
+
+const tokenFields = {
+  // In `authorization` the token follows `Bearer `; in any other header it stands alone.
+  header: fieldOr(headerName, 'authorization', 'request header with the token. Default: authorization'),
+  // Envoy's `from_params`.
+  query_parameter: fieldOr(parameterName, undefined, 'query parameter that may hold the token. Default: none'),
+  except: fieldOr(oneOrMany(selector), [], 'selectors of RPCs that need no token'),
+  require: fieldOr(claimRules, [], 'selectors of RPCs → claims → values, one of which the token must have'),
+  // The same names are removed from client requests.
+  forward_claims: fieldOr(forwardedClaims, new Map<string, string>(), 'claims → metadata for services'),
+  realm: fieldOr(realmText, 'photongate', 'named in www-authenticate. Default: photongate'),
+  // Envoy's `forward`.
+  forward_token: fieldOr(booleanValue, true, 'services get the token as authorization metadata. Default: true'),
+  protect_pages: fieldOr(
+    booleanValue,
+    false,
+    'the pages of the proxy itself, except /health, require a token. Default: false',
+  ),
+  protect_fallback: fieldOr(booleanValue, true, 'requests for the fallback require a token. Default: true'),
+  max_token_bytes: fieldOr(smallSize, 16 * 1024, 'longest token'),
+};
+
+const policyFields = {
+  providers: field(providersKind, 'issuers of tokens by name, if there are several'),
+  ...providerFields,
+  ...tokenFields,
+};
+
+/** The options of `policies.jwt`, complete. */
+export interface JwtOptions extends ValuesOf<typeof tokenFields> {
+  /** If there are several, each has its own issuer. */
   readonly providers: readonly JwtProvider[];
-  /** The request header with the token, in lower case: behind `Bearer ` in `authorization`, bare in any other. */
-  readonly header: string;
-  /** Name of a query parameter that may hold the token. Default none. (Envoy's `from_params`.) */
-  readonly queryParameter: string | undefined;
-  /** RPCs that need no token. */
-  readonly except: readonly RpcSelector[];
-  readonly require: readonly ClaimRule[];
-  /** Claims that services get as metadata, by its name; what clients send under these names is dropped. */
-  readonly forwardClaims: ReadonlyMap<string, string>;
-  /** Services get the token as `authorization` metadata. Default true. (Envoy's `forward`.) */
-  readonly forwardToken: boolean;
-  /** The list of routes, the OpenAPI document and its reference need a token too. Default false. */
-  readonly protectPages: boolean;
-  /** What no route takes needs a token before the fallback gets it. Default true. */
-  readonly protectFallback: boolean;
-  /** Named in challenges. Default `photongate`. */
-  readonly realm: string;
-  /** A longer token is none. Default 16 KiB. */
-  readonly maxTokenBytes: number;
 }
 
-/** Of a provider that says nothing else. */
-export const defaultProviderOptions = Object.freeze({
-  issuer: undefined,
-  audiences: Object.freeze([]),
-  algorithms: jwtAlgorithms,
-  leewayMs: 60_000,
-  jwksCacheMs: 600_000,
-  jwksCooldownMs: 30_000,
-  jwksTimeoutMs: 5000,
-  maxJwksBytes: 256 * 1024,
-}) satisfies Omit<JwtProvider, 'name' | 'jwks'>;
+/** `policies: { jwt: … }` as programs write it: `{ jwks: 'https://…', audiences: 'my-api' }`. */
+export type JwtSettings = InputsOf<typeof policyFields>;
 
-export const defaultJwtOptions = Object.freeze({
-  header: 'authorization',
-  queryParameter: undefined,
-  except: Object.freeze([]),
-  require: Object.freeze([]),
-  forwardClaims: new Map<string, string>(),
-  forwardToken: true,
-  protectPages: false,
-  protectFallback: true,
-  realm: 'photongate',
-  maxTokenBytes: 16 * 1024,
-}) satisfies Omit<JwtOptions, 'providers'>;
+type Given = GivenOf<typeof policyFields>;
+
+const policy = record({
+  fields: policyFields,
+  about: '"jwt"',
+  expected: '"jwt" is false or a map such as { jwks: https://idp.example.com/jwks.json }',
+  otherNames: {
+    audience: 'audiences',
+    aud: 'audiences',
+    iss: 'issuer',
+    jwks_uri: 'jwks',
+    jwks_url: 'jwks',
+    remote_jwks: 'jwks',
+    local_jwks: 'jwks',
+    clock_skew: 'leeway',
+    clock_skew_seconds: 'leeway',
+    cache_duration: 'jwks_cache',
+    claim_to_headers: 'forward_claims',
+    forward: 'forward_token',
+    from_headers: 'header',
+    from_params: 'query_parameter',
+    roles: 'require',
+    rules: 'require',
+    bypass: 'except',
+  },
+  check: ({ except = [], require = [], providers: several }, map, reader) => {
+    for (const { selector: name, place } of require) {
+      if (!except.some((other) => other.selector === name)) continue;
+      const message = `${name} stands under "except", too, and needs no token then; leave one of them out`;
+      conflict(reader, ['require', name], place, message);
+    }
+    const alone = map.members.filter(({ name }) => several !== undefined && (name === 'issuer' || name === 'jwks'));
+    for (const { name, value } of alone) {
+      conflict(reader, [name], value.place, `"${name}" stands beside "providers"; write it into one of them`);
+    }
+  },
+});
+
+/** Complete: members that are left out have their defaults, and providers inherit from the policy. */
+export const jwtKind = converted(policy, {
+  read: (given, node, reader): JwtOptions => ({
+    ...defaultsOf(tokenFields),
+    ...pickFields(tokenFields, given),
+    providers: providersOf(given, node, reader),
+  }),
+  print: ({ providers: all, ...options }): Given => ({
+    ...options,
+    providers: all.map(({ name, issuer, ...provider }) => ({
+      ...{ name, place: undefined },
+      value: { ...provider, ...(issuer !== undefined && { issuer }) },
+    })),
+  }),
+});
+
+/** The elements of `providers`, or the single provider that is written in the policy itself. */
+function providersOf(given: Given, node: InputNode, reader: Reader): JwtProvider[] {
+  const outer = { issuer: undefined, ...defaultsOf(sharedFields), ...pickFields(sharedFields, given) };
+  if (given.providers === undefined) {
+    const { jwks, issuer } = given;
+    if (jwks !== undefined) return [{ name: 'default', ...outer, issuer, jwks }];
+    if (member(node, 'jwks') === undefined && member(node, 'providers') === undefined) {
+      reader.error(node.place, 'config-type', noKeys().message);
+    }
+    return [];
+  }
+  const written = member(node, 'providers');
+  if (written?.kind === 'map' && written.members.length === 0) {
+    conflict(reader, ['providers'], written.place, '"providers" names nobody', 'config-type');
+  }
+  checkIssuers(given.providers, reader);
+  return given.providers.flatMap(({ name, value: { jwks, ...own } }) =>
+    jwks === undefined ? [] : [{ name, ...outer, ...own, jwks }],
+  );
+}
+
+/** Several providers need an issuer each, because tokens are assigned by it. */
+function checkIssuers(entries: NonNullable<Given['providers']>, reader: Reader): void {
+  const seen = new Map<string, string>();
+  for (const { name, place, value } of entries.length > 1 ? entries : []) {
+    const other = value.issuer === undefined ? undefined : seen.get(value.issuer);
+    if (value.issuer !== undefined && other === undefined) {
+      seen.set(value.issuer, name);
+      continue;
+    }
+    const what = other === undefined ? 'has no "issuer"' : `has the issuer of ${other}`;
+    const message = `the provider ${name} ${what}; of several, each needs one of its own, by which tokens name it`;
+    conflict(reader, ['providers', name], place, message);
+  }
+}
+
+/** Reports a contradiction under the path of a member. */
+function conflict(
+  reader: Reader,
+  [name = '', ...rest]: readonly string[],
+  place: SourcePlace | undefined,
+  message: string,
+  code: 'config-conflict' | 'config-type' = 'config-conflict',
+): void {
+  reader.attempt(name, place, () => {
+    if (rest.length > 0) conflict(reader, rest, place, message, code);
+    else throw new OptionError(message, code);
+  });
+}
+
+function member(node: InputNode, wanted: string): InputNode | undefined {
+  return node.kind === 'map' ? node.members.find(({ name }) => name === wanted)?.value : undefined;
+}
+
+function mapFrom<T>(entries: readonly MapEntry<T>[]): ReadonlyMap<string, T> {
+  return new Map(entries.map(({ name, value }) => [name, value]));
+}
+
+function entriesOf<T>(map: ReadonlyMap<string, T>): MapEntry<T>[] {
+  return [...map].map(([name, value]) => ({ name, value, place: undefined }));
+}

@@ -1,18 +1,21 @@
 /**
- * Checks JSON Web Tokens (RFC 7519, RFC 8725) by `jose`: who issued them, for whom, until when, and that a public key of the
- * issuer signed them. Knows nothing of routes: `gateway` asks where one needs a token, and for which claims.
+ * Checks JSON Web Tokens (RFC 7519, RFC 8725) with `jose`: issuer, audience, expiry, and the signature by a public key
+ * of the issuer. It knows no routes: `gateway` decides where a token is needed, and with which claims.
  */
-import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
+import type { errors, JWTPayload } from 'jose';
+import { jose } from '../packages.js';
 import { StatusError } from '../status.js';
 import { quote } from '../uri.js';
-import { findToken, insufficientClaims, invalidToken, type TokenHolder, type TokenPlace } from './bearer.js';
+import { findToken, insufficientClaims, invalidToken, type TokenRequest, type TokenPlace } from './bearer.js';
 import { type Claims, missingClaim } from './claims.js';
-import { type KeySet, KeysUnavailable } from './jwks.js';
-import type { JwtOptions, JwtProvider, RequiredClaims } from './jwt-options.js';
+import type { KeySet } from './jwks.js';
+import type { JwtOptions, RequiredClaims } from './jwt-options.js';
+import type { JwtProvider } from './jwt-providers.js';
+import { KeysUnavailable } from './key-set.js';
 
 const notJwt = 'the token is not a JWT; expected three parts in base64url with dots between them';
 
-/** Who calls, as a good token says. */
+/** The client as identified by a valid token. */
 export interface Identity {
   readonly claims: Claims;
   readonly token: string;
@@ -24,10 +27,11 @@ interface Issuer extends JwtProvider {
   readonly keys: KeySet;
 }
 
+/** Checks tokens for one `policies.jwt`. */
 export class Authenticator {
   private readonly issuers: readonly Issuer[];
 
-  /** @param keysOf the keys of a provider */
+  /** @param keysOf returns the keys of a provider */
   constructor(
     private readonly options: JwtOptions,
     keysOf: (provider: JwtProvider) => KeySet,
@@ -37,9 +41,9 @@ export class Authenticator {
 
   /**
    * Finds and checks the token of a request.
-   * @throws StatusError 401 where there is no good one, 400 where there are several, 503 where none can be checked now.
+   * @throws StatusError 401 if there is no valid token, 400 if there are several, 503 if none can be checked now.
    */
-  async authenticate(request: TokenHolder): Promise<Identity> {
+  async authenticate(request: TokenRequest): Promise<Identity> {
     const { token, place } = findToken(request, this.options);
     if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(token)) throw invalidToken(notJwt, this.options);
     const issuer = this.issuerOf(token);
@@ -51,39 +55,40 @@ export class Authenticator {
   }
 
   /**
-   * @param what that needs them, for the message
-   * @throws StatusError 403 where the token lacks one of the claims.
+   * Requires claims of a token.
+   * @param what the name of the RPC, for the message
+   * @throws StatusError 403 if the token lacks one of the claims.
    */
   authorize({ claims }: Identity, required: RequiredClaims, what: string): void {
     const missing = missingClaim(claims, required);
     if (missing !== undefined) throw insufficientClaims(`${what} needs a token ${missing}`, this.options);
   }
 
-  /** The lone provider, or the one that the token names; whether that is true its signature tells later. */
+  /** The only provider, or the one that the token names; its signature is checked afterwards. */
   private issuerOf(token: string): Issuer {
     const [first, ...others] = this.issuers;
     if (others.length === 0) return first!;
     let iss: unknown;
     try {
-      ({ iss } = decodeJwt(token));
+      ({ iss } = jose().decodeJwt(token));
     } catch (error) {
       throw this.refusal(error, first!);
     }
     const found = this.issuers.find(({ issuer }) => issuer === iss);
     if (found !== undefined) return found;
     const known = this.issuers.map(({ issuer }) => quote(issuer!)).join(' or ');
-    throw invalidToken(`the token is issued by ${shown(iss)}, expected ${known}`, this.options);
+    throw invalidToken(`the token is issued by ${claimText(iss)}, expected ${known}`, this.options);
   }
 
   private refusal(error: unknown, issuer: Issuer): StatusError {
-    if (error instanceof KeysUnavailable) return unchecked(issuer, error.message, error);
+    if (error instanceof KeysUnavailable) return keysUnavailable(issuer, error.message, error);
     const reason = reasonOf(error, issuer);
     if (reason !== undefined) return invalidToken(reason, this.options, error);
-    return unchecked(issuer, 'cannot be used', error);
+    return keysUnavailable(issuer, 'cannot be used', error);
   }
 }
 
-/** The claims of a good token; throws what jose throws, or `KeysUnavailable`. */
+/** The claims of a valid token; throws errors of jose, or `KeysUnavailable`. */
 async function verify(token: string, issuer: Issuer): Promise<Claims> {
   const { keys, issuer: iss, audiences, algorithms, leewayMs } = issuer;
   const options = {
@@ -94,16 +99,16 @@ async function verify(token: string, issuer: Issuer): Promise<Claims> {
     requiredClaims: ['exp'],
   };
   try {
-    return (await jwtVerify(token, keys.keyFor, options)).payload;
+    return (await jose().jwtVerify(token, keys.keyFor, options)).payload;
   } catch (error) {
-    // A token that does not say which of several keys signed it: each is tried.
-    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
-    let last: unknown = new errors.JWSSignatureVerificationFailed();
+    // The token does not name which of several keys signed it, so each is tried.
+    if (!(error instanceof jose().errors.JWKSMultipleMatchingKeys)) throw error;
+    let last: unknown = new (jose().errors.JWSSignatureVerificationFailed)();
     for await (const key of error) {
       try {
-        return (await jwtVerify(token, key, options)).payload;
+        return (await jose().jwtVerify(token, key, options)).payload;
       } catch (failure) {
-        if (!(failure instanceof errors.JWSSignatureVerificationFailed)) throw failure;
+        if (!(failure instanceof jose().errors.JWSSignatureVerificationFailed)) throw failure;
         last = failure;
       }
     }
@@ -111,20 +116,20 @@ async function verify(token: string, issuer: Issuer): Promise<Claims> {
   }
 }
 
-/** Why a token will not do; undefined where it is not the token's fault. */
+/** Why a token is refused; undefined if the cause is not the token. */
 function reasonOf(error: unknown, issuer: Issuer): string | undefined {
-  if (error instanceof errors.JWTExpired) {
-    return `the token expired${at(error.payload.exp)}; get a new one`;
+  if (error instanceof jose().errors.JWTExpired) {
+    return `the token expired${timeText(error.payload.exp)}; get a new one`;
   }
-  if (error instanceof errors.JWTClaimValidationFailed) return claimReason(error, issuer);
-  if (error instanceof errors.JWSSignatureVerificationFailed) return "the token's signature is wrong";
-  if (error instanceof errors.JWKSNoMatchingKey) {
+  if (error instanceof jose().errors.JWTClaimValidationFailed) return claimReason(error, issuer);
+  if (error instanceof jose().errors.JWSSignatureVerificationFailed) return "the token's signature is wrong";
+  if (error instanceof jose().errors.JWKSNoMatchingKey) {
     return 'the token is signed with a key that its issuer does not publish; get a new one';
   }
-  if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported) {
+  if (error instanceof jose().errors.JOSEAlgNotAllowed || error instanceof jose().errors.JOSENotSupported) {
     return `the token is signed in a way that is not taken here; expected ${issuer.algorithms.join(', ')}`;
   }
-  if (error instanceof errors.JWSInvalid || error instanceof errors.JWTInvalid) {
+  if (error instanceof jose().errors.JWSInvalid || error instanceof jose().errors.JWTInvalid) {
     return notJwt;
   }
   return undefined;
@@ -135,25 +140,25 @@ function claimReason(
   { issuer, audiences }: Issuer,
 ): string {
   if (reason === 'missing') return `the token has no claim ${quote(claim)}`;
-  if (claim === 'iss') return `the token is issued by ${shown(payload.iss)}, expected ${quote(issuer!)}`;
+  if (claim === 'iss') return `the token is issued by ${claimText(payload.iss)}, expected ${quote(issuer!)}`;
   if (claim === 'aud') {
-    return `the token is for ${shown(payload.aud)}, expected ${audiences.map((audience) => quote(audience)).join(' or ')}`;
+    return `the token is for ${claimText(payload.aud)}, expected ${audiences.map((audience) => quote(audience)).join(' or ')}`;
   }
-  if (claim === 'nbf' && reason === 'check_failed') return `the token is not valid before${at(payload.nbf)}`;
+  if (claim === 'nbf' && reason === 'check_failed') return `the token is not valid before${timeText(payload.nbf)}`;
   return `the token's claim ${quote(claim)} is not as expected`;
 }
 
-/** ` 2026-01-31T12:00:00Z`; nothing where it is no time. */
-function at(seconds: JWTPayload['exp']): string {
+/** ` 2026-01-31T12:00:00Z`; empty if it is no time. */
+function timeText(seconds: JWTPayload['exp']): string {
   const date = new Date((seconds ?? NaN) * 1000);
   return Number.isNaN(date.getTime()) ? '' : ` ${date.toISOString().replace('.000', '')}`;
 }
 
-function shown(value: unknown): string {
+function claimText(value: unknown): string {
   return typeof value === 'string' ? quote(value) : value === undefined ? 'nobody' : quote(JSON.stringify(value));
 }
 
-function unchecked({ name }: Issuer, problem: string, cause: unknown): StatusError {
+function keysUnavailable({ name }: Issuer, problem: string, cause: unknown): StatusError {
   return StatusError.http(
     503,
     `tokens cannot be checked now: the signing keys of the provider ${quote(name)} ${problem}; try again later`,

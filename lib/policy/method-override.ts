@@ -1,13 +1,13 @@
 /**
- * `X-HTTP-Method-Override`, for clients that know GET and POST alone (BusyBox wget). Honoured on POST only: on a GET it
- * would let a link or an image write.
+ * `X-HTTP-Method-Override`, for clients that can only send GET and POST (BusyBox wget). Only POST is overridden: on a
+ * GET, a link or an image could write.
  */
 import { header, isHeaderName } from '../headers.js';
 import { StatusError } from '../status.js';
 import { quote } from '../uri.js';
 import type { Policy } from './policy.js';
 
-/** Replaces the method of a POST by what its `X-HTTP-Method-Override` says. */
+/** Replaces the method of a POST by that of `X-HTTP-Method-Override`. */
 export function methodOverridePolicy(): Policy {
   return {
     name: 'method-override',

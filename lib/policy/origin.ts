@@ -1,34 +1,34 @@
 /**
- * Keeps web pages from using a proxy that runs on, or is reachable from, their visitor's machine: a write from a foreign
- * origin is refused, and a listener on loopback answers to no name that DNS could point at it (DNS rebinding).
+ * Protects a proxy that a visitor's machine runs or can reach from web pages: a write from a foreign origin is refused,
+ * and a loopback listener refuses names that DNS could point at it (DNS rebinding).
  */
-import { isIP } from 'node:net';
-import { header, headerTokens, headerValues, type HeaderFields } from '../headers.js';
+import { BlockList, isIP } from 'node:net';
+import type { Cors } from '../cors/index.js';
+import { header, headerTokens, headerValues } from '../headers.js';
 import { StatusError } from '../status.js';
 import { quote } from '../uri.js';
-import type { Cors } from './cors.js';
 import type { Policy } from './policy.js';
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
- * Refuses (403) a request other than GET, HEAD and OPTIONS, and any WebSocket upgrade, whose `Origin` is neither that of
- * its `Host` nor allowed by CORS. Host and port are compared; the Origin's scheme gives the default port, as TLS may end
- * before us. `null` never matches.
+ * Refuses (403) requests whose `Origin` is neither that of their `Host` nor allowed by CORS, except GET, HEAD and
+ * OPTIONS; WebSocket upgrades are always checked. Host and port are compared. The default port follows from the
+ * Origin's scheme, because TLS may end before the proxy. `null` never matches.
  */
 export function originPolicy(cors?: Pick<Cors, 'allows'>): Policy {
   return {
     name: 'origin',
-    onRequest({ method, headers }) {
+    onRequest({ method, headers }, granted = cors) {
       if (safeMethods.has(method) && !headerTokens(headers, 'upgrade').includes('websocket')) return;
-      const origins = headerValues(headers, 'origin');
-      if (origins.length === 0) return;
+      const [origin, ...others] = headerValues(headers, 'origin');
+      if (origin === undefined) return;
       const host = header(headers, 'host');
-      if (origins.length === 1 && host !== undefined && isSameOrigin(origins[0]!, host)) return;
-      if (origins.length === 1 && cors?.allows(origins[0]!) === true) return;
+      const isOurs = host !== undefined && isSameOrigin(origin, host);
+      if (others.length === 0 && (isOurs || granted?.allows(origin) === true)) return;
       throw StatusError.http(
         403,
-        `a page of origin ${quote(origins.join(', '))} may not send ${method} requests to ${quote(host ?? '')}; ` +
+        `a page of origin ${quote([origin, ...others].join(', '))} may not send ${method} requests to ${quote(host ?? '')}; ` +
           'if it is yours, name it in policies.cors.origins, or start with --no-check-origin (check_origin: false)',
       );
     },
@@ -36,23 +36,21 @@ export function originPolicy(cors?: Pick<Cors, 'allows'>): Policy {
 }
 
 function isSameOrigin(origin: string, host: string): boolean {
-  const match = /^([a-z][a-z0-9+.-]*):\/\/([^/?#@\s]+)$/i.exec(origin);
-  if (match === null) return false;
-  const scheme = match[1]!.toLowerCase();
+  const [, scheme, authority] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#@\s]+)$/.exec(origin.toLowerCase()) ?? [];
+  if (authority === undefined) return false;
   const defaultPort = scheme === 'https' || scheme === 'wss' ? '443' : scheme === 'http' || scheme === 'ws' ? '80' : '';
   const ours = splitHost(host);
-  const theirs = splitHost(match[2]!);
+  const theirs = splitHost(authority);
   return ours.name === theirs.name && (ours.port ?? defaultPort) === (theirs.port ?? defaultPort);
 }
 
 /** `[::1]:8080` → name `[::1]`, port `8080`; the name in lower case. */
 function splitHost(host: string): { name: string; port: string | undefined } {
-  const match = /^(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(host.trim());
-  if (match === null) return { name: host.toLowerCase(), port: undefined };
-  return { name: match[1]!.toLowerCase(), port: match[2] === '' ? undefined : match[2] };
+  const [, name = host, port] = /^(\[[^\]]*\]|[^:]*)(?::(\d*))?$/.exec(host.trim()) ?? [];
+  return { name: name.toLowerCase(), port: port === '' ? undefined : port };
 }
 
-/** The name alone: neither a port nor the dot of the root makes it another. */
+/** The name without port and trailing dot. */
 function nameOf(host: string): string {
   return splitHost(host).name.replace(/\.$/, '');
 }
@@ -67,7 +65,7 @@ export function hostPolicy(allowed: readonly string[]): Policy {
   return {
     name: 'host',
     onRequest({ headers }) {
-      for (const host of hostsOf(headers)) {
+      for (const host of headerValues(headers, 'host')) {
         const name = nameOf(host);
         if (
           names.has(name) ||
@@ -85,12 +83,13 @@ export function hostPolicy(allowed: readonly string[]): Policy {
   };
 }
 
-/** Every `Host` given; none for an HTTP/1.0 client, which no browser is. */
-function hostsOf(headers: HeaderFields): string[] {
-  return headerValues(headers, 'host');
-}
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8);
+loopback.addAddress('::1', 'ipv6');
+loopback.addSubnet('::ffff:127.0.0.0', 104, 'ipv6');
 
-/** True for an address that only this machine reaches: what a listener was told to bind. */
+/** True for a bind address that only this machine can reach. */
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host === '::ffff:127.0.0.1' || /^127(\.\d{1,3}){3}$/.test(host);
+  const version = isIP(host);
+  return version === 0 ? /^localhost\.?$/i.test(host) : loopback.check(host, version === 6 ? 'ipv6' : 'ipv4');
 }

@@ -1,20 +1,25 @@
 /**
- * What may happen to a request before it is routed. Policies run in order; one that refuses throws a StatusError, and
- * the routes never see the request. A policy that is not configured is not in the list.
+ * Checks before a request is routed. Policies run in order. A policy that refuses throws a StatusError, and no route
+ * sees the request. Policies that are not configured are not in the list.
  */
+import type { Cors } from '../cors/index.js';
 import type { HeaderFields } from '../headers.js';
 
-/** The request as policies see and may change it. */
+/** The head of a request, which policies may change. */
 export interface PolicyRequest {
-  /** May be replaced by method override. */
+  /** Method override may replace it. */
   method: string;
   readonly headers: HeaderFields;
 }
 
+/** A check of each request before routing. */
 export interface Policy {
   readonly name: string;
-  /** @throws StatusError to refuse the request. */
-  onRequest(request: PolicyRequest): void;
-  /** True where `onRequest` may give the request another method. Default: never. */
+  /**
+   * @param cors which pages may send this request. Default: those that the listener names
+   * @throws StatusError to refuse the request.
+   */
+  onRequest(request: PolicyRequest, cors?: Pick<Cors, 'allows'>): void;
+  /** True if `onRequest` may change the method of the request. Default: never. */
   mayChangeMethod?(request: PolicyRequest): boolean;
 }

@@ -1,7 +1,7 @@
 /**
- * Connect (https://connectrpc.com/docs/protocol): unary calls as plain POST or, of methods without side effects, as GET;
- * streams in frames that end with a JSON object. Messages are JSON or protobuf as the client chooses; gzip is read, and
- * answers are sent plain.
+ * Connect (https://connectrpc.com/docs/protocol): unary calls are a POST or, for methods without side effects, a GET; streams
+ * are frames, the last of which is a JSON object. The client chooses between JSON and protobuf. Requests may be compressed
+ * with gzip; answers are not compressed.
  */
 import { gunzipSync } from 'node:zlib';
 import type {
@@ -23,18 +23,18 @@ import { type DeadlineOptions, deadlineOf } from '../metadata/index.js';
 import type { MethodDescriptor } from '../schema/types.js';
 import { Code, httpStatusOf, StatusError } from '../status.js';
 import { quote } from '../uri.js';
-import { FRAME_HEAD_BYTES, FrameReader, type Frame, Writer } from '../wire/index.js';
+import { encodeFlagged, encodeFrame, FrameReader, type Frame, Writer } from '../wire/index.js';
 import type { ProtocolSettings } from './options.js';
 import { connectError, statusOfError } from './status.js';
 
-/** How messages of one method are written. */
+/** The encoding of the messages of one method. */
 export interface MessageFormat {
   readonly name: 'json' | 'proto';
   read(bytes: Buffer): Buffer;
   write(message: Buffer): Buffer;
 }
 
-/** @throws StatusError for another subtype than json and proto. */
+/** @throws StatusError if the subtype is neither json nor proto. */
 export function formatOf(subtype: string, method: MethodDescriptor, codec: Codec): MessageFormat {
   if (subtype === 'proto') return { name: 'proto', read: (bytes) => bytes, write: (message) => message };
   if (subtype !== 'json') {
@@ -59,13 +59,13 @@ export function formatOf(subtype: string, method: MethodDescriptor, codec: Codec
 
 // ---------------------------------------------------------------------------------------------------------- unary
 
-/** @throws StatusError on what the head has wrong. */
+/** Opens a POST. @throws StatusError if a header is wrong */
 export function openUnaryConnect(format: MessageFormat, head: RequestHead, options: ProtocolSettings): UnaryExchange {
   const compressed = isGzip(header(head.headers, 'content-encoding'), 'content-encoding');
   return unaryExchange(format, head, options, compressed ? ['gzip'] : [], (body) => body);
 }
 
-/** A GET holds its message in the query. @throws StatusError on what is wrong there. */
+/** Opens a GET, whose message is in the query. @throws StatusError if a parameter is missing or wrong */
 export function openConnectGet(
   query: URLSearchParams,
   formatFor: (encoding: string) => MessageFormat,
@@ -109,7 +109,7 @@ function unaryExchange(
 /** An error of the proxy's own, as a unary call that failed. */
 export function connectUnaryError(error: StatusError, head: RequestHead, options: ProtocolSettings): Reply {
   const status = statusOfError(error);
-  // There was no call that they could trail: `www-authenticate` and its like are headers.
+  // There was no call, so `www-authenticate` and the like are headers instead of trailers.
   const headers = withoutDetails(status.trailers);
   return failUnary(
     { ...status, trailers: status.trailers.filter((entry) => !headers.includes(entry)) },
@@ -122,11 +122,11 @@ export function connectUnaryError(error: StatusError, head: RequestHead, options
 function failUnary(status: CallStatus, headers: Metadata, head: RequestHead, options: ProtocolSettings): Reply {
   const body = Buffer.from(JSON.stringify(connectError(status, options.debugInfo)));
   const fields = unaryFields(options, head, 'application/json', headers, withoutDetails(status.trailers));
-  fields.push('content-length', String(body.length));
+  fields.push(...(status.httpHeaders ?? []), 'content-length', String(body.length));
   return { status: httpStatusOf(status.code), headers: fields, body };
 }
 
-/** Trailers stand among the headers, marked by a prefix. */
+/** The headers of a unary answer; trailers are headers with a prefix. */
 function unaryFields(
   { names }: ProtocolSettings,
   head: RequestHead,
@@ -146,7 +146,7 @@ function unaryFields(
 
 const END_FLAG = 0x02;
 
-/** @throws StatusError on what the head has wrong. */
+/** Opens a stream. @throws StatusError if a header is wrong */
 export function openConnectStream(format: MessageFormat, head: RequestHead, options: ProtocolSettings): BidiExchange {
   const compressed = isGzip(header(head.headers, 'connect-content-encoding'), 'connect-content-encoding');
   return {
@@ -170,7 +170,7 @@ export function connectStreamError(
 }
 
 class ConnectFrames implements RequestStream {
-  /** Messages are compressed one by one. */
+  /** Single messages are compressed, not the body. */
   readonly contentCodings = [];
   private readonly reader: FrameReader;
 
@@ -218,7 +218,7 @@ class ConnectResponse implements ResponseStream {
   }
 
   message({ payload }: Frame): Buffer {
-    return envelope(0, this.format.write(payload));
+    return encodeFrame(this.format.write(payload));
   }
 
   end(status: CallStatus): StreamEnd {
@@ -236,7 +236,7 @@ function streamFields({ names }: ProtocolSettings, subtype: string, head: Reques
   return fields;
 }
 
-/** Errors of streams have status 200: the end frame tells. */
+/** A stream that fails has status 200; its last frame holds the error. */
 function failStream(
   subtype: string,
   status: CallStatus,
@@ -246,7 +246,8 @@ function failStream(
 ): Reply {
   const body = endFrame(status, options);
   const fields = streamFields(options, subtype, head, headers);
-  return { status: 200, headers: [...fields, 'content-length', String(body.length)], body };
+  fields.push(...(status.httpHeaders ?? []), 'content-length', String(body.length));
+  return { status: 200, headers: fields, body };
 }
 
 /** `{"error": …, "metadata": {"name": ["value"]}}`. */
@@ -262,32 +263,24 @@ function endFrame(status: CallStatus, options: ProtocolSettings): Buffer {
     ...(status.code === Code.OK ? {} : { error: connectError(status, options.debugInfo) }),
     ...(metadata.size === 0 ? {} : { metadata: Object.fromEntries(metadata) }),
   };
-  return envelope(END_FLAG, Buffer.from(JSON.stringify(end)));
-}
-
-function envelope(flags: number, payload: Buffer): Buffer {
-  const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES + payload.length);
-  frame[0] = flags;
-  frame.writeUInt32BE(payload.length, 1);
-  payload.copy(frame, FRAME_HEAD_BYTES);
-  return frame;
+  return encodeFlagged(Buffer.from(JSON.stringify(end)), END_FLAG);
 }
 
 // --------------------------------------------------------------------------------------------------------- shared
 
-/** Of Connect itself, and not for the service. */
-const own = new Set([
+/** Headers of the protocol that are not sent to the service. */
+const connectHeaders = new Set([
   'connect-protocol-version',
   'connect-timeout-ms',
   'connect-content-encoding',
   'connect-accept-encoding',
 ]);
 
-function connectMetadata({ names }: ProtocolSettings, { headers, requestId }: RequestHead): Metadata {
-  return names.metadata(headers, requestId).filter(([name]) => !own.has(name));
+function connectMetadata({ names }: ProtocolSettings, head: RequestHead): Metadata {
+  return names.metadata(head).filter(([name]) => !connectHeaders.has(name));
 }
 
-/** `connect-timeout-ms`, beside the headers that every route takes. */
+/** The smaller one of `connect-timeout-ms` and the time-out headers of all routes. */
 function connectDeadline(headers: HeaderFields, options: DeadlineOptions): number | undefined {
   const text = header(headers, 'connect-timeout-ms');
   if (text === undefined) return deadlineOf(headers, options);
@@ -305,7 +298,7 @@ function isGzip(coding: string | undefined, name: string): boolean {
   throw new StatusError(Code.UNIMPLEMENTED, `${name} ${quote(known)} is not read here; send gzip or identity`);
 }
 
-/** Within the limit of the decoded size. */
+/** The decoded bytes; `maxBytes` limits their number. */
 function inflated(bytes: Buffer, compressed: boolean, maxBytes: number): Buffer {
   if (!compressed || bytes.length === 0) return bytes;
   try {
@@ -318,7 +311,7 @@ function inflated(bytes: Buffer, compressed: boolean, maxBytes: number): Buffer 
   }
 }
 
-/** In Connect details stand in the error itself. */
+/** Connect sends details in the error object instead of a trailer. */
 function withoutDetails(trailers: Metadata): Metadata {
   return trailers.filter(([name]) => name !== 'grpc-status-details-bin');
 }

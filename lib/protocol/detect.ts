@@ -1,16 +1,17 @@
 /**
- * Which protocol a request speaks, by its method, content type and a header: everything that is none of these is REST. Asked
- * for every request, so the common answer costs one look at the content type.
+ * Detects the protocol of a request by method, content type and one header; anything else is REST. It runs for every request,
+ * so the common case only looks at the content type.
  */
 import { header } from '../headers.js';
 import type { RequestHead } from '../exchange.js';
 
+/** The protocols besides REST, and their kinds of requests. */
 export type ProtocolName = 'grpc' | 'grpc-web' | 'grpc-web-text' | 'connect' | 'connect-get' | 'connect-stream';
 
-/** What a request speaks; `subtype` is how its messages are written. */
+/** A protocol, and the encoding of its messages. */
 export interface Detected {
   readonly name: ProtocolName;
-  /** `proto`, `json`, or whatever the client wrote there. */
+  /** `proto`, `json`, or whatever the client wrote in its content type. */
   readonly subtype: string;
 }
 
@@ -32,7 +33,7 @@ export function detectProtocol({ method, headers, query }: RequestHead): Detecte
     return { name, subtype: match[2]?.toLowerCase() ?? 'proto' };
   }
   const unary = /^application\/(json|proto)\s*(?:;|$)/i.exec(contentType)?.[1]?.toLowerCase();
-  // REST knows JSON bodies too; `application/proto` is Connect's alone.
+  // REST also has JSON bodies; only Connect has `application/proto`.
   if (unary === undefined || (unary === 'json' && header(headers, 'connect-protocol-version') === undefined)) {
     return undefined;
   }

@@ -1,17 +1,18 @@
-/** Headers ↔ metadata for calls that stay gRPC: what `metadata` lets cross, and what belongs to compression besides. */
-import type { Metadata, MetadataEntry } from '../exchange.js';
-import { connectionHeaders, headerValues, isHeaderName, isHeaderValue, type HeaderFields } from '../headers.js';
+/** Headers ↔ metadata for calls whose frames are passed on unchanged: as in `metadata`, plus the headers of compression. */
+import type { Metadata, MetadataEntry, RequestHead } from '../exchange.js';
+import { connectionHeaders, headerValues, isHeaderName, isHeaderValue } from '../headers.js';
 import type { HeaderNames } from '../metadata/index.js';
 
-/** `grpc-` headers that frames need to be understood, or that are meant for the service. */
-const carried = ['grpc-encoding', 'grpc-accept-encoding', 'grpc-previous-rpc-attempts'];
-const carriedBinary = ['grpc-trace-bin', 'grpc-tags-bin'];
+/** `grpc-` headers that describe the frames or are meant for the service. */
+const passedHeaders = ['grpc-encoding', 'grpc-accept-encoding', 'grpc-previous-rpc-attempts'];
+const passedBinaryHeaders = ['grpc-trace-bin', 'grpc-tags-bin'];
 
-/** The metadata of a call whose frames go through untouched. */
-export function passedMetadata(names: HeaderNames, headers: HeaderFields, requestId: string): Metadata {
-  const metadata: MetadataEntry[] = [...names.metadata(headers, requestId)];
-  for (const name of carried) for (const value of headerValues(headers, name)) metadata.push([name, value]);
-  for (const name of carriedBinary) {
+/** The metadata of a call whose frames are passed on unchanged. */
+export function passedMetadata(names: HeaderNames, head: RequestHead): Metadata {
+  const { headers } = head;
+  const metadata: MetadataEntry[] = [...names.metadata(head)];
+  for (const name of passedHeaders) for (const value of headerValues(headers, name)) metadata.push([name, value]);
+  for (const name of passedBinaryHeaders) {
     for (const value of headerValues(headers, name)) metadata.push([name, Buffer.from(value, 'base64')]);
   }
   return metadata;
@@ -27,7 +28,7 @@ const dropped = new Set([
   'x-request-id',
 ]);
 
-/** Adds the service's metadata as it is; `-bin` values without padding, as gRPC writes them. */
+/** Adds the metadata of the service unchanged; `-bin` values have no padding, as in gRPC. */
 export function addPassed(fields: string[], metadata: Metadata): void {
   for (const [name, value] of metadata) {
     if (dropped.has(name) || !isHeaderName(name)) continue;

@@ -1,7 +1,7 @@
 /**
- * Native gRPC and gRPC-Web (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md): frames go through as they are,
- * both ways, for all four kinds of methods. They differ in where the status stands (HTTP trailers, or a last frame) and in
- * base64 round everything (gRPC-Web text).
+ * Native gRPC and gRPC-Web (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md): frames are passed on unchanged in
+ * both directions, for all four kinds of methods. gRPC sends the status in HTTP trailers, gRPC-Web in a last frame, and
+ * gRPC-Web text encodes everything in base64.
  */
 import type {
   BidiExchange,
@@ -14,13 +14,13 @@ import type {
   StreamEnd,
   StreamHead,
 } from '../exchange.js';
-import { deadlineOf } from '../metadata/index.js';
+import { encodeGrpcMessage, deadlineOf } from '../metadata/index.js';
 import { Code, StatusError } from '../status.js';
-import { encodeFrame, FRAME_HEAD_BYTES, FrameReader, type Frame } from '../wire/index.js';
+import { encodeFlagged, encodeFrame, FrameReader, type Frame } from '../wire/index.js';
 import type { Detected } from './detect.js';
 import { addPassed, passedMetadata } from './fields.js';
 import type { ProtocolSettings } from './options.js';
-import { encodeGrpcMessage, shownTrailers, statusOfError } from './status.js';
+import { shownTrailers, statusOfError } from './status.js';
 
 /** The trailer frame of gRPC-Web. */
 const TRAILER_FLAG = 0x80;
@@ -31,13 +31,14 @@ const contentTypes = {
   'grpc-web-text': 'application/grpc-web-text',
 } as const;
 
+/** The protocols that this module serves. */
 export type GrpcName = keyof typeof contentTypes;
 
-/** Opens a call. @throws StatusError on headers that metadata cannot carry. */
+/** Opens a call. @throws StatusError if a header cannot become metadata */
 export function openGrpc(name: GrpcName, head: RequestHead, options: ProtocolSettings): BidiExchange {
   return {
     kind: 'bidi',
-    metadata: passedMetadata(options.names, head.headers, head.requestId),
+    metadata: passedMetadata(options.names, head),
     timeoutMs: deadlineOf(head.headers, options),
     passThrough: true,
     requests: name === 'grpc-web-text' ? new TextFrames(options.maxBodyBytes) : new Frames(options.maxBodyBytes),
@@ -46,13 +47,13 @@ export function openGrpc(name: GrpcName, head: RequestHead, options: ProtocolSet
   };
 }
 
-/** An error of the proxy's own, as a call that failed. */
+/** An error of the proxy as a failed call. */
 export function grpcError(name: GrpcName, error: StatusError, head: RequestHead, options: ProtocolSettings): Reply {
   return failReply(name, statusOfError(error), [], head, options);
 }
 
 /**
- * What a client may send and be understood.
+ * Checks the encoding and the HTTP version.
  * @throws StatusError UNIMPLEMENTED for another subtype, or native gRPC without HTTP/2.
  */
 export function checkGrpc({ name, subtype }: Detected, head: RequestHead): void {
@@ -87,7 +88,7 @@ class Frames implements RequestStream {
   }
 }
 
-/** The same in base64; pieces may be padded each for itself. */
+/** The same in base64; every piece may have its own padding. */
 class TextFrames implements RequestStream {
   readonly contentCodings = [];
   private readonly frames: Frames;
@@ -120,7 +121,7 @@ class TextFrames implements RequestStream {
 }
 
 class GrpcResponse implements ResponseStream {
-  /** With the headers of the call: a client may wait for them. */
+  /** The head is sent as soon as the service's headers arrive, because a client may wait for it. */
   readonly headDelayMs = 0;
   readonly keepAlive = undefined;
 
@@ -150,7 +151,7 @@ class GrpcResponse implements ResponseStream {
   }
 }
 
-/** A call that brought no message: its status stands in the head, in gRPC-Web in a frame. */
+/** A call without messages: gRPC sends its status in the head, gRPC-Web in a frame. */
 function failReply(
   name: GrpcName,
   status: CallStatus,
@@ -158,7 +159,7 @@ function failReply(
   { requestId }: RequestHead,
   options: ProtocolSettings,
 ): Reply {
-  const fields = ['content-type', contentTypes[name], 'x-request-id', requestId];
+  const fields = ['content-type', contentTypes[name], 'x-request-id', requestId, ...(status.httpHeaders ?? [])];
   addPassed(fields, headers);
   if (name === 'grpc') {
     return { status: 200, headers: [...fields, ...statusFields(status, options)], body: undefined };
@@ -174,16 +175,12 @@ function statusFields(status: CallStatus, options: ProtocolSettings): string[] {
   return fields;
 }
 
-/** `name: value` lines, lower case, in a frame of their own. */
+/** The trailers as `name: value` lines in a frame. */
 function trailerFrame(status: CallStatus, options: ProtocolSettings): Buffer {
   const fields = statusFields(status, options);
   let text = '';
   for (let index = 0; index < fields.length; index += 2) text += `${fields[index]}: ${fields[index + 1]}\r\n`;
-  const frame = Buffer.alloc(FRAME_HEAD_BYTES + Buffer.byteLength(text, 'latin1'));
-  frame[0] = TRAILER_FLAG;
-  frame.writeUInt32BE(frame.length - FRAME_HEAD_BYTES, 1);
-  frame.write(text, FRAME_HEAD_BYTES, 'latin1');
-  return frame;
+  return encodeFlagged(Buffer.from(text, 'latin1'), TRAILER_FLAG);
 }
 
 function written(name: GrpcName, bytes: Buffer): Buffer {

@@ -1,25 +1,33 @@
-/** What steers native gRPC, gRPC-Web and Connect. */
-import type { HeaderNames } from '../metadata/index.js';
+/** The options of native gRPC, gRPC-Web and Connect. */
+import type { CallOptions, HeaderNames } from '../metadata/index.js';
+import { choicesValue, defaultsOf, enumValue, option, type OptionsOf } from '../options/index.js';
 
-export interface ProtocolOptions {
-  /**
-   * Which methods they reach: those that have a rule (or `auto_mapping`), all of the services served, or none. A refused
-   * native call gets grpc-status 12. Default `mapped`.
-   */
-  readonly passThrough: 'mapped' | 'all' | 'off';
-  /** Largest message from a client, in bytes. */
-  readonly maxBodyBytes: number;
-  /** Show google.rpc.DebugInfo details. */
-  readonly debugInfo: boolean;
-  /** Names that a client may not say of itself. */
-  readonly identityHeaders: readonly string[];
-  readonly defaultDeadlineMs: number | undefined;
-  readonly maxDeadlineMs: number | undefined;
-}
+export const protocolNames = ['grpc', 'grpc-web', 'connect'] as const;
 
-/** The options, and what follows from them. */
+/** The options of this room. */
+export const protocolOptions = {
+  protocols: option(choicesValue(...protocolNames), {
+    default: protocolNames,
+    defaultText: 'grpc, grpc-web, connect',
+    group: 'access',
+    text: 'protocols that are served besides REST',
+    peers: 'Envoy filter `grpc_web`',
+  }),
+  // A refused native call gets grpc-status 12.
+  pass_through: option(enumValue('mapped', 'all', 'off'), {
+    default: 'mapped',
+    group: 'access',
+    text: 'methods that gRPC, gRPC-Web and Connect can call: those with a rule, all, or none',
+  }),
+};
+
+/** All options that protocols read. */
+export type ProtocolOptions = OptionsOf<typeof protocolOptions> & CallOptions;
+
+/** The options, and the rules for header names that follow from them. */
 export interface ProtocolSettings extends ProtocolOptions {
   readonly names: HeaderNames;
 }
 
-export const defaultProtocolOptions: Pick<ProtocolOptions, 'passThrough'> = Object.freeze({ passThrough: 'mapped' });
+/** The defaults of this room's options. */
+export const defaultProtocolOptions = defaultsOf(protocolOptions);

@@ -1,6 +1,6 @@
 /**
- * The methods that native gRPC, gRPC-Web and Connect reach, by path, and the `MethodPlan` of each request: the same seam
- * as REST's, so that policies, limits, channels and streams are the same.
+ * The methods that native gRPC, gRPC-Web and Connect can call, by path, and the `MethodPlan` of each request. REST has the
+ * same plans, so policies, limits, channels and streams work alike.
  */
 import type { Codec } from '../codec/index.js';
 import type { MethodPlan, Reply, RequestHead, Rpc } from '../exchange.js';
@@ -16,27 +16,29 @@ import {
   openConnectStream,
   openUnaryConnect,
 } from './connect.js';
-import { type Detected, detectProtocol } from './detect.js';
+import { type Detected, detectProtocol, type ProtocolName } from './detect.js';
 import { checkGrpc, grpcError, openGrpc } from './grpc.js';
 import type { ProtocolOptions, ProtocolSettings } from './options.js';
 
-/** A method and where it is served. */
+/** A method and the channel to its server. */
 export interface ProtocolTarget<C> {
   readonly method: MethodDescriptor;
   readonly channel: C;
 }
 
-/** What a request leads to. Without a channel the plan refuses it in the client's own protocol. */
+/** The plan of a request. Without a channel, the plan refuses the request in the client's protocol. */
 export interface ProtocolMatch<C> {
+  readonly name: ProtocolName;
   readonly plan: MethodPlan;
   readonly channel: C | undefined;
 }
 
+/** Finds the plan of a request by protocol and path. */
 export class ProtocolTable<C> {
   private readonly options: ProtocolSettings;
   private readonly byPath: ReadonlyMap<string, ProtocolTarget<C>>;
 
-  /** @param targets what may be reached: decided by `pass_through` */
+  /** @param targets the methods that `pass_through` allows */
   constructor(
     targets: readonly ProtocolTarget<C>[],
     private readonly codec: Codec,
@@ -49,19 +51,19 @@ export class ProtocolTable<C> {
     this.byPath = new Map(targets.map((target) => [target.method.path, target]));
   }
 
-  /** True for the path of a method that can be reached. */
+  /** True for the path of a method that can be called. */
   reaches(path: string): boolean {
     return this.byPath.has(path);
   }
 
-  /** Undefined where the request is one of REST. */
+  /** Undefined if the request is REST. */
   match(head: RequestHead): ProtocolMatch<C> | undefined {
     const detected = detectProtocol(head);
-    if (detected === undefined) return undefined;
+    if (detected === undefined || !this.options.protocols.includes(familyOf(detected.name))) return undefined;
     const target = this.byPath.get(head.path);
-    // A route of REST may look like it: Connect is what is sent to a method that it reaches.
+    // A REST request may look like Connect: it is Connect only if the path names a method that can be called.
     if (target === undefined && detected.name.startsWith('connect')) return undefined;
-    return { plan: this.planOf(detected, target?.method, head), channel: target?.channel };
+    return { name: detected.name, plan: this.planOf(detected, target?.method, head), channel: target?.channel };
   }
 
   private planOf(detected: Detected, method: MethodDescriptor | undefined, { path }: RequestHead): MethodPlan {
@@ -97,7 +99,13 @@ export class ProtocolTable<C> {
   }
 }
 
-/** As streams even where the method has none: frames go through one by one. */
+/** `grpc-web-text` is gRPC-Web, and `connect-get` is Connect. */
+function familyOf(name: ProtocolName): ProtocolOptions['protocols'][number] {
+  if (name === 'grpc') return name;
+  return name.startsWith('grpc-web') ? 'grpc-web' : 'connect';
+}
+
+/** @param streaming true if frames are passed on one by one, even for a unary method */
 function rpcOf(method: MethodDescriptor, streaming: boolean): Rpc {
   return {
     name: method.fullName,
@@ -141,19 +149,19 @@ function failOf({ name, subtype }: Detected, error: StatusError, head: RequestHe
   return grpcError(name, error, head, options);
 }
 
-/** What the message of a refusal goes on with. */
-const cures: Readonly<Record<ProtocolOptions['passThrough'], string>> = {
+/** How to reach a refused method: the end of the error message. */
+const hints: Readonly<Record<ProtocolOptions['passThrough'], string>> = {
   mapped: '; methods need a google.api.http rule, or auto_mapping, or pass_through: all',
   all: ': none of the services has this method',
   off: ': gRPC, gRPC-Web and Connect are switched off (pass_through: off); call it by its REST route',
 };
 
-/** A call of a method that is not there, or that may not be reached. */
+/** The plan for a method that does not exist or that `pass_through` does not allow. */
 function refusal(detected: Detected, path: string, options: ProtocolSettings): MethodPlan {
   const [service = '', name = ''] = path.slice(1).split('/');
   const rpc: Rpc = { name: `${service}.${name}`, service, path, clientStreaming: true, serverStreaming: true };
   return streamPlan(rpc, detected, options, () => {
-    throw new StatusError(Code.UNIMPLEMENTED, `${quote(path)} is not served here${cures[options.passThrough]}`);
+    throw new StatusError(Code.UNIMPLEMENTED, `${quote(path)} is not served here${hints[options.passThrough]}`);
   });
 }
 

@@ -1,24 +1,28 @@
 /**
- * Rules → routing table, once at start or reload. Finds rules that a request could not tell apart; the order in which
- * rules are added never matters.
+ * Rules → routing table, at a start or reload. Reports rules that match the same requests. The order in which rules are added
+ * does not matter.
  */
 import { compareOrigins, type PathTemplate, placeText, type RuleOrigin } from '../rule/index.js';
 import type { Problem, ProblemList } from '../status.js';
 import { commonMethods, PathMatcher, type MethodTable } from './matcher.js';
-import { findOutrun, findShadowed } from './shadow.js';
+import { findMostlyHidden, findShadowed } from './shadow.js';
 import { captureLayout, TrieNode, type Leaf } from './trie.js';
 
+/** What happens to rules that match the same requests. */
+export type OnDuplicate = 'error' | 'first' | 'last';
+
+/** The options of a routing table. */
 export interface RouterOptions {
-  /** A trailing slash of a request counts. Default false: it is ignored where no rule matches with it. */
+  /** If false (the default), a trailing slash is ignored when no rule matches with it. */
   readonly strictSlash?: boolean;
   /**
-   * Two rules of the same method and shape: `error` (default), or `first` to keep the one whose file was asked for
-   * first, then by file name, then by declaration, with a warning for the other.
+   * For two rules of the same method and shape: `error` (the default), `first` or `last`. The order is that in which the files
+   * were named, then by file name, then by declaration. grpc-gateway keeps the last rule. A rule that is left out is a warning.
    */
-  readonly onDuplicate?: 'error' | 'first';
+  readonly onDuplicate?: OnDuplicate;
 }
 
-/** What the table needs to know of a rule. */
+/** What the table needs from a rule. */
 export interface RoutingRule {
   /** Compared exactly as written; `*` is every method but OPTIONS. */
   readonly httpMethod: string;
@@ -29,26 +33,25 @@ export interface RoutingRule {
 interface AddedRule<T> extends RoutingRule, Leaf<T> {}
 
 /**
- * Collects rules, then makes a `PathMatcher`. Which rule a path goes to never depends on the order in which they were added,
- * but for duplicates: two rules of the same method and shape, which are a problem or give way, as `onDuplicate` says.
+ * Collects rules, then makes a `PathMatcher`.
  */
 export class PathMatcherBuilder<T> {
   private readonly rules: AddedRule<T>[] = [];
   private readonly strictSlash: boolean;
-  private readonly onDuplicate: 'error' | 'first';
+  private readonly onDuplicate: OnDuplicate;
 
   constructor(options: RouterOptions = {}) {
     this.strictSlash = options.strictSlash ?? false;
     this.onDuplicate = options.onDuplicate ?? 'error';
   }
 
-  /** Adds a rule, a `Binding` for one; `value` is what a match gives back. */
+  /** Adds a rule, such as a `Binding`; a match returns `value`. */
   add({ httpMethod, template, origin }: RoutingRule, value: T): this {
     this.rules.push({ httpMethod, template, origin, value, captures: captureLayout(template) });
     return this;
   }
 
-  /** The table. Of duplicates it holds the first, so that a caller may go on and report all problems together. */
+  /** Makes the table. If duplicates are an error, it has the first one, so that the caller can go on and report all problems. */
   build(problems: ProblemList): PathMatcher<T> {
     const kept = this.withoutDuplicates(problems);
     const methods = new Set(kept.map((rule) => rule.httpMethod));
@@ -67,19 +70,19 @@ export class PathMatcherBuilder<T> {
     });
   }
 
-  /** A warning for each rule that no request, or hardly one, can reach because another one wins. Slow; for `photongate check`. */
+  /** Warns of each rule that another one hides completely or almost. Slow; for `photongate check`. */
   reportShadowed(problems: ProblemList): void {
     for (const { rule, by } of findShadowed(this.rules)) {
       problems.warn({
-        ...blame(rule),
+        ...problemPlace(rule),
         code: 'shadowed-route',
         message: `no request can reach ${ruleText(rule)}: ${ruleText(by)} of ${whereText(by)} always comes first`,
         hint: 'drop this rule or change one of the two templates',
       });
     }
-    for (const { rule, by } of findOutrun(this.rules)) {
+    for (const { rule, by } of findMostlyHidden(this.rules)) {
       problems.warn({
-        ...blame(rule),
+        ...problemPlace(rule),
         code: 'shadowed-route',
         message:
           `only a path where its ** is empty or has an empty segment reaches ${ruleText(rule)}: ` +
@@ -90,19 +93,21 @@ export class PathMatcherBuilder<T> {
   }
 
   private withoutDuplicates(problems: ProblemList): AddedRule<T>[] {
-    const first = new Map<string, AddedRule<T>>();
-    for (const rule of this.rules.toSorted((a, b) => compareOrigins(a.origin, b.origin))) {
+    const kept = new Map<string, AddedRule<T>>();
+    const ordered = this.rules.toSorted((a, b) => compareOrigins(a.origin, b.origin));
+    if (this.onDuplicate === 'last') ordered.reverse();
+    for (const rule of ordered) {
       const key = `${rule.httpMethod} ${rule.template.shape}`;
-      const known = first.get(key);
-      if (known === undefined) first.set(key, rule);
+      const known = kept.get(key);
+      if (known === undefined) kept.set(key, rule);
       else if (this.onDuplicate === 'error') problems.error(duplicateError(rule, known));
-      else problems.warn(duplicateWarning(rule, known));
+      else problems.warn(duplicateWarning(rule, known, this.onDuplicate));
     }
-    return [...first.values()];
+    return [...kept.values()];
   }
 }
 
-/** Rules in the order in which they may take the place of one shape: exact, derived, kind `*`. */
+/** The rules of a method by precedence: of the method itself, of GET for HEAD, of kind `*`. */
 function tableFor<T>(method: string, rules: readonly AddedRule<T>[]): MethodTable<T> {
   const root = new TrieNode<T>();
   const verbs = new Map<string, TrieNode<T>>();
@@ -129,22 +134,22 @@ function rootFor<T>(template: PathTemplate, root: TrieNode<T>, verbs: Map<string
 
 function duplicateError(rule: RoutingRule, known: RoutingRule): Problem {
   return {
-    ...blame(rule),
+    ...problemPlace(rule),
     code: 'duplicate-route',
     message: `${ruleText(rule)} of ${whereText(rule)} matches the same requests as ${ruleText(known)} of ${whereText(known)}`,
-    hint: 'change one of the two templates (variable names make no difference), or keep the first with on_duplicate: first',
+    hint: 'change one of the two templates (variable names make no difference), or keep one with on_duplicate: first, or last',
   };
 }
 
-function duplicateWarning(rule: RoutingRule, known: RoutingRule): Problem {
+function duplicateWarning(rule: RoutingRule, known: RoutingRule, which: 'first' | 'last'): Problem {
   return {
-    ...blame(rule),
+    ...problemPlace(rule),
     code: 'duplicate-route',
-    message: `${ruleText(rule)} of ${whereText(rule)} is left out: ${ruleText(known)} of ${whereText(known)} matches the same requests and comes first`,
+    message: `${ruleText(rule)} of ${whereText(rule)} is left out: ${ruleText(known)} of ${whereText(known)} matches the same requests and comes ${which}`,
   };
 }
 
-function blame({ origin, template }: RoutingRule): Pick<Problem, 'place' | 'rpc' | 'template'> {
+function problemPlace({ origin, template }: RoutingRule): Pick<Problem, 'place' | 'rpc' | 'template'> {
   return { place: origin.place, rpc: origin.rpc, template: template.source };
 }
 

@@ -1,44 +1,44 @@
 /**
- * Which rule a request takes: HTTP method and raw path → the value that was added for the best template, and where its
- * variables lie in the path. Second step of a request's life; nothing is decoded here and no query is looked at.
+ * HTTP method and raw path → the value of the most specific rule, and the positions of its variables in the path. Nothing is
+ * decoded, and the query is not used.
  *
- * Candidates whose verb matches come first. Among them the path decides, segment by segment from the left: literal, `*`,
- * end of template, `**`; after equal `**` the longer template, at equal length segment by segment again. Then an exact
- * HTTP method comes before kind `*`. If nothing matches, the same once more without the path's trailing slash.
+ * Templates with a matching verb come first. Then the path decides, segment by segment from the left: literal, `*`, end of
+ * template, `**`; after equal `**`, the longer template, then segment by segment again. Then an exact HTTP method comes
+ * before kind `*`. If nothing matches, the search is repeated without the trailing slash of the path.
  */
 import { normalizeSegment } from '../uri.js';
 import { PathSegments } from './segments.js';
 import { captureOffsets, type Leaf, type TrieNode } from './trie.js';
 
-/** The outcome of a match. */
+/** The result of a match. */
 export interface Match<T> {
   readonly value: T;
   /** `[start, end, start, end …]`: offsets into the raw path, a pair for each variable in the template's order. */
   readonly captures: readonly number[];
 }
 
-/** All rules that a request of one HTTP method may take, those of kind `*` included. */
+/** All rules for requests of one HTTP method, including those of kind `*`. */
 export interface MethodTable<T> {
   /** Templates without verb. */
   readonly root: TrieNode<T>;
-  /** By normalised verb; undefined where there is none, so that most tables never look for a colon. */
+  /** By normalized verb; undefined if there is none, so that most tables need not look for a colon. */
   readonly verbs: ReadonlyMap<string, TrieNode<T>> | undefined;
 }
 
-/** What `PathMatcherBuilder` hands over. */
+/** What `PathMatcherBuilder` makes. */
 export interface MatcherTables<T> {
-  /** By HTTP method, HEAD included where GET is. */
+  /** By HTTP method; with GET, there is also HEAD. */
   readonly byMethod: ReadonlyMap<string, MethodTable<T>>;
-  /** Methods that no rule names: kind `*` alone. */
+  /** For methods that no rule names: the rules of kind `*`. */
   readonly other: MethodTable<T> | undefined;
-  /** What `allowed` tries: each method of a rule, and all that kind `*` stands for. Sorted. */
+  /** The methods that `allowed` tries: those of rules, and all that kind `*` stands for. Sorted. */
   readonly methods: readonly string[];
   readonly strictSlash: boolean;
   /** Of every rule in the table. */
   readonly values: readonly T[];
 }
 
-/** What kind `*` stands for in an `Allow` header. */
+/** The methods that kind `*` stands for in an `Allow` header. */
 export const commonMethods: readonly string[] = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'];
 
 /** An immutable routing table; made by `PathMatcherBuilder`. */
@@ -47,19 +47,19 @@ export class PathMatcher<T> {
 
   constructor(private readonly tables: MatcherTables<T>) {}
 
-  /** Every HTTP method that some rule answers, sorted; those of kind `*` in full. */
+  /** Every HTTP method that some rule matches, sorted, including those that kind `*` stands for. */
   get methods(): readonly string[] {
     return this.tables.methods;
   }
 
-  /** What was added with the rules of the table; those that duplicates left out are not among them. */
+  /** The values of all rules in the table, without those that were left out as duplicates. */
   get values(): readonly T[] {
     return this.tables.values;
   }
 
   /**
-   * The rule for a request, or undefined where there is none: `allowed` then tells 405 from 404.
-   * @param rawPath the path as it was sent, without query.
+   * The rule for a request; undefined if there is none, and `allowed` then distinguishes 405 from 404.
+   * @param rawPath the path as sent, without the query
    */
   match(method: string, rawPath: string): Match<T> | undefined {
     const leaf = this.find(method, rawPath);
@@ -67,23 +67,23 @@ export class PathMatcher<T> {
   }
 
   /**
-   * The `Allow` list of a path, sorted: the method of every rule that a request for it could take, `HEAD` where `GET`
-   * is, `OPTIONS` where anything is. Empty for an unknown path.
+   * The sorted `Allow` list of a path: the methods of all rules that match it, with `HEAD` for `GET`, and `OPTIONS`. Empty for
+   * an unknown path.
    */
   allowed(rawPath: string): string[] {
     const found = this.tables.methods.filter((method) => {
       const leaf = this.find(method, rawPath);
-      // PURGE of one path is not promised for another that takes every method.
+      // Kind `*` only promises the common methods, not a PURGE that another rule names.
       return leaf !== undefined && (leaf.httpMethod !== '*' || commonMethods.includes(method));
     });
     if (found.length > 0 && !found.includes('OPTIONS')) found.push('OPTIONS');
     return found.sort();
   }
 
-  /** Leaves the matched view of the path in `segments`, for the captures. */
+  /** Finds the leaf; `segments` then holds the matched path, for the captures. */
   private find(method: string, rawPath: string): Leaf<T> | undefined {
     const { byMethod, other, strictSlash } = this.tables;
-    // OPTIONS has a table of its own where a rule names it, so kind `*` never answers it.
+    // Kind `*` does not include OPTIONS.
     const table = byMethod.get(method) ?? (method === 'OPTIONS' ? undefined : other);
     const { segments } = this;
     if (table === undefined || !segments.cut(rawPath)) return undefined;

@@ -1,6 +1,6 @@
 /**
- * A raw path cut at its slashes, as numbers: nothing is decoded and no text is copied until a node asks for it.
- * One instance serves one matcher, request after request; a match is synchronous, so its state never overlaps.
+ * A raw path split at its slashes, as offsets: nothing is decoded, and text is copied only on demand. One instance is reused for
+ * all requests of a matcher, because a match is synchronous.
  */
 import { normalizeSegment } from '../uri.js';
 
@@ -14,24 +14,25 @@ function isPlain(char: string): boolean {
   return char !== '%' && normalizeSegment(char) === char;
 }
 
+/** The segments of the current path. */
 export class PathSegments {
-  /** Number of segments in view; `/` has none. */
+  /** Number of visible segments; `/` has none. */
   count = 0;
-  /** Index of the first empty segment; `Infinity` where none is. */
+  /** Index of the first empty segment; `Infinity` if there is none. */
   firstEmpty = Infinity;
-  /** No segment needs normalising. */
+  /** True if no segment needs to be normalized. */
   plain = true;
-  /** Nodes looked at since `cut`: what the test of the bound reads. */
+  /** Nodes visited since `cut`, for the test that bounds them. */
   visits = 0;
 
   private path = '';
-  /** Offset of each segment, and one more: that of the segment which would follow. Grows to the longest path seen. */
+  /** Offset of each segment and of the one that would follow. It grows to the longest path. */
   private starts = new Int32Array(32);
-  /** Offset of the end in view, a verb included. */
+  /** Offset of the visible end, including a verb. */
   private end = 0;
   private lastColon = -1;
 
-  /** Takes a path; false where it does not start with a slash. */
+  /** Sets the path; false if it does not start with a slash. */
   cut(path: string): boolean {
     if (path.charCodeAt(0) !== SLASH) return false;
     this.path = path;
@@ -68,7 +69,7 @@ export class PathSegments {
 
   private addSegment(index: number, start: number, end: number): void {
     if (start === end && this.firstEmpty === Infinity) this.firstEmpty = index;
-    // Two entries are kept free: for this segment, and for the end after the last one.
+    // There must be room for this segment and for the end after it.
     if (index + 1 >= this.starts.length) {
       const grown = new Int32Array(this.starts.length * 2);
       grown.set(this.starts);
@@ -77,18 +78,18 @@ export class PathSegments {
     this.starts[index] = start;
   }
 
-  /** True where the path ends in a slash that could be left out. */
+  /** True if the path ends with a slash that can be dropped. */
   get endsInSlash(): boolean {
     return this.count > 1 && this.starts[this.count - 1] === this.end;
   }
 
-  /** Leaves the empty segment after a final slash out of view. */
+  /** Hides the empty segment after a trailing slash. */
   dropTrailingSlash(): void {
     this.count--;
     this.end--;
   }
 
-  /** The text after the last colon, where that stands in the last segment in view; undefined where it does not or is empty. */
+  /** The text after the last colon of the last visible segment; undefined if there is no colon or no text. */
   verb(): string | undefined {
     const { lastColon, count } = this;
     if (lastColon < 0 || lastColon < this.starts[count - 1]!) return undefined;
@@ -96,7 +97,7 @@ export class PathSegments {
     return text === '' ? undefined : text;
   }
 
-  /** Takes the verb and its colon out of view. Only after `verb()` gave one. */
+  /** Hides the verb and its colon. Call it only after `verb()` returned one. */
   hideVerb(): void {
     this.starts[this.count] = this.lastColon + 1;
   }
@@ -106,12 +107,12 @@ export class PathSegments {
     this.starts[this.count] = this.end + 1;
   }
 
-  /** Offset of the first character of a segment; for the one after the last, of the end. */
+  /** Offset of the first character of a segment; for the one after the last, the end. */
   startOf(index: number): number {
     return index < this.count ? this.starts[index]! : this.starts[this.count]! - 1;
   }
 
-  /** Offset behind the last character of a segment. */
+  /** Offset after the last character of a segment. */
   endOf(index: number): number {
     return this.starts[index + 1]! - 1;
   }

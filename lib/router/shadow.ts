@@ -1,9 +1,9 @@
 /**
- * Rules that no request can reach, for `photongate check`. Sound, not complete: a rule is named only where a single
- * other rule of its verb wins every path that it matches; one hidden by several rules together is not found.
+ * Finds rules that no request can reach, for `photongate check`. The search is sound but not complete: it finds a rule that a
+ * single other rule of its verb hides, not one that several rules hide together.
  *
- * Only templates with something behind their `**` can be hidden: `/**` + `/x/y` by `/*` + `/**`, which matches every
- * path of two segments and more and is the more specific at its first segment.
+ * Only a template with segments after its `**` can be hidden: `/**` + `/x/y` by `/*` + `/**`, which matches every path of two
+ * or more segments and is more specific at the first one.
  */
 import type { PathTemplate, Segment } from '../rule/index.js';
 
@@ -12,35 +12,33 @@ interface Rule {
   readonly template: PathTemplate;
 }
 
-/** Pairs of a hidden rule and the one that hides it. */
+/** Hidden rules, each with the rule that hides it. */
 export function findShadowed<R extends Rule>(rules: readonly R[]): { readonly rule: R; readonly by: R }[] {
-  return rules
-    .filter(({ template }) => template.deepIndex >= 0)
-    .flatMap((rule) => {
-      const by = rules.find((other) => hides(other, rule));
-      return by === undefined ? [] : [{ rule, by }];
-    });
+  return pairs(rules, ({ template }) => template.deepIndex >= 0, winsAllPaths);
 }
 
 /**
- * Pairs of a rule that ends in `**` and one that only has a `*` behind that, which is the longer and so takes every path
- * but those where the `**` is empty or has an empty segment: a trailing slash, or `//`. Mostly both were meant: Firestore's
- * documents and collections.
+ * Rules that end in `**`, each with a rule that has one more `*` after it. The longer rule wins every path, except those in
+ * which the `**` is empty or has an empty segment (a trailing slash, or `//`). Usually both rules were meant to be used,
+ * such as Firestore's documents and collections.
  */
-export function findOutrun<R extends Rule>(rules: readonly R[]): { readonly rule: R; readonly by: R }[] {
-  return rules
-    .filter(({ template }) => template.deepIndex === template.segments.length - 1)
-    .flatMap((rule) => {
-      const by = rules.find((other) => sameRequests(other, rule) && extendsByOne(other.template, rule.template));
-      return by === undefined ? [] : [{ rule, by }];
-    });
+export function findMostlyHidden<R extends Rule>(rules: readonly R[]): { readonly rule: R; readonly by: R }[] {
+  return pairs(rules, ({ template }) => template.deepIndex === template.segments.length - 1, extendsByOne);
 }
 
-function hides(winner: Rule, rule: Rule): boolean {
-  return sameRequests(winner, rule) && winsAllPaths(winner.template, rule.template);
+/** Each candidate with the first rule of its method and verb that wins over it. */
+function pairs<R extends Rule>(
+  rules: readonly R[],
+  isCandidate: (rule: R) => boolean,
+  wins: (winner: PathTemplate, template: PathTemplate) => boolean,
+): { readonly rule: R; readonly by: R }[] {
+  return rules.filter(isCandidate).flatMap((rule) => {
+    const by = rules.find((other) => sameRequests(other, rule) && wins(other.template, rule.template));
+    return by === undefined ? [] : [{ rule, by }];
+  });
 }
 
-/** By method and verb alone. */
+/** True if the winner matches the method and verb of every request for the rule. */
 function sameRequests(winner: Rule, rule: Rule): boolean {
   return (
     winner.template.verb?.normal === rule.template.verb?.normal && coversMethod(winner.httpMethod, rule.httpMethod)
@@ -55,7 +53,7 @@ function extendsByOne(longer: PathTemplate, template: PathTemplate): boolean {
   );
 }
 
-/** Every method that takes the one rule would take the other. */
+/** True if every request method that matches `method` also matches the winner's. */
 function coversMethod(winner: string, method: string): boolean {
   if (winner === method) return true;
   if (winner === 'GET') return method === 'HEAD';
@@ -63,9 +61,8 @@ function coversMethod(winner: string, method: string): boolean {
 }
 
 /**
- * The winner is the same as the rule up to the rule's `**` and has a `*` there: so it is more specific. It is no longer
- * than the rule, so that less stands behind its `**`, and what it asks of a path's front and end holds for each path of
- * the rule.
+ * True if the winner equals the rule up to the rule's `**` and has a `*` there, which makes it more specific, and if it is not
+ * longer than the rule and its front and end match every path of the rule.
  */
 function winsAllPaths(winner: PathTemplate, rule: PathTemplate): boolean {
   const front = rule.deepIndex;

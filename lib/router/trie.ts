@@ -1,15 +1,14 @@
 /**
- * The search structure of one HTTP method and verb: a trie over path segments. A `**` hangs on its node with the
- * segments that may follow it as further tries, one for each length, so that a path's end decides where they start.
+ * The search structure of one HTTP method and verb: a trie of path segments. The segments after a `**` are further tries below
+ * its node, one for each length, which are matched against the end of the path.
  *
- * Every node is visited at most once for a path, as its distance from the path's start or end is fixed: a search costs
- * at most the number of nodes, whatever the path, and a miss at a literal costs one look-up. Recursion goes as deep as
- * the longest template, never as deep as a path.
+ * Every node has a fixed distance from the start or end of a path, so it is visited at most once: a search costs at most the
+ * number of nodes, whatever the path. Recursion is as deep as the longest template, not as the path.
  */
 import type { PathTemplate, Segment } from '../rule/index.js';
 import type { PathSegments } from './segments.js';
 
-/** What a finished template leads to. */
+/** The end of a template. */
 export interface Leaf<T> {
   readonly template: PathTemplate;
   /** As in the rule: a token, or `*`. */
@@ -18,26 +17,26 @@ export interface Leaf<T> {
   readonly captures: CaptureLayout;
 }
 
-/** Where the variables of a template lie, in numbers. */
+/** The segments that the variables of a template capture. */
 export interface CaptureLayout {
-  /** First and last segment of each variable. */
+  /** Index of the first and last segment of each variable. */
   readonly ranges: readonly number[];
   readonly segmentCount: number;
-  /** Index of the `**`; `segmentCount` where there is none. */
+  /** Index of the `**`; `segmentCount` if there is none. */
   readonly deepIndex: number;
 }
 
-/** A node: what may come next, from the most to the least specific. */
+/** A node, with its children from the most to the least specific. */
 export class TrieNode<T> {
   private readonly literals = new Map<string, TrieNode<T>>();
-  /** No literal below this node is longer, however a request escapes it. */
+  /** The length of the longest literal child if every character is percent-encoded. */
   private maxRawLength = 0;
   private star: TrieNode<T> | undefined;
   private leaf: Leaf<T> | undefined;
-  /** Templates that go on with `**`, the longest rest first. */
+  /** Templates that continue with `**`, by the number of segments after it, longest first. */
   private readonly deep: { readonly length: number; readonly root: TrieNode<T> }[] = [];
 
-  /** Adds a template unless one of the same shape is there. */
+  /** Adds a template unless there is one of the same shape. */
   add(leaf: Leaf<T>): void {
     const { segments } = leaf.template;
     const { deepIndex, segmentCount } = leaf.captures;
@@ -66,7 +65,7 @@ export class TrieNode<T> {
   }
 
   private findLiteral(path: PathSegments, index: number): TrieNode<T> | undefined {
-    // Slices of a hostile length would be hashed anew at each node that they reach.
+    // Otherwise a very long segment would be hashed again at each node.
     if (path.lengthOf(index) > this.maxRawLength) return undefined;
     const node = this.literals.get(path.textOf(index));
     if (node !== undefined || path.plain) return node;
@@ -84,7 +83,7 @@ export class TrieNode<T> {
     return undefined;
   }
 
-  /** The node that a run of literals and `*` leads to, made where it is missing. */
+  /** The node at the end of some literals and `*`; made if it does not exist. */
   private static descend<T>(from: TrieNode<T>, segments: readonly Segment[]): TrieNode<T> {
     let node = from;
     for (const segment of segments) {
@@ -110,22 +109,22 @@ export class TrieNode<T> {
   }
 }
 
-/** Reads the numbers of a template's variables once, at start. */
+/** Computes the capture layout of a template. */
 export function captureLayout(template: PathTemplate): CaptureLayout {
   const segmentCount = template.segments.length;
   const deepIndex = template.deepIndex;
   return {
-    // A copy has no spare room, which the list that flatMap makes has plenty of.
+    // The copy drops the spare capacity of the list that flatMap makes.
     ranges: template.variables.flatMap(({ first, last }) => [first, last]).slice(),
     segmentCount,
     deepIndex: deepIndex < 0 ? segmentCount : deepIndex,
   };
 }
 
-/** Offsets `[start, end, …]` of a template's variables in the path that it matched. */
+/** Offsets `[start, end, …]` of the variables in a matched path. */
 export function captureOffsets(layout: CaptureLayout, path: PathSegments): number[] {
   const { ranges, deepIndex } = layout;
-  // How many segments more than itself the `**` stands for; -1 where it is empty.
+  // The number of segments that the `**` captures, minus one.
   const shift = path.count - layout.segmentCount;
   const offsets: number[] = new Array<number>(ranges.length);
   for (let index = 0; index < ranges.length; index += 2) {

@@ -1,6 +1,6 @@
 /**
- * Rules → bindings: what a rule says, resolved against the messages of its RPC and checked. A binding is all that the
- * layers above need to serve one route or to document it; they never look at an annotation.
+ * Rules → bindings: a rule, resolved against the messages of its RPC and checked. A binding has everything that higher layers
+ * need to serve or document a route; they never read annotations.
  */
 import type { MethodDescriptor, ServiceDescriptor } from '../schema/types.js';
 import type { ProblemList, SourcePlace } from '../status.js';
@@ -12,7 +12,7 @@ import {
   resolveFieldPath,
   sharedOneof,
   startsWith,
-  type Fault,
+  type FieldPathProblem,
   type FieldPath,
 } from './field-path.js';
 import { readHttpRules, type HttpRule } from './http-rule.js';
@@ -26,57 +26,61 @@ import { parseTemplate, type PathTemplate } from './template.js';
 /** A variable of the template and the field that it sets. */
 export interface BoundVariable {
   readonly fieldPath: FieldPath;
-  /** The template gives it several segments: `%2F` is kept in its value. */
+  /** True for several segments: `%2F` in the value stays encoded. */
   readonly multi: boolean;
 }
 
-/** Which part of the request message the body is. */
+/** The part of the request message that the body sets. */
 export type BodyBinding =
   | { readonly kind: 'none' }
   /** `body: "*"`. */
   | { readonly kind: 'all' }
   | { readonly kind: 'field'; readonly path: FieldPath };
 
-/** One route: an HTTP method and a template that lead to an RPC. */
+/** A route: an HTTP method and a template that lead to an RPC. */
 export interface Binding {
   readonly method: MethodDescriptor;
-  /** Exact, or `*` for every method but OPTIONS. */
+  /** Exact, or `*` for every method except OPTIONS. */
   readonly httpMethod: string;
   readonly template: PathTemplate;
-  /** In the template's order, which is that of a match's captures. */
+  /** In the order of the template, which is also that of a match's captures. */
   readonly variables: readonly BoundVariable[];
   readonly body: BodyBinding;
-  /** The field that is the response body; undefined: the whole response. */
+  /** The field that becomes the response body; undefined: the whole message. */
   readonly responseBody: FieldPath | undefined;
-  /** Shared by all bindings of the RPC. */
+  /** The same object for all bindings of an RPC. */
   readonly options: MethodOptions;
-  /** 0 for the rule itself, n for its n-th additional binding. */
+  /** 0 for the rule itself, n for its nth additional binding. */
   readonly index: number;
-  /** Of the pattern, for messages. */
+  /** Place of the pattern, for messages. */
   readonly place: SourcePlace;
-  /** Decides between duplicates. */
+  /** Decides which of two duplicates counts. */
   readonly origin: RuleOrigin;
 }
 
+/** Where bindings come from besides annotations. */
 export interface BindingOptions {
-  /** Serve methods without a rule at `POST /package.Service/Method` with body `*`. Default false. (Envoy `auto_mapping`.) */
+  /**
+   * Whether methods without a rule are served at `POST /package.Service/Method` with body `*`. Default false. (Envoy
+   * `auto_mapping`.)
+   */
   readonly autoMapping?: boolean;
-  /** Rules that replace those of annotations. Default: none. */
+  /** Rules that replace annotations. Default: none. */
   readonly rules?: Pick<RuleSet, 'forRpc'> | undefined;
-  /** Method options by selector, as `mergeMethodRules` gives them. Default: none. */
+  /** Method options by selector, from `mergeMethodRules`. Default: none. */
   readonly methods?: readonly MethodRule[] | undefined;
 }
 
 /**
- * The bindings of services, in the order of services, methods and rules. Everything that is wrong is reported, and the
- * bindings concerned are left out; a method without a rule is a warning, as nothing reaches it.
+ * The bindings of services, in the order of services, methods and rules. Invalid rules are reported and left out. A method
+ * without a rule causes a warning, because no request can reach it.
  */
 export function bindingsOf(
   services: readonly ServiceDescriptor[],
   problems: ProblemList,
   options: BindingOptions = {},
 ): Binding[] {
-  /** Rules seen of each file. */
+  /** Number of rules so far, by file. */
   const counts = new Map<string, number>();
   return services.flatMap((service) =>
     service.methods.flatMap((method) => {
@@ -118,7 +122,7 @@ function autoRule(method: MethodDescriptor): HttpRule {
   return { httpMethod: 'POST', template, place, body: { value: '*', place }, responseBody: undefined, index: 0 };
 }
 
-/** Undefined where something was reported. */
+/** Undefined if a problem was reported. */
 function bindRule(
   method: MethodDescriptor,
   rule: HttpRule,
@@ -136,7 +140,7 @@ function bindRule(
   return { method, httpMethod, template, variables, body, responseBody, options, index, place, origin };
 }
 
-/** Resolves the parts of one rule and remembers whether one was wrong. */
+/** Resolves the parts of one rule, and records whether one was invalid. */
 class RuleBinder {
   failed = false;
 
@@ -149,7 +153,7 @@ class RuleBinder {
 
   bindVariables(): BoundVariable[] {
     return this.rule.template.variables.flatMap(({ fieldPath: text, multi, offset }) => {
-      const report = (fault: Fault): void => this.fail(fault, this.rule.place, offset);
+      const report = (fault: FieldPathProblem): void => this.fail(fault, this.rule.place, offset);
       const fieldPath = resolveFieldPath(this.method.input, text, report);
       if (fieldPath === undefined) return [];
       const field = fieldPath.at(-1)!;
@@ -188,10 +192,10 @@ class RuleBinder {
     return undefined;
   }
 
-  /** What is set from two places, or can never be set together. */
+  /** Reports fields that are set twice or that cannot be set together. */
   checkConflicts(variables: readonly BoundVariable[], body: BodyBinding): void {
     const { variables: written } = this.rule.template;
-    // Otherwise some did not resolve, and what is left no longer goes with the template's.
+    // If some did not resolve, the indexes of the others differ from those of the template.
     if (variables.length !== written.length) return;
     variables.forEach(({ fieldPath }, index) => {
       const { fieldPath: text, offset } = written[index]!;
@@ -228,7 +232,7 @@ class RuleBinder {
     }
   }
 
-  /** Below the body field a variable may set a part; the body field itself, and what holds it, belong to the body. */
+  /** A variable may set a part of the body field, but not the field itself or a message that contains it. */
   private checkBody(name: string, path: FieldPath, body: FieldPath, offset?: number): void {
     const oneof = sharedOneof(path, body);
     if (oneof !== undefined) {
@@ -264,7 +268,7 @@ class RuleBinder {
     );
   }
 
-  private fail(fault: Fault, place: SourcePlace, templateOffset?: number): void {
+  private fail(fault: FieldPathProblem, place: SourcePlace, templateOffset?: number): void {
     this.failed = true;
     const template = this.rule.template.source;
     this.problems.error({ ...fault, place, template, ...(templateOffset !== undefined && { templateOffset }) });

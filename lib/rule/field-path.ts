@@ -1,26 +1,40 @@
 /**
- * Field paths: `shelf.display_name` → the descriptors of its steps, and what such a path may lead to. Names are proto
- * names or JSON names, as `MessageDescriptor.field` takes them.
+ * Field paths: `shelf.display_name` → the descriptors of its steps. A step is a proto name or JSON name, as in
+ * `MessageDescriptor.field`.
  */
 import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
 import { nearestName, type Problem } from '../status.js';
 import { quote } from '../uri.js';
 
-/** From the request or response message down, one descriptor a step; never empty. */
+/** The limit of protobuf's own readers. */
+const MAX_PATH_LENGTH = 100;
+
+/** One descriptor for each step from the request or response message down; never empty. */
 export type FieldPath = readonly FieldDescriptor[];
 
-/** What is wrong with a path; the caller knows where it stands. */
-export type Fault = Pick<Problem, 'code' | 'message' | 'hint'>;
+/** What is wrong with a path; the caller adds the place. */
+export type FieldPathProblem = Pick<Problem, 'code' | 'message' | 'hint'>;
 
-/** Resolves a path. Undefined after `report` was told why; every step but the last is a message that stands once. */
+/**
+ * Resolves a path; undefined if it is invalid, which is passed to `report`. Every step except the last is a singular message.
+ */
 export function resolveFieldPath(
   root: MessageDescriptor,
   text: string,
-  report: (fault: Fault) => void,
+  report: (fault: FieldPathProblem) => void,
 ): FieldPath | undefined {
+  const names = text.split('.', MAX_PATH_LENGTH + 1);
+  if (names.length > MAX_PATH_LENGTH) {
+    report({
+      code: 'field-path-depth',
+      message: `${quote(text)} is a path of more than ${MAX_PATH_LENGTH} fields`,
+      hint: 'no gRPC server reads messages that are nested deeper',
+    });
+    return undefined;
+  }
   const path: FieldDescriptor[] = [];
   let message = root;
-  for (const name of text.split('.')) {
+  for (const name of names) {
     const previous = path.at(-1);
     if (previous !== undefined) {
       const inner = stepInto(previous, text, report);
@@ -37,22 +51,33 @@ export function resolveFieldPath(
   return path;
 }
 
-function stepInto(field: FieldDescriptor, text: string, report: (fault: Fault) => void): MessageDescriptor | undefined {
+function stepInto(
+  field: FieldDescriptor,
+  text: string,
+  report: (fault: FieldPathProblem) => void,
+): MessageDescriptor | undefined {
   if (field.message !== undefined && !field.repeated) return field.message;
   report({
     code: 'field-path-step',
-    message: `${quote(text)} leads through ${describeField(field)}, expected a message that stands once`,
+    message: `${quote(text)} continues after ${describeField(field)}, expected a single message there`,
     hint: `end the path at ${quote(field.name)}, or name a field of another message`,
   });
   return undefined;
 }
 
-function unknownField(message: MessageDescriptor, name: string, text: string): Fault {
+function unknownField(message: MessageDescriptor, name: string, text: string): FieldPathProblem {
   const near = nearestName(
     name,
     message.fields.map((field) => field.name),
   );
   const path = name === text ? '' : ` (in ${quote(text)})`;
+  if (message.untypedFields.includes(name)) {
+    return {
+      code: 'unknown-field',
+      message: `the type of field ${message.fullName}.${name}${path} is not known`,
+      hint: 'give the file that declares it',
+    };
+  }
   const known = message.fields.slice(0, 10).map((field) => field.name);
   const more = message.fields.length > known.length ? ', …' : '';
   return {
@@ -79,19 +104,19 @@ export function fieldPathText(path: FieldPath): string {
   return path.map(({ name }) => name).join('.');
 }
 
-/** `a` and `a.b`, `a` and `a`: the first is the second or holds it. */
+/** True if `prefix` is the path itself or a message that contains its field. */
 export function startsWith(path: FieldPath, prefix: FieldPath): boolean {
   return prefix.length <= path.length && prefix.every((field, index) => field === path[index]);
 }
 
-/** The oneof of which the two paths need different members, so that never both can be set. */
+/** The oneof in which the two paths need different members, so that they can never be set together. */
 export function sharedOneof(a: FieldPath, b: FieldPath): string | undefined {
   const fork = a.findIndex((field, index) => field !== b[index]);
   const oneof = fork < 0 ? undefined : a[fork]?.oneof;
   return oneof !== undefined && oneof === b[fork]?.oneof ? oneof.name : undefined;
 }
 
-/** Message types that ProtoJSON writes as a plain string, number or bool, so that they fit into one path segment. */
+/** Message types that ProtoJSON writes as a string, number or bool, so that they fit into a path segment. */
 const textTypes: ReadonlySet<string> = new Set(
   [
     'Timestamp',
@@ -109,13 +134,13 @@ const textTypes: ReadonlySet<string> = new Set(
   ].map((name) => `google.protobuf.${name}`),
 );
 
-/** True where one value of the field is a text without structure: scalars, enums, and well-known types with a string form. */
+/** True if a single value of the field has a text form: scalars, enums, and well-known types that are written as texts. */
 export function hasTextForm(field: FieldDescriptor): boolean {
   if (field.map !== undefined) return false;
   return field.type !== 'message' || isTextType(field.message!);
 }
 
-/** True for the well-known types that ProtoJSON writes as a plain string, number or bool. */
+/** True for the well-known types that ProtoJSON writes as a string, number or bool. */
 export function isTextType(message: MessageDescriptor): boolean {
   return textTypes.has(message.fullName);
 }

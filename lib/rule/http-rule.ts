@@ -1,6 +1,6 @@
 /**
- * `google.api.HttpRule` messages → checked rules, still without a look at the request message: that is `binding`'s part.
- * The source is an option tree, so that annotations and service configs go through the same checks.
+ * `google.api.HttpRule` messages → checked rules. `binding` resolves them against the request message. The source is an
+ * option tree, so that annotations and service configs pass the same checks.
  */
 import { METHODS } from 'node:http';
 import { isHeaderName } from '../headers.js';
@@ -10,27 +10,27 @@ import { quote } from '../uri.js';
 import { OptionReader, type Located, type RpcProblems } from './option-reader.js';
 import { parseTemplate, TemplateError, type PathTemplate } from './template.js';
 
-/** One rule: a pattern, and which fields travel in the bodies. */
+/** One rule: a pattern, and the fields that are sent in bodies. */
 export interface HttpRule {
-  /** As compared with a request's method; `*` is every method but OPTIONS. */
+  /** In the spelling of request methods; `*` is every method except OPTIONS. */
   readonly httpMethod: string;
   readonly template: PathTemplate;
-  /** Of the pattern. */
+  /** Place of the pattern. */
   readonly place: SourcePlace;
-  /** `*`, a field path, or undefined where the rule takes no body. */
+  /** `*` or a field path; undefined if the rule has no body. */
   readonly body: Located<string> | undefined;
-  /** A field path, or undefined for the whole response. */
+  /** A field path; undefined for the whole response. */
   readonly responseBody: Located<string> | undefined;
-  /** 0 for the rule itself, n for its n-th additional binding. */
+  /** 0 for the rule itself, n for its nth additional binding. */
   readonly index: number;
 }
 
 const standardPatterns = ['get', 'put', 'post', 'delete', 'patch'] as const;
 const patterns = [...standardPatterns, 'custom'] as const;
-/** What a google.api.HttpRule may have. */
+/** The members of google.api.HttpRule. */
 export const ruleMembers = ['selector', ...patterns, 'body', 'response_body', 'additional_bindings'];
 
-/** The rule of an option and its additional bindings. What is wrong is reported; broken rules are left out. */
+/** The rule of an option and its additional bindings. Problems are reported, and invalid rules are left out. */
 export function readHttpRules(option: OptionMessage, problems: RpcProblems): HttpRule[] {
   const reader = new OptionReader(option, 'google.api.HttpRule', ruleMembers, problems);
   const additional = reader.messages('additional_bindings').map((inner, index) => {
@@ -61,12 +61,12 @@ function readRule(reader: OptionReader, index: number, problems: RpcProblems): H
   return { httpMethod: pattern.httpMethod, template, place: pattern.path.place, body, responseBody, index };
 }
 
-/** In proto3 an empty string and none are the same. */
+/** In proto3 an empty string is the same as no string. */
 function unlessEmpty(text: Located<string> | undefined): Located<string> | undefined {
   return text?.value === '' ? undefined : text;
 }
 
-/** A selector belongs to the rules of service configs; elsewhere it may say what is known anyway. */
+/** Selectors belong to service configs. In an annotation, one may only name the annotated RPC. */
 function checkSelector(reader: OptionReader, problems: RpcProblems): void {
   const selector = reader.text('selector');
   const { rpc } = problems;
@@ -119,7 +119,7 @@ function reportNoPattern(place: SourcePlace, problems: RpcProblems): void {
   });
 }
 
-/** None where it is broken. */
+/** Empty if the pattern is invalid. */
 function readCustom({ value, place }: Located<OptionMessage>, problems: RpcProblems): Pattern[] {
   const reader = new OptionReader(value, 'google.api.CustomHttpPattern', ['kind', 'path'], problems);
   const kind = reader.text('kind');

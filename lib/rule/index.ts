@@ -5,3 +5,5 @@ export { compareOrigins, placeText, type RuleOrigin } from './origin.js';
 export { RuleFiles, RuleSet } from './rule-files.js';
 export { selectorMatches, selectServices } from './selector.js';
 export { PathTemplate, type Segment } from './template.js';
+export { plainRule, type ProposedRule, proposeRules } from './suggest.js';
+export { warnOfVisibility } from './visibility.js';

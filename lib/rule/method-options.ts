@@ -1,8 +1,9 @@
 /**
- * `option (photongate.http) = {…}`: what google.api.http cannot say of a method. Read and checked at start; the field
- * paths in it are resolved like those of rules.
+ * `option (photongate.http) = {…}`: settings of a method that google.api.http lacks. They are read and checked at the start;
+ * field paths are resolved like those of rules.
  */
 import { connectionHeaders, isHeaderName } from '../headers.js';
+import { parseTime } from '../options/index.js';
 import type { MessageDescriptor, MethodDescriptor, OptionMessage } from '../schema/types.js';
 import type { SourcePlace } from '../status.js';
 import { quote } from '../uri.js';
@@ -16,7 +17,7 @@ import {
 } from './field-path.js';
 import { OptionReader, type Located, type RpcProblems } from './option-reader.js';
 
-/** A request header or cookie that sets a field, typed like a query value. */
+/** A request header or cookie that sets a field, with the types of query values. */
 export interface RequestHeaderBinding {
   readonly source: 'header' | 'cookie';
   /** Headers in lower case, cookies as written. */
@@ -26,14 +27,14 @@ export interface RequestHeaderBinding {
   readonly place: SourcePlace;
 }
 
-/** A field of the answer that is sent as a header. */
+/** A field of the response message that is sent as a header. */
 export interface ResponseHeaderBinding {
   /** In lower case. */
   readonly name: string;
   readonly path: FieldPath;
 }
 
-/** Fields of a stream's message that name its server-sent events. */
+/** Fields of a stream's messages that become fields of server-sent events. */
 export interface SseOptions {
   readonly id: FieldPath | undefined;
   readonly event: FieldPath | undefined;
@@ -41,18 +42,18 @@ export interface SseOptions {
 
 /** Undefined members were not given. */
 export interface MethodOptions {
-  /** HTTP status of a success where the service names none. */
+  /** HTTP status of a success, unless the service sets one. */
   readonly successStatus: number | undefined;
   readonly headers: readonly RequestHeaderBinding[];
   readonly responseHeaders: readonly ResponseHeaderBinding[];
-  /** Fill an empty update mask from the body of a PATCH. */
+  /** Whether an empty update mask is filled from the body of a PATCH. */
   readonly updateMask: boolean | undefined;
   readonly sse: SseOptions | undefined;
-  /** Time for the call where the client asks for none; above 0. Infinity: none, whatever the defaults say. */
+  /** Deadline of calls whose client has none, above 0. Infinity: no deadline, whatever the defaults are. */
   readonly deadlineMs: number | undefined;
 }
 
-/** What a method without the option has. */
+/** The options of a method without any. */
 export const noMethodOptions: MethodOptions = Object.freeze({
   successStatus: undefined,
   headers: Object.freeze([]),
@@ -65,8 +66,8 @@ export const noMethodOptions: MethodOptions = Object.freeze({
 const members = ['success_status', 'headers', 'response_headers', 'update_mask', 'sse', 'deadline'];
 
 /**
- * The options of a method; what is wrong is reported and left out.
- * @param configured what a configuration says of it, the weakest first: each member replaces that of the annotation.
+ * The options of a method. Invalid ones are reported and left out.
+ * @param configured options from a configuration, the weakest first: each member replaces that of the annotation.
  */
 export function readMethodOptions(
   method: MethodDescriptor,
@@ -159,15 +160,12 @@ function readDeadline(reader: OptionReader, problems: RpcProblems): MethodOption
   return undefined;
 }
 
-const timeUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-/** As a configuration writes times; `none` takes away every default. */
+/** A time in the notation of configurations; `none` removes every default. */
 function readConfigDeadline(reader: OptionReader, problems: RpcProblems): number | undefined {
   const deadline = reader.text('deadline');
   if (deadline === undefined) return undefined;
   if (deadline.value === 'none') return Infinity;
-  const match = /^(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h)$/.exec(deadline.value);
-  const milliseconds = match === null ? 0 : Number(match[1]) * timeUnits[match[2]!]!;
+  const milliseconds = parseTime(deadline.value) ?? 0;
   if (milliseconds > 0) return milliseconds;
   problems.error({
     code: 'option-value',
@@ -180,7 +178,7 @@ function readConfigDeadline(reader: OptionReader, problems: RpcProblems): number
 /** The range of google.protobuf.Duration. */
 const maxDurationSeconds = 315_576_000_000;
 
-/** Headers that the proxy itself writes, or that belong to one connection. */
+/** Headers that the proxy writes itself, or that belong to one connection. */
 const ownHeaders: ReadonlySet<string> = new Set([
   ...connectionHeaders,
   'content-encoding',
@@ -189,14 +187,14 @@ const ownHeaders: ReadonlySet<string> = new Set([
   'date',
 ]);
 
-/** Reads the entries that join a name to a field. */
+/** Reads entries that connect a name with a field. */
 class FieldReader {
   constructor(
     private readonly method: MethodDescriptor,
     private readonly problems: RpcProblems,
   ) {}
 
-  /** One entry, or none where it is broken. */
+  /** One entry; empty if it is invalid. */
   requestHeader(entry: OptionMessage): RequestHeaderBinding[] {
     const reader = new OptionReader(entry, 'photongate.RequestHeader', ['header', 'cookie', 'field'], this.problems);
     const header = reader.text('header');
@@ -228,7 +226,7 @@ class FieldReader {
       : [{ source: 'header', name: name.value.toLowerCase(), path, place }];
   }
 
-  /** One entry, or none where it is broken. */
+  /** One entry; empty if it is invalid. */
   responseHeader(entry: OptionMessage): ResponseHeaderBinding[] {
     const reader = new OptionReader(entry, 'photongate.ResponseHeader', ['header', 'field'], this.problems);
     const header = reader.text('header');
@@ -252,7 +250,7 @@ class FieldReader {
     return [{ name, path }];
   }
 
-  /** A field of the answer with a text form. */
+  /** A field of the response message that has a text form. */
   ofMessage(what: string, text: Located<string> | undefined): FieldPath | undefined {
     return text && this.resolve(what, text, this.method.output, 'single');
   }
@@ -306,7 +304,7 @@ class FieldReader {
   }
 }
 
-/** Two headers of one field, or of a field and a part of it, could disagree. */
+/** Reports headers that set the same field, or a field and a part of it, because they could contradict each other. */
 function withoutConflicts(headers: RequestHeaderBinding[], problems: RpcProblems): RequestHeaderBinding[] {
   return headers.filter((header, index) => {
     const other = headers

@@ -1,6 +1,6 @@
 /**
- * Method options of a configuration, by selector: which of them an RPC gets. A more particular selector wins over a wider
- * one, member by member, and all of them over what the `.proto` says. What a member means is `method-options`' part.
+ * Method options of a configuration, by selector: which of them apply to an RPC. A more specific selector overrides a less
+ * specific one, member by member, and all of them override the `.proto`. `method-options` reads the members.
  */
 import type { FileDescriptor, OptionMessage } from '../schema/types.js';
 import type { ProblemList, SourcePlace } from '../status.js';
@@ -8,16 +8,19 @@ import { quote } from '../uri.js';
 import { Selectable, unknownRpc } from './rpc-names.js';
 import { isSelector, selectorMatches } from './selector.js';
 
-/** Options for the RPCs that a selector names. */
+/** Options of the RPCs that a selector matches. */
 export interface MethodRule {
   /** Full name of an RPC, `pkg.*` or `*`. */
   readonly selector: string;
   readonly place: SourcePlace;
-  /** A photongate.HttpOptions, but that `deadline` is a text: `5s`, `none`. */
+  /** A photongate.HttpOptions, except that `deadline` is a text: `5s`, `none`. */
   readonly option: OptionMessage;
 }
 
-/** One rule for each selector, the widest first. Of a member given twice for one selector the later counts. */
+/**
+ * One rule for each selector, the least specific first. If two rules of a selector have the same member, the later one
+ * counts.
+ */
 export function mergeMethodRules<T extends MethodRule>(rules: readonly T[], merge: (outer: T, inner: T) => T): T[] {
   const bySelector = new Map<string, T>();
   for (const rule of rules) {
@@ -27,30 +30,32 @@ export function mergeMethodRules<T extends MethodRule>(rules: readonly T[], merg
   return [...bySelector.values()].sort((a, b) => selectorRank(a.selector) - selectorRank(b.selector));
 }
 
-/** How particular a selector is: a full name more than any wildcard, a longer wildcard more than a shorter. */
+/**
+ * How specific a selector is: a full name is more specific than any wildcard, and a longer wildcard more than a shorter one.
+ */
 export function selectorRank(selector: string): number {
   return selector.endsWith('*') ? selector.length : Number.MAX_SAFE_INTEGER;
 }
 
-/** The option messages that an RPC gets, the weakest first. */
+/** The option messages of an RPC, the weakest first. */
 export function methodRulesFor(rules: readonly MethodRule[], rpc: string): OptionMessage[] {
   return rules.filter(({ selector }) => selectorMatches(selector, rpc)).map(({ option }) => option);
 }
 
-/** A selector and where it was written, if it stands in a file. */
+/** A selector, and its place if it is from a file. */
 export interface PlacedSelector {
   readonly selector: string;
   readonly place?: SourcePlace | undefined;
 }
 
-/** A selector that is none, or that names nothing of the files, is an error. */
+/** Reports selectors that are malformed or match no RPC of the files. */
 export function checkRpcSelectors(
   selectors: readonly PlacedSelector[],
   files: readonly FileDescriptor[],
   problems: ProblemList,
 ): void {
   if (selectors.length === 0) return;
-  // Where the schema lacks something, it may lack RPCs too.
+  // An incomplete schema may lack RPCs, so unknown ones are not reported.
   const isComplete = problems.errors.length === 0;
   const rpcs = files.flatMap((file) => file.services.flatMap(({ methods }) => methods.map(({ fullName }) => fullName)));
   const all = new Selectable(rpcs);

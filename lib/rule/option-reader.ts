@@ -1,21 +1,21 @@
 /**
- * Reads the members of an option message and judges their names, number and types. `schema` keeps options as they were
- * written, whether they stand in a `.proto` or were converted from a service config: this is where mistakes show.
+ * Reads the members of an option message, and checks their names, number and types. `schema` leaves options unchecked,
+ * whether they are from a `.proto` or from a service config.
  */
 import type { OptionMessage, OptionValue } from '../schema/types.js';
 import { nearestName, type Problem, type ProblemList, type SourcePlace } from '../status.js';
 import { quote } from '../uri.js';
 
-/** A value and where it stands. */
+/** A value and its place. */
 export interface Located<T> {
   readonly value: T;
   readonly place: SourcePlace;
 }
 
-/** Takes the problems of one RPC, and names it in each. */
+/** Reports the problems of one RPC with its name. */
 export class RpcProblems {
   constructor(
-    /** Full name of the RPC, or the selector of several; undefined for what belongs to none. */
+    /** Full name of the RPC, or a selector of several; undefined for problems of no RPC. */
     readonly rpc: string | undefined,
     private readonly list: ProblemList,
   ) {}
@@ -34,13 +34,13 @@ export class RpcProblems {
 }
 
 /**
- * One option message. Each accessor reports what is wrong with its member and then answers as if it were not there.
- * Members that the message does not have are reported by the constructor.
+ * One option message. The constructor reports unknown members. Each accessor reports an invalid member, and treats it as
+ * missing.
  */
 export class OptionReader {
   /**
-   * @param typeName full name of the option's message type, for messages.
-   * @param members the names it may have.
+   * @param typeName full name of the message type, for messages.
+   * @param members the valid names.
    */
   constructor(
     private readonly option: OptionMessage,
@@ -53,12 +53,12 @@ export class OptionReader {
     }
   }
 
-  /** Where the message stands. */
+  /** Place of the message. */
   get place(): SourcePlace {
     return this.option.place;
   }
 
-  /** One of these is set, be it to something wrong. */
+  /** True if one of these members is present, even if it is invalid. */
   hasAny(names: readonly string[]): boolean {
     return this.option.fields.some(({ name }) => names.includes(name));
   }
@@ -79,7 +79,7 @@ export class OptionReader {
     return this.single(name, isOptionMessage, 'a message: { … }');
   }
 
-  /** A repeated member. */
+  /** The messages of a repeated member. */
   messages(name: string): OptionMessage[] {
     return this.located(name, isOptionMessage, 'a message: { … }').map(({ value }) => value);
   }

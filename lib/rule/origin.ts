@@ -1,20 +1,19 @@
-/**
- * Where a rule comes from and which of two comes first: what messages name, and what decides between duplicates.
- */
+/** The origin of a rule: its name in messages, and the order that decides between duplicates. */
 import type { SourcePlace } from '../status.js';
 
+/** Origin of a rule. */
 export interface RuleOrigin {
   /** Full name of the RPC: `package.Service.Method`. */
   readonly rpc: string;
-  /** Of the pattern in its file. */
+  /** Place of the pattern in its file. */
   readonly place: SourcePlace;
-  /** Position of the file among those that were asked for; undefined sorts last. */
+  /** Position of the file among those that the user named; undefined sorts last. */
   readonly fileOrder: number | undefined;
-  /** Position of the rule in its file, additional bindings counted. */
+  /** Position of the rule in its file, counting additional bindings. */
   readonly declaration: number;
 }
 
-/** Orders by asked-for file, then file name, then declaration. */
+/** Compares by the file's position, then its name, then the position in the file. */
 export function compareOrigins(a: RuleOrigin, b: RuleOrigin): number {
   const aOrder = a.fileOrder ?? Number.MAX_SAFE_INTEGER;
   const bOrder = b.fileOrder ?? Number.MAX_SAFE_INTEGER;
@@ -23,7 +22,7 @@ export function compareOrigins(a: RuleOrigin, b: RuleOrigin): number {
   return a.declaration - b.declaration;
 }
 
-/** `shelf.proto:12`, for the text of a message. */
+/** `shelf.proto:12`, for messages. */
 export function placeText({ file, line }: SourcePlace): string {
   return line === undefined ? file : `${file}:${line}`;
 }

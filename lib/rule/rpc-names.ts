@@ -1,8 +1,8 @@
-/** The RPCs of a schema as selectors are tried on them, and what to say of a selector that names none. */
+/** The RPCs of a schema, by selector, and the problem of a selector that matches none. */
 import { nearestName, type Problem } from '../status.js';
 import { quote } from '../uri.js';
 
-/** A set of RPCs that selectors are tried on, in constant time. */
+/** A set of RPCs that a selector is looked up in, in constant time. */
 export class Selectable {
   private readonly names: ReadonlySet<string>;
 
@@ -15,13 +15,13 @@ export class Selectable {
   }
 }
 
-/** The wildcards of all scopes that an RPC is in: `a.S.*` and `a.*` of `a.S.M`. */
+/** The wildcards that match an RPC: `a.S.*` and `a.*` for `a.S.M`. */
 function wildcardsFor(rpc: string): string[] {
   const parts = rpc.split('.').slice(0, -1);
   return parts.map((_, index) => `${parts.slice(0, index + 1).join('.')}.*`);
 }
 
-/** The problem of a selector that names none of `rpcs`, without its place. */
+/** The problem, without its place, of a selector that matches none of `rpcs`. */
 export function unknownRpc(selector: string, rpcs: readonly string[]): Pick<Problem, 'code' | 'message' | 'hint'> {
   const code = 'unknown-rpc';
   const message = `no RPC is named ${quote(selector)}`;

@@ -1,10 +1,11 @@
 /**
- * Loads the service configs of a start and says which rule an RPC gets from them. A file is read once, however many
- * listeners and mounts name it. What a file holds is `service-config`'s part.
+ * Loads the service configs of a start, and finds the rule of an RPC in them. A file is read once, however many listeners and
+ * mounts use it. `service-config` parses it.
  */
 import { isAbsolute, relative, resolve } from 'node:path';
+import { MAX_YAML_BYTES } from '../options/index.js';
 import { diskFiles, type FileReader, type Schema } from '../schema/index.js';
-import type { ProblemList } from '../status.js';
+import { messageOf, type ProblemList } from '../status.js';
 import { quote } from '../uri.js';
 import type { HttpRule } from './http-rule.js';
 import type { Located } from './option-reader.js';
@@ -12,15 +13,12 @@ import { Selectable, unknownRpc } from './rpc-names.js';
 import { selectorMatches } from './selector.js';
 import { parseServiceConfig, type ServiceConfigRule } from './service-config.js';
 
-/** A larger file is none. */
-const MAX_FILE_BYTES = 4 * 1024 ** 2;
-
-/** The rules of one gateway, by RPC. Of several for one RPC the last counts. */
+/** The rules of one gateway, by RPC. If several match an RPC, the last one counts. */
 export class RuleSet {
   private readonly byRpc = new Map<string, number>();
   private readonly wildcards: { readonly selector: string; readonly index: number }[] = [];
 
-  /** @param rules in the order in which they were given. */
+  /** @param rules in the given order. */
   constructor(private readonly rules: readonly ServiceConfigRule[]) {
     for (const [index, { selectors }] of rules.entries()) {
       for (const { value } of selectors) {
@@ -30,7 +28,10 @@ export class RuleSet {
     }
   }
 
-  /** The rule and its additional bindings; undefined where the RPC keeps its annotation. */
+  /**
+   * The rule and its additional bindings; empty if the rule removes the RPC's routes; undefined if the RPC keeps its
+   * annotation.
+   */
   forRpc(fullName: string): readonly HttpRule[] | undefined {
     const wildcard = this.wildcards.findLast(({ selector }) => selectorMatches(selector, fullName));
     const index = Math.max(this.byRpc.get(fullName) ?? -1, wildcard?.index ?? -1);
@@ -38,20 +39,20 @@ export class RuleSet {
   }
 }
 
-/** A gateway's rule files, and the services it serves. */
+/** The rule files of a gateway, and the services that it serves. */
 export interface RuleFileUse {
   readonly paths: readonly string[];
   readonly services: readonly string[];
 }
 
-/** All service configs of one start. Problems of a file are reported when it is first asked for. */
+/** All service configs of one start. A file's problems are reported when it is first requested. */
 export class RuleFiles {
   private readonly byPath = new Map<string, readonly ServiceConfigRule[]>();
   private readonly rpcs: readonly string[];
-  /** The schema lacks something (reported), and with it perhaps RPCs. */
+  /** The schema is incomplete (reported), so it may lack RPCs. */
   private readonly incomplete: boolean;
 
-  /** @param problems what was found wrong with the schema is in it already. */
+  /** @param problems already contains the problems of the schema. */
   constructor(
     schema: Schema,
     private readonly workingDirectory: string,
@@ -63,12 +64,12 @@ export class RuleFiles {
     this.rpcs = services.flatMap(({ methods }) => methods.map(({ fullName }) => fullName));
   }
 
-  /** The rules of these files together, in their order. */
+  /** The rules of these files, in their order. */
   ruleSet(paths: readonly string[]): RuleSet {
     return new RuleSet(paths.flatMap((path) => this.load(path)));
   }
 
-  /** A warning for each selector whose RPCs no gateway with its file serves. */
+  /** A warning for each selector that matches no RPC served by a gateway with its file. */
   reportUnserved(uses: readonly RuleFileUse[]): void {
     for (const [path, rules] of this.byPath) {
       const services = new Set(uses.filter(({ paths }) => paths.includes(path)).flatMap((use) => use.services));
@@ -80,7 +81,7 @@ export class RuleFiles {
           code: 'unserved-rule',
           message: `${quote(value)} selects RPCs of services that are not served`,
           place,
-          hint: 'ask for their .proto file with --proto, and check --service',
+          hint: 'serve their .proto file with --proto, and check --service',
         });
       }
     }
@@ -101,12 +102,12 @@ export class RuleFiles {
     const bytes = this.attempt(file, () => this.files.read(resolve(this.workingDirectory, path)));
     if (bytes === undefined) return [];
     const text = bytes.toString('utf8');
-    if (bytes.length <= MAX_FILE_BYTES && Buffer.from(text).equals(bytes)) {
+    if (bytes.length <= MAX_YAML_BYTES && Buffer.from(text).equals(bytes)) {
       return parseServiceConfig(file, text, this.problems);
     }
     this.problems.error({
       code: 'service-config',
-      message: bytes.length > MAX_FILE_BYTES ? 'the file is larger than 4 MiB' : 'the file is not UTF-8 text',
+      message: bytes.length > MAX_YAML_BYTES ? 'the file is larger than 4 MiB' : 'the file is not UTF-8 text',
       place: { file },
       hint: 'give a service config in YAML or JSON, with http.rules',
     });
@@ -119,7 +120,7 @@ export class RuleFiles {
       const bytes = read();
       if (bytes !== undefined) return bytes;
     } catch (error) {
-      reason = error instanceof Error ? error.message : String(error);
+      reason = messageOf(error);
     }
     this.problems.error({
       code: 'service-config',

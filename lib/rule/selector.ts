@@ -1,31 +1,31 @@
 /**
- * Selectors: names of services and RPCs with a `*` in the place of what follows a package or service, as the command
- * line and service configs write them.
+ * Selectors of services and RPCs, as the command line and service configs write them: names, with a `*` for everything in a
+ * package or service.
  */
 import type { Schema, ServiceDescriptor } from '../schema/types.js';
 import { nearestName, type Problem, type ProblemList } from '../status.js';
 import { quote } from '../uri.js';
 
-/** True where a selector names `fullName`: itself, `pkg.*` for all below, or `*`. */
+/** True if a selector matches `fullName`: the name itself, `pkg.*` for all names below it, or `*`. */
 export function selectorMatches(selector: string, fullName: string): boolean {
   if (selector === '*') return true;
   if (selector.endsWith('.*')) return fullName.startsWith(selector.slice(0, -1));
   return selector === fullName;
 }
 
-/** What a selector must look like: `a.b.C`, `a.b.*` or `*`. */
+/** True for a well-formed selector: `a.b.C`, `a.b.*` or `*`. */
 export function isSelector(text: string): boolean {
   return /^(?:[A-Za-z_]\w*\.)*(?:[A-Za-z_]\w*|\*)$/.test(text);
 }
 
-/** As `selectorMatches`, and a package's name alone names the services of that package. */
+/** Like `selectorMatches`; the name of a package also matches the services of that package. */
 function serviceMatches(pattern: string, { fullName, file }: ServiceDescriptor): boolean {
   return selectorMatches(pattern, fullName) || (pattern !== '' && file.package === pattern);
 }
 
 /**
- * The services to serve, in the schema's order: all of them without patterns. A pattern that is no selector, or names
- * nothing, is an error.
+ * The services to serve, in the schema's order; all if there are no patterns. A pattern that is malformed or matches nothing
+ * is an error.
  */
 export function selectServices(
   schema: Schema,
@@ -56,8 +56,8 @@ function unknownService(schema: Schema, pattern: string): Problem {
   if (imported.length > 0) {
     return {
       code: 'unknown-service',
-      message: `${quote(pattern)} names services of ${imported.join(', ')} only, which was imported and not asked for`,
-      hint: `ask for it: --proto ${imported[0]!}`,
+      message: `${quote(pattern)} matches only services of ${imported.join(', ')}, which is imported but not served`,
+      hint: `serve it: --proto ${imported[0]!}`,
     };
   }
   const names = schema.services.map(({ fullName }) => fullName);
@@ -71,7 +71,7 @@ function unknownService(schema: Schema, pattern: string): Problem {
   };
 }
 
-/** `Greeter` for `hello.v1.Greeter`: the package was left out. */
+/** `hello.v1.Greeter` for `Greeter`: the full name, if only the package is missing. */
 function sameLastName(pattern: string, names: readonly string[]): string | undefined {
   return names.find((name) => name.endsWith(`.${pattern}`));
 }

@@ -1,7 +1,7 @@
 /**
- * Service configs: files in YAML or JSON of the type google.api.Service, of which `http.rules` is read. Each rule is
- * checked here by itself, once, whatever RPCs it selects; which those are is `rule-files`' part. Of the rest of a
- * service config (documentation, backends, quotas …) nothing is read, so that files made for other gateways will do.
+ * Service configs: YAML or JSON files of the type google.api.Service, from which `http.rules` are read. Each rule is checked
+ * once, independent of the RPCs that it selects; `rule-files` matches these. Other parts (documentation, backends, quotas …)
+ * are ignored, so that files for other gateways can be used.
  */
 import type { OptionMessage } from '../schema/types.js';
 import { nearestName, type ProblemList } from '../status.js';
@@ -11,11 +11,11 @@ import { OptionReader, RpcProblems, type Located } from './option-reader.js';
 import { isSelector } from './selector.js';
 import { YamlDocument, type YamlMember, type YamlShapes } from './yaml-option.js';
 
-/** A rule and the RPCs that it is for. */
+/** A rule and its RPCs. */
 export interface ServiceConfigRule {
-  /** Full names of RPCs, `pkg.*` or `*`; several where the file has a list with commas. */
+  /** Full names of RPCs, `pkg.*` or `*`; several if the file has a comma-separated list. */
   readonly selectors: readonly Located<string>[];
-  /** The rule and its additional bindings; none where they are broken. */
+  /** The rule and its additional bindings; empty if the rule removes the routes of its RPCs, or if it is invalid. */
   readonly rules: readonly HttpRule[];
 }
 
@@ -27,7 +27,7 @@ const shapes: YamlShapes = new Map<string, 'list' | 'one'>([
   ['additional_bindings', 'list'],
 ]);
 
-/** The members of google.api.Service, and `type`, which says that it is one. */
+/** The members of google.api.Service, and `type`, which names that type. */
 const serviceMembers: readonly string[] = (
   'type config_version name title id producer_project_id apis types enums documentation backend http quota ' +
   'authentication context usage endpoints control logs metrics monitored_resources billing logging monitoring ' +
@@ -35,8 +35,8 @@ const serviceMembers: readonly string[] = (
 ).split(' ');
 
 /**
- * The rules of one file, in its order. What is wrong is reported.
- * @param file as messages name it.
+ * The rules of one file, in order. Problems are reported.
+ * @param file the name in messages.
  */
 export function parseServiceConfig(file: string, text: string, problems: ProblemList): ServiceConfigRule[] {
   const document = new YamlDocument(file, text, shapes, problems);
@@ -48,7 +48,7 @@ export function parseServiceConfig(file: string, text: string, problems: Problem
   if (http === undefined) {
     problems.error({
       code: 'service-config',
-      message: 'the file has no "http", so it holds no rule',
+      message: 'the file has no "http" and therefore no rules',
       place: { file },
       hint: 'write for example http: { rules: [ { selector: pkg.Service.Method, get: /v1/… } ] }',
     });
@@ -60,24 +60,24 @@ export function parseServiceConfig(file: string, text: string, problems: Problem
 
 function checkType(members: readonly YamlMember[], problems: ProblemList): void {
   const type = members.find(({ name }) => name === 'type');
-  const text = type?.node?.toString();
-  if (type === undefined || text === 'google.api.Service' || text === '"google.api.Service"') return;
+  const text = type?.value.kind === 'scalar' ? String(type.value.value ?? '') : '';
+  if (type === undefined || text === 'google.api.Service') return;
   problems.error({
     code: 'service-config',
-    message: `the type of the file is ${quote(text ?? '')}, expected google.api.Service`,
+    message: `the type of the file is ${quote(text)}, expected google.api.Service`,
     place: type.place,
     hint: 'write type: google.api.Service, or leave it out; a configuration of photongate is given with --config',
   });
 }
 
-/** Nothing but `http` matters, and there may be newer members than we know: a warning is enough. */
+/** Only a warning, because only `http` is used, and newer members may exist. */
 function checkNames(members: readonly YamlMember[], problems: ProblemList): void {
   for (const { name, place } of members) {
     if (serviceMembers.includes(name)) continue;
     const near = nearestName(name, serviceMembers);
     problems.warn({
       code: 'service-config',
-      message: `${quote(name)} is no member of google.api.Service that is known, and is ignored`,
+      message: `${quote(name)} is not a known member of google.api.Service and is ignored`,
       place,
       ...(near !== undefined && { hint: `did you mean ${near}?` }),
     });
@@ -90,11 +90,17 @@ function rulesOf(http: OptionMessage, problems: ProblemList): ServiceConfigRule[
     const selectors = selectorsOf(option, problems);
     const text = option.fields.find(({ name }) => name === 'selector')?.value;
     const rpc = typeof text === 'string' && text !== '' ? text : undefined;
-    return { selectors, rules: readHttpRules(option, new RpcProblems(rpc, problems)) };
+    const rules = isSelectorAlone(option) ? [] : readHttpRules(option, new RpcProblems(rpc, problems));
+    return { selectors, rules };
   });
 }
 
-/** None where they are broken. A selector of another type is reported by who reads the rule. */
+/** A rule with only a selector removes the routes of its RPCs. A pattern without a value is a mistake instead. */
+function isSelectorAlone({ fields, hasEmpty }: OptionMessage): boolean {
+  return hasEmpty !== true && fields.every(({ name }) => name === 'selector');
+}
+
+/** Empty if the selectors are invalid. Whoever reads the rule reports a selector of another type. */
 function selectorsOf(option: OptionMessage, problems: ProblemList): Located<string>[] {
   const member = option.fields.find(({ name }) => name === 'selector');
   if (member === undefined || member.value === '') {

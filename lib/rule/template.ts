@@ -1,47 +1,48 @@
 /**
- * Path templates of `google.api.http` rules: text → one object that router, documentation and reverse paths all read.
- * Works at start-up only. It knows the grammar and nothing of messages: whether a variable names a field is decided
- * in `field-path.ts`, and which template wins a request in `router`.
+ * Path templates of `google.api.http` rules: text → one object for router, documentation and reverse paths. Used at the start
+ * only. This module knows the grammar, not the messages: `field-path` resolves variables to fields, and `router` decides
+ * which template matches a request.
  *
  *   template  = "/" [ segments [ ":" verb ] ]
  *   segments  = segment { "/" segment }
  *   segment   = "*" | "**" | literal | "{" field path [ "=" segments ] "}"
  *
- * Beyond http.proto `/` may stand alone, and the one `**` may be followed by literals, `*` and variables.
+ * Two extensions of http.proto: the template may be `/` alone, and literals, `*` and variables may follow the one `**`.
  */
 import { hexValue, normalizeSegment, quote } from '../uri.js';
 
-/** One segment of a template, variables dissolved: `{name=shelves/*}` is a literal and a `*`. */
+/** One segment of a template with variables expanded: `{name=shelves/*}` is a literal and a `*`. */
 export type Segment = LiteralSegment | { readonly kind: '*' } | { readonly kind: '**' };
 
+/** A segment that is compared with the path. */
 export interface LiteralSegment {
   readonly kind: 'literal';
   /** As written. */
   readonly text: string;
-  /** As compared: see `normalizeSegment`. */
+  /** In the form that is compared: see `normalizeSegment`. */
   readonly normal: string;
 }
 
 const STAR: Segment = { kind: '*' };
 const DEEP: Segment = { kind: '**' };
 
-/** A variable and the segments it spans. */
+/** A variable and its segments. */
 export interface TemplateVariable {
   /** As written: `shelf.name`. */
   readonly fieldPath: string;
   /** Index of its first segment in the template. */
   readonly first: number;
-  /** Index of its last segment, itself included. */
+  /** Index of its last segment, inclusive. */
   readonly last: number;
-  /** The template gives it more than one segment, or a `**`: `%2F` in its value is then kept. */
+  /** True for more than one segment or a `**`: `%2F` in the value then stays encoded. */
   readonly multi: boolean;
   /** Offset of its `{` in the template's text. */
   readonly offset: number;
 }
 
-/** Why a text is no path template, and where in it. */
+/** A text is no valid path template. */
 export class TemplateError extends Error {
-  /** Of the first character at fault, counted from 0. */
+  /** Offset of the first invalid character, from 0. */
   readonly offset: number;
   /** What to write instead. */
   readonly hint: string;
@@ -54,18 +55,18 @@ export class TemplateError extends Error {
   }
 }
 
-/** No request can need a longer one, as URLs are limited too. */
+/** Longest template. Requests cannot need a longer one, because URLs are limited too. */
 export const maxTemplateLength = 4096;
 
-/** A parsed template; made by `parseTemplate`. */
+/** A parsed template; `parseTemplate` creates it. */
 export class PathTemplate {
   constructor(
     /** The text that was parsed. */
     readonly source: string,
     readonly segments: readonly Segment[],
-    /** In the order of the text, which is the order of a match's captures. */
+    /** In the order of the text, which is also that of a match's captures. */
     readonly variables: readonly TemplateVariable[],
-    /** The text after the final `:`; undefined where there is none. */
+    /** The text after the final `:`; undefined if there is none. */
     readonly verb: LiteralSegment | undefined,
   ) {}
 
@@ -75,15 +76,15 @@ export class PathTemplate {
   }
 
   /**
-   * What decides which paths it matches, variable names left out: `/v1/{name=shelves/*}:x` → `/v1/shelves/*:x`.
-   * Templates of equal shape match the same paths.
+   * The template without variable names, which determines the matched paths: `/v1/{name=shelves/*}:x` → `/v1/shelves/*:x`.
+   * Templates with equal shapes match the same paths.
    */
   get shape(): string {
     const path = this.segments.map((segment) => (segment.kind === 'literal' ? segment.normal : segment.kind));
     return `/${path.join('/')}${this.verb === undefined ? '' : `:${this.verb.normal}`}`;
   }
 
-  /** The template in its shortest spelling: `{id=*}` becomes `{id}`, literals stay as written. */
+  /** The template in its shortest form: `{id=*}` becomes `{id}`, literals stay as written. */
   toString(): string {
     const pieces: string[] = [];
     let index = 0;
@@ -109,7 +110,7 @@ export class PathTemplate {
 
 /**
  * Parses a path template.
- * @throws TemplateError saying what was found at which offset and what to write instead.
+ * @throws TemplateError with the offset, what was found there, and what to write instead.
  */
 export function parseTemplate(text: string): PathTemplate {
   return new TemplateParser(text).parse();
@@ -136,7 +137,7 @@ class TemplateParser {
         'put a segment before the verb: /v1/jobs:cancel',
       );
     const verb = verbAt < 0 ? undefined : this.readVerb(verbAt);
-    // Copies have no spare room, and there are thousands.
+    // Copies have no spare capacity, and there are thousands of templates.
     return new PathTemplate(this.text, this.segments.slice(), this.variables.slice(), verb);
   }
 
@@ -162,7 +163,7 @@ class TemplateParser {
     }
   }
 
-  /** Offset of the `:` of the verb: the last one outside braces with no slash after it. */
+  /** Offset of the `:` of the verb: the last one outside braces that no slash follows. */
   private findVerb(): number {
     const { text } = this;
     const tail = Math.max(text.lastIndexOf('/'), text.lastIndexOf('}'));
@@ -176,7 +177,7 @@ class TemplateParser {
     return this.literal(verb, colon + 1, 'verb');
   }
 
-  /** Reads segments up to `end`, or within a variable up to its closing brace. */
+  /** Reads segments up to `end`; those of a variable up to its closing brace. */
   private readSegments(end: number, variable?: string): void {
     for (;;) {
       this.readSegment(end, variable);
@@ -255,7 +256,7 @@ class TemplateParser {
     this.variables.push({ fieldPath, first, last, multi, offset });
   }
 
-  /** A variable that runs into a slash, another brace or the end has lost its closing brace. */
+  /** Fails if a slash, another brace or the end comes before the closing brace of a variable. */
   private checkClosed(start: number, at: number, end: number): void {
     const found = at < end ? this.text[at] : undefined;
     if (found === '}' || found === '=') return;
@@ -280,7 +281,7 @@ class TemplateParser {
   }
 
   private literal(text: string, offset: number, what: 'segment' | 'verb'): LiteralSegment {
-    for (const rule of literalRules) {
+    for (const rule of literalProblems) {
       const at = text.search(rule.bad);
       if (at >= 0) this.fail(`${rule.says} in the ${what} ${quote(text)}`, offset + at, rule.hint);
     }
@@ -331,8 +332,8 @@ class TemplateParser {
   }
 }
 
-/** What no request path can hold raw, or what only looks like a pattern. */
-const literalRules: readonly { readonly bad: RegExp; readonly says: string; readonly hint: string }[] = [
+/** Characters that a request path cannot contain unescaped, or that only look like a pattern. */
+const literalProblems: readonly { readonly bad: RegExp; readonly says: string; readonly hint: string }[] = [
   {
     bad: /[?#]/,
     says: 'a query or fragment',

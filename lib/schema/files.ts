@@ -1,24 +1,25 @@
 /**
- * The files a schema is read from, behind an interface of two functions: the disk by default, memory for tests and for
- * programs that embed the proxy. `load` decides what to read; nothing here knows of protobuf.
+ * The files of a schema, behind an interface of two functions: the disk by default, memory for tests and for programs that
+ * embed the proxy. `load` decides what is read; this module does not know protobuf.
  */
 import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
 
+/** An entry of a folder. */
 export interface FolderEntry {
   readonly name: string;
   readonly folder: boolean;
 }
 
-/** Paths are absolute. */
+/** Reads files. Paths are absolute. */
 export interface FileReader {
-  /** The content; undefined where there is no such file. Throws where it exists and cannot be read. */
+  /** The content; undefined if there is no such file. Throws if the file exists and cannot be read. */
   read(path: string): Buffer | undefined;
-  /** What is in a folder, in any order; undefined where there is no such folder. */
+  /** The entries of a folder, in any order; undefined if there is no such folder. */
   list(path: string): readonly FolderEntry[] | undefined;
 }
 
-/** The file system. A symbolic link that leads back to a folder around it is left out of listings. */
+/** The file system. Listings omit symbolic links to an enclosing folder. */
 export const diskFiles: FileReader = {
   read(path) {
     return orAbsent(() => (statSync(path).isDirectory() ? undefined : readFileSync(path)));
@@ -55,8 +56,8 @@ function orAbsent<T>(read: () => T | undefined): T | undefined {
 }
 
 /**
- * Files in memory by path, in front of `behind` where it is given.
- * @param root what relative paths are relative to.
+ * Files in memory by path; others are read from `behind`, if it is given.
+ * @param root base of relative paths.
  */
 export function memoryFiles(
   files: Readonly<Record<string, string | Uint8Array>>,

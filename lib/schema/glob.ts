@@ -1,15 +1,16 @@
 /**
- * File name patterns: `*` and `?` within a name, `**` for any folders, `[a-z]`, `{a,b}`. For shells that do not expand
- * them, and for configuration files, which have no shell.
+ * File name patterns: `*` and `?` within a name, `**` for any folders, `[a-z]`, `{a,b}`. Needed for shells that do not expand
+ * them, and for configuration files.
  */
 import { join, parse } from 'node:path';
 import type { FileReader } from './files.js';
 
-/** Folders deeper than this are not searched. */
+/** Deeper folders are not searched. */
 const MAX_FOLDER_DEPTH = 64;
-/** More alternatives than anybody writes; `{a,b}{a,b}…` doubles with each pair. */
+/** Limit of alternatives, because `{a,b}{a,b}…` doubles with each pair. */
 const MAX_ALTERNATIVES = 1000;
 
+/** True if the name contains a pattern. */
 export function isGlob(name: string): boolean {
   return /[*?[{]/.test(name);
 }
@@ -55,7 +56,7 @@ function match(
   }
 }
 
-/** All files below a folder, sorted by path; hidden ones and `node_modules` are left out. */
+/** All files below a folder, sorted by path, without hidden ones and `node_modules`. */
 export function filesBelow(folder: string, files: FileReader): string[] {
   const found: string[] = [];
   collect(folder, files, 0, found);
@@ -72,11 +73,12 @@ function collect(folder: string, files: FileReader, depth: number, found: string
   }
 }
 
-function isHidden(name: string): boolean {
+/** True for entries of a folder that are not searched. */
+export function isHidden(name: string): boolean {
   return name.startsWith('.') || name === 'node_modules';
 }
 
-/** A range that is none, `[z-a]`, matches only itself. */
+/** A pattern of one name. An invalid range, `[z-a]`, matches itself literally. */
 function namePattern(part: string): RegExp {
   const source = part.replace(
     /\*+|\?|\[(!?)((?:\\.|[^\]\\])+)\]|[\\^$.|+()[\]{}]/g,

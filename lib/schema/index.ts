@@ -1,11 +1,6 @@
 export { diskFiles, memoryFiles, type FileReader, type FolderEntry } from './files.js';
 export { loadSchema, type SchemaSources } from './load.js';
-export {
-  defaultReflectionOptions,
-  type OpenReflection,
-  type ReflectedSet,
-  type ReflectionOptions,
-  type ReflectionSession,
-  reflectSchema,
-} from './reflection.js';
+export { type OpenReflection, type ReflectedSet, type ReflectionSession, reflectSchema } from './set/reflection.js';
+export { type ReflectionOptions, reflectionOptions } from './set/reflection-options.js';
 export type * from './types.js';
+export { ReflectionRequest, ReflectionResponse } from './set/reflection-messages.js';

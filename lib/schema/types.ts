@@ -1,9 +1,10 @@
 /**
- * The schema as the rest of the proxy sees it: immutable descriptors, whatever they were read from (`.proto` text,
- * descriptor set, reflection). Nothing above this module sees a protobufjs object.
+ * The schema as the rest of the proxy uses it: immutable descriptors, independent of their source (`.proto` text, descriptor
+ * set, reflection).
  */
 import type { SourcePlace } from '../status.js';
 
+/** The scalar types of protobuf. */
 export type ScalarType =
   | 'double'
   | 'float'
@@ -21,72 +22,89 @@ export type ScalarType =
   | 'string'
   | 'bytes';
 
-/** What every descriptor has. */
+/** Common members of descriptors. */
 export interface Described {
-  /** `package.Outer.Name`, no leading dot. */
+  /** `package.Outer.Name`, without a leading dot. */
   readonly fullName: string;
   readonly name: string;
-  /** Where it is declared; without a line where the source does not say. */
+  /** Place of the declaration; without a line if the source has no lines. */
   readonly place: SourcePlace;
-  /** The leading comment, else the trailing one; markers and one leading space removed, indentation kept; '' where none. */
+  /**
+   * The leading comment; without one the trailing comment. Markers and one leading space are removed, indentation is kept. ''
+   * if there is none.
+   */
   readonly comment: string;
   readonly deprecated: boolean;
 }
 
+/** A field of a message, or an extension. */
 export interface FieldDescriptor extends Described {
-  /** As declared (snake_case by habit). An extension's is its full name. */
+  /** As declared, usually snake_case. For an extension its full name. */
   readonly name: string;
-  /** ProtoJSON name: `json_name` or lowerCamelCase; an extension's is `[full.name]`. */
+  /** ProtoJSON name: `json_name` or lowerCamelCase; for an extension `[full.name]`. */
   readonly jsonName: string;
   readonly number: number;
   readonly parent: MessageDescriptor;
-  /** Of the elements where repeated; 'message' for maps and groups too. */
+  /** Of the elements, if repeated; 'message' also for maps and groups. */
   readonly type: ScalarType | 'enum' | 'message';
   /** True for lists, not for maps. */
   readonly repeated: boolean;
-  /** Set for maps alone: the fields 1 and 2 of the entry. `message` is then undefined. */
+  /** Only for maps: the fields 1 and 2 of the entry. `message` is then undefined. */
   readonly map: MapFields | undefined;
-  /** The message type, where `type` is 'message' and it is no map. Resolved when first read. */
+  /** The message type, if `type` is 'message' and the field is no map. Resolved on first use. */
   readonly message: MessageDescriptor | undefined;
-  /** The enum type, where `type` is 'enum'. */
+  /** The enum type, if `type` is 'enum'. */
   readonly enum: EnumDescriptor | undefined;
-  /** True where "set to its default" and "not set" differ: messages, oneof members, `optional`, proto2. Never for lists and maps. */
+  /**
+   * True if "set to its default" and "not set" differ: messages, oneof members, `optional`, proto2. Never for lists and maps.
+   */
   readonly hasPresence: boolean;
+  /** True for proto3 `optional`, which adds presence. */
+  readonly isProto3Optional: boolean;
   /** proto2 `required`, editions LEGACY_REQUIRED. */
   readonly required: boolean;
-  /** How a list of numbers is written; both forms must be read. */
+  /** How a list of numbers is written; a reader accepts both forms. */
   readonly packed: boolean;
-  /** Written as a group. */
+  /** Encoded as a group. */
   readonly delimited: boolean;
-  /** Strings: invalid UTF-8 is an error on the wire (proto3, editions VERIFY). */
+  /** Invalid UTF-8 in a string is an error (proto3, editions VERIFY). */
   readonly validateUtf8: boolean;
-  /** The oneof it is a member of; synthetic ones (proto3 `optional`) do not count. */
+  /** The oneof that contains it, unless that is synthetic (proto3 `optional`). */
   readonly oneof: OneofDescriptor | undefined;
   readonly isExtension: boolean;
   /** google.api.field_behavior, as enum names: `REQUIRED`, `OUTPUT_ONLY` … */
   readonly behaviors: readonly string[];
 }
 
+/** The fields of a map entry. */
 export interface MapFields {
   readonly key: FieldDescriptor;
   readonly value: FieldDescriptor;
 }
 
+/** A oneof that the file declares. */
 export interface OneofDescriptor extends Described {
   readonly fields: readonly FieldDescriptor[];
 }
 
+/** A message type. */
 export interface MessageDescriptor extends Described {
-  /** In the order of declaration; extensions are not among them. */
+  /** In the order of declaration, without extensions. */
   readonly fields: readonly FieldDescriptor[];
   readonly oneofs: readonly OneofDescriptor[];
-  /** The known extensions of this message, from all loaded files. */
+  /** Names of declared fields that are not in `fields` because their type is unknown (reported during the load). */
+  readonly untypedFields: readonly string[];
+  /** The extensions of this message in all loaded files. */
   readonly extensions: readonly FieldDescriptor[];
-  /** By proto name or JSON name; proto names win. Own fields only. `__proto__` and the like are ordinary unknown names. */
+  /**
+   * A field by proto name or JSON name; proto names take precedence. Extensions are not found. `__proto__` and so on are
+   * ordinary unknown names.
+   */
   field(name: string): FieldDescriptor | undefined;
   fieldByNumber(number: number): FieldDescriptor | undefined;
 }
 
+/** A value of an enum. */
 export interface EnumValueDescriptor {
   readonly name: string;
   readonly number: number;
@@ -94,15 +112,17 @@ export interface EnumValueDescriptor {
   readonly deprecated: boolean;
 }
 
+/** An enum type. */
 export interface EnumDescriptor extends Described {
   readonly values: readonly EnumValueDescriptor[];
-  /** proto2 and editions CLOSED: an unknown number is not a value. */
+  /** True for proto2 and editions CLOSED: an unknown number is not a value. */
   readonly closed: boolean;
   value(name: string): EnumValueDescriptor | undefined;
-  /** The first declared value of that number. */
+  /** The first declared value with that number. */
   valueByNumber(number: number): EnumValueDescriptor | undefined;
 }
 
+/** An RPC. */
 export interface MethodDescriptor extends Described {
   /** `package.Service.Method`. */
   readonly fullName: string;
@@ -113,44 +133,65 @@ export interface MethodDescriptor extends Described {
   readonly output: MessageDescriptor;
   readonly clientStreaming: boolean;
   readonly serverStreaming: boolean;
-  /** `idempotency_level = NO_SIDE_EFFECTS`. */
+  /** True for `idempotency_level = NO_SIDE_EFFECTS`. */
   readonly hasNoSideEffects: boolean;
-  /** A custom option by its extension's full name: `google.api.http`. Undefined where the method has none. */
+  /** A custom option by its extension's full name: `google.api.http`. Undefined if the method does not have it. */
   option(name: string): OptionMessage | undefined;
 }
 
+/** A service and its RPCs. */
 export interface ServiceDescriptor extends Described {
   readonly methods: readonly MethodDescriptor[];
   readonly file: FileDescriptor;
 }
 
+/** A loaded file. */
 export interface FileDescriptor {
-  /** As imports name it: `google/api/http.proto`. */
+  /** The name by which it is imported: `google/api/http.proto`. */
   readonly name: string;
   /** `proto2`, `proto3`, or an edition: `2023`. */
   readonly syntax: string;
   readonly package: string;
-  /** Position among the files that were asked for, in the order of the arguments; undefined for those only imported. */
+  /**
+   * Position among the files that the user named, in the order of the arguments; undefined for files that are only imported.
+   */
   readonly order: number | undefined;
   readonly services: readonly ServiceDescriptor[];
-  /** In order; a weak one that is not there is left out. */
+  /** In order, without missing weak imports. */
   readonly imports: readonly FileDescriptor[];
+  /** Declarations that google.api.visibility restricts, in order. */
+  readonly restricted: readonly Restricted[];
   /**
-   * Its FileDescriptorProto: the bytes that it came as or, of `.proto` text, written when first asked for and then kept.
-   * Written ones lack lines and comments, and options of extension ranges.
+   * Its FileDescriptorProto. For a `.proto` file it is created on first use, without lines, comments and options of extension
+   * ranges.
    */
   readonly encoded: Buffer;
 }
 
-/**
- * A message-typed option as it was written: fields in order, repeats kept, nothing checked. The reader of an option
- * (`rule`) judges names and types, so that it can point at the place.
- */
-export interface OptionMessage {
-  readonly fields: readonly OptionField[];
+/** The kinds of declarations that can be restricted. */
+export type DeclarationKind = 'extension' | 'enum' | 'enum value' | 'field' | 'message' | 'oneof' | 'rpc' | 'service';
+
+/** A declaration with a restriction of google.api.visibility. */
+export interface Restricted {
+  readonly kind: DeclarationKind;
+  readonly fullName: string;
+  /** The labels of callers that may see it: `INTERNAL`, `PREVIEW`. */
+  readonly labels: readonly string[];
   readonly place: SourcePlace;
 }
 
+/**
+ * A message-typed option as written: fields in order, repetitions kept, unchecked. The reader of an option (`rule`) checks
+ * names and types, so that it can report the place.
+ */
+export interface OptionMessage {
+  readonly fields: readonly OptionField[];
+  /** True if a member was written without a value, which only YAML permits; it is not in `fields`. */
+  readonly hasEmpty?: boolean;
+  readonly place: SourcePlace;
+}
+
+/** A member of an option message. */
 export interface OptionField {
   readonly name: string;
   readonly value: OptionValue;
@@ -158,23 +199,23 @@ export interface OptionField {
 }
 
 /**
- * Identifiers that are not `true` or `false` (enum names, `inf`, `-inf`) are `{ identifier }`. Integers beyond 2^53 are
- * bigints. A string that holds bytes that are no UTF-8 (`"\xff"`) is not well-formed: `isWellFormed()` tells.
+ * Identifiers except `true` and `false` (enum names, `inf`, `-inf`) are `{ identifier }`. Integers beyond 2^53 are bigints. A
+ * string with bytes that are not UTF-8 (`"\xff"`) is not well-formed (`isWellFormed()`).
  */
 export type OptionValue = string | number | bigint | boolean | { readonly identifier: string } | OptionMessage;
 
-/** Everything that was loaded, resolved and linked; never changes. */
+/** All loaded files, resolved and linked. Immutable. */
 export interface Schema {
-  /** All files, those that were only imported included. */
+  /** All files, also those that are only imported. */
   readonly files: readonly FileDescriptor[];
-  /** The services that are to be served: those of the files that were asked for. */
+  /** The services to serve: those of the files that the user named. */
   readonly services: readonly ServiceDescriptor[];
-  /** Any message by full name, for google.protobuf.Any and details; undefined where unknown. */
+  /** Any message by full name, for google.protobuf.Any and status details; undefined if it is unknown. */
   message(fullName: string): MessageDescriptor | undefined;
   enum(fullName: string): EnumDescriptor | undefined;
   /**
-   * The file that declares what has that full name: a message, enum, service or extension, or a field, oneof, enum value
-   * or method of one. Undefined where nothing has.
+   * The file that declares a full name: a message, enum, service or extension, or a field, oneof, enum value or method of
+   * one. Undefined if none does.
    */
   fileOf(fullName: string): FileDescriptor | undefined;
 }

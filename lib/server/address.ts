@@ -4,12 +4,48 @@
  */
 import { isIP, isIPv6 } from 'node:net';
 import { ConfigError } from '../status.js';
+import { FIRST_FD, type InheritedSocket } from './inherited.js';
 import { quote } from '../uri.js';
 
 /** Port 0 lets the system choose one. */
 export interface ListenAddress {
   readonly host: string;
   readonly port: number;
+  /** A socket that is open already; host and port are then '' and 0 until it is known. */
+  readonly fd?: number | undefined;
+}
+
+/**
+ * Reads what `--listen` takes: an address, `fd:3`, `systemd` for all sockets that a service manager opened, or
+ * `systemd:NAME` for those of a name.
+ * @param inherited those sockets; undefined: not known yet, and there are none.
+ * @throws ConfigError `bad-listen`, or `no-socket` where there is none.
+ */
+export function parseListeners(text: string, inherited?: readonly InheritedSocket[]): ListenAddress[] {
+  const fd = /^fd:(\d{1,4})$/.exec(text)?.[1];
+  if (fd !== undefined) {
+    if (Number(fd) >= FIRST_FD) return [openSocket(Number(fd))];
+    throw badListen(text, 'is a standard stream, expected a descriptor from 3 on', 'write --listen fd:3');
+  }
+  const systemd = /^systemd(?::(.+))?$/.exec(text);
+  if (systemd === null) return [parseListener(text)];
+  const wanted = systemd[1];
+  if (inherited === undefined) return [];
+  const found = inherited.filter(({ name }) => wanted === undefined || name === wanted);
+  if (found.length > 0) return found.map(({ fd }) => openSocket(fd));
+  const names = inherited.map(({ name }) => name);
+  throw new ConfigError({
+    code: 'no-socket',
+    message: `--listen ${quote(text)}: the process received no such socket`,
+    hint:
+      names.length === 0
+        ? 'LISTEN_FDS and LISTEN_PID are not set for this process: start it by a systemd socket unit, or write --listen host:port'
+        : `there are ${names.map(quote).join(', ')}; FileDescriptorName= in the socket unit gives the name`,
+  });
+}
+
+function openSocket(fd: number): ListenAddress {
+  return { host: '', port: 0, fd };
 }
 
 /** Only this machine may connect unless an address says otherwise. */
@@ -42,6 +78,9 @@ function checkHost(host: string, port: string, text: string): string {
   if (host === '*') {
     throw badListen(text, 'has * as its host', `write --listen 0.0.0.0:${port} to listen on every interface`);
   }
+  if (isIP(host) === 0 && /^[\d.]+$/.test(host)) {
+    throw badListen(text, `has ${quote(host)}, which is not a whole IP address`, `write --listen 127.0.0.1:${port}`);
+  }
   if (isIP(host) !== 0 || /^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?$/.test(host)) return host;
   throw badListen(text, `has ${quote(host)} where a host name or address belongs`, `write --listen 127.0.0.1:${port}`);
 }
@@ -69,6 +108,7 @@ export function urlOf({ host, port }: ListenAddress, scheme: 'http' | 'https' = 
 
 /** Why the system did not let us listen, as a problem of the configuration. */
 export function listenError(error: unknown, address: ListenAddress): ConfigError {
+  if (address.fd !== undefined) return socketError(address.fd, error);
   const where = formatAddress(address);
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   switch (code) {
@@ -104,4 +144,17 @@ export function listenError(error: unknown, address: ListenAddress): ConfigError
   function problem(name: string, message: string, hint: string): ConfigError {
     return new ConfigError({ code: name, message, hint }, { cause: error });
   }
+}
+
+/** @param reason what the system says, or what is wrong with it. */
+export function socketError(fd: number, reason: unknown): ConfigError {
+  const why = (reason as NodeJS.ErrnoException | undefined)?.code ?? String(reason);
+  return new ConfigError(
+    {
+      code: 'no-socket',
+      message: `the descriptor ${fd} is not a listening TCP socket (${why})`,
+      hint: 'hand over a listening socket, such as by ListenStream=8080 of a systemd socket unit, or write --listen host:port',
+    },
+    { cause: reason },
+  );
 }

@@ -1,11 +1,23 @@
 /**
- * A request body on its way from a Node stream to a `BodySink`: back-pressure and the idle time-out, which counts only while
- * the client's bytes are awaited. When a body broke off is for the protocol to find out: it calls `fail`.
+ * A request body on its way from a Node stream to a `BodySink`: back-pressure and the idle time-out, which runs only while
+ * bytes of the client are awaited. The protocol notices when a body breaks off, and calls `fail`.
  */
 import type { Readable } from 'node:stream';
 import type { BodySink } from '../exchange.js';
 import { StatusError } from '../status.js';
+import { DRAIN_BYTES } from './options.js';
 
+/** What a body reader asks of its exchange. */
+export interface BodyOwner {
+  /** How long the client may send nothing. */
+  readonly idleTimeoutMs: number;
+  /** What is wrong with the body once all of it has come, its trailers included. */
+  bodyProblem(): StatusError | undefined;
+  /** The sink threw. */
+  fault(error: unknown): void;
+}
+
+/** Passes a body to its sink. Starts at once. */
 export class BodyReader {
   private done = false;
   private timer: NodeJS.Timeout | undefined;
@@ -14,21 +26,25 @@ export class BodyReader {
   private readonly onData = (chunk: Buffer): void => {
     if (this.lastLook !== undefined) this.startTimer();
     else this.timer?.refresh();
-    this.sink.onData(chunk);
+    this.call(() => this.sink.onData(chunk));
   };
   private readonly onEnd = (): void => {
-    if (this.finish()) this.sink.onEnd();
+    const problem = this.owner.bodyProblem();
+    if (problem !== undefined) this.fail(problem);
+    else if (this.finish()) this.call(() => this.sink.onEnd());
   };
 
-  /** Starts at once. */
   constructor(
     private readonly source: Readable,
     private readonly sink: BodySink,
-    private readonly idleTimeoutMs: number,
+    private readonly owner: BodyOwner,
   ) {
     source.on('data', this.onData);
     source.on('end', this.onEnd);
     this.startTimer();
+    // An empty body may have ended before anybody read it (HTTP/2: END_STREAM in a frame of its own), and 'end' comes once.
+    if (source.readableEnded) queueMicrotask(this.onEnd);
+    else if (source.destroyed) queueMicrotask(() => this.fail());
   }
 
   pause(): void {
@@ -43,14 +59,22 @@ export class BodyReader {
     this.source.resume();
   }
 
-  /** The body will never be whole; does nothing after its end. */
+  /** The body will never be complete. Does nothing after its end. */
   fail(error?: StatusError): void {
-    if (this.finish()) this.sink.onAbort(error);
+    if (this.finish()) this.call(() => this.sink.onAbort(error));
   }
 
-  /** Nobody wants the rest: no more calls to the sink. */
+  /** Nobody wants the rest: the sink is not called any more. */
   detach(): void {
     this.finish();
+  }
+
+  private call(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.owner.fault(error);
+    }
   }
 
   private finish(): boolean {
@@ -66,7 +90,7 @@ export class BodyReader {
     this.stopTimer();
     this.timer = setTimeout(() => {
       this.lastLook = setImmediate(() => this.timeOut());
-    }, this.idleTimeoutMs);
+    }, this.owner.idleTimeoutMs);
   }
 
   private stopTimer(): void {
@@ -77,7 +101,22 @@ export class BodyReader {
   }
 
   private timeOut(): void {
-    const seconds = this.idleTimeoutMs / 1000;
+    const seconds = this.owner.idleTimeoutMs / 1000;
     this.fail(StatusError.http(408, `no byte of the request body came for ${seconds}s; send it again without a pause`));
   }
+}
+
+/**
+ * Reads a body that nobody wants, so that its client gets to read the response, and stops after `DRAIN_BYTES`.
+ * @param onLimit called for each read beyond them
+ */
+export function drainBody(source: Readable, onLimit = (): void => undefined): void {
+  let left = DRAIN_BYTES;
+  source.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left >= 0) return;
+    source.pause();
+    onLimit();
+  });
+  source.resume();
 }

@@ -3,13 +3,15 @@
  * the first bytes of the body, or alone at the end of the tick. Which requests get here is decided in `http1`.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Socket } from 'node:net';
-import type { BodySink, Peer, ResponseHead } from '../exchange.js';
-import { header, isHeaderName, isHeaderValue, type HeaderFields } from '../headers.js';
-import type { StatusError } from '../status.js';
-import { BodyReader } from './body.js';
-import { DRAIN_BYTES, DRAIN_MS } from './options.js';
-import type { ServedExchange } from './refusal.js';
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import type { ResponseHead } from '../exchange.js';
+import { header, headerPairs, isHeaderName, isHeaderValue, type HeaderFields, withoutFields } from '../headers.js';
+import { drainBody } from './body.js';
+import type { Intake } from './intake.js';
+import { afterChunks } from './node-internals.js';
+import type { BodyLimits } from './options.js';
+import { type ExchangeConnection, type HeadContext, ServedExchange } from './served-exchange.js';
 
 /** How long a broken-off answer may take to reach a slow reader before the connection is cut all the same. */
 const ABORT_FLUSH_MS = 10_000;
@@ -17,152 +19,65 @@ const ABORT_FLUSH_MS = 10_000;
 /** Between the last byte of a broken-off HTTP/1.0 answer and the reset, which may overtake what is still on its way. */
 const RESET_DELAY_MS = 100;
 
+/** Go takes sizes of 16 digits. */
+const MAX_LEADING_ZEROS = 8;
+
 const nothing = Buffer.alloc(0);
 
-/** What an exchange needs to know of its connection. */
-export interface Http1Connection {
+/** The connection of an exchange. */
+export interface Http1Connection extends ExchangeConnection {
   readonly socket: Socket;
-  readonly peer: Peer;
-  /** True where no further request is wanted on it, and this is the last one. */
+  readonly intake: Intake<ServedExchange>;
+  /** True if the connection is to be closed, and this is its last exchange. */
   closesAfter(exchange: Http1Exchange): boolean;
-  /** Cuts it by a TCP reset. */
+  /** A response announces that it is the last one: requests behind it are ignored. */
+  seal(): void;
+  /** Closes it by a TCP reset. */
   reset(): void;
 }
 
-export class Http1Exchange implements ServedExchange {
-  readonly method: string;
-  readonly target: string;
+/** One request of HTTP/1 and its response. */
+export class Http1Exchange extends ServedExchange {
   readonly httpVersion: '1.0' | '1.1';
-  readonly hasBody: boolean;
-  responded = false;
-  /** Nothing more is to be written: ended, aborted, or the client is gone. */
-  private done = false;
-  private gone = false;
-  private head: ResponseHead | undefined;
-  private headSent = false;
-  private reader: BodyReader | undefined;
-  private bodyBroken = false;
-  private bodyError: StatusError | undefined;
-  private closeListener: (() => void) | undefined;
+  private isDrainWatched = false;
+  /** Zeros that stand before the size of the next chunk. */
+  private leadingZeros = 0;
 
   constructor(
     private readonly connection: Http1Connection,
     private readonly request: IncomingMessage,
     private readonly response: ServerResponse,
-    readonly headers: HeaderFields,
-    private readonly idleTimeoutMs: number,
-    private expectsContinue: boolean,
+    headers: HeaderFields,
+    limits: BodyLimits,
+    expectsContinue: boolean,
   ) {
-    this.method = request.method!;
-    this.target = request.url!;
+    const { method = '', url: target = '' } = request;
+    super(connection, { method, target, headers, expectsContinue }, bodyAnnounced(headers), limits);
     this.httpVersion = request.httpVersionMinor === 0 ? '1.0' : '1.1';
-    this.hasBody = bodyAnnounced(headers);
   }
 
-  get peer(): Peer {
-    return this.connection.peer;
+  get unsentBytes(): number {
+    return this.response.writableLength;
   }
 
-  get secure(): boolean {
-    return this.peer.tls !== undefined;
-  }
-
-  continue(): void {
-    if (!this.expectsContinue || this.responded || !this.isOpen()) return;
-    this.expectsContinue = false;
-    this.response.writeContinue();
-  }
-
-  read(sink: BodySink): void {
-    if (this.bodyBroken) queueMicrotask(() => sink.onAbort(this.bodyError));
-    else this.reader = new BodyReader(this.request, sink, this.idleTimeoutMs);
-  }
-
-  pause(): void {
-    this.reader?.pause();
-  }
-
-  resume(): void {
-    this.reader?.resume();
-  }
-
-  respond(head: ResponseHead): void {
-    if (this.responded || !this.isOpen()) return;
-    this.responded = true;
-    this.head = head;
-    process.nextTick(flushHead, this);
-  }
-
-  write(chunk: Buffer): boolean {
-    if (!this.isOpen()) return true;
-    this.sendHead();
-    return this.method === 'HEAD' || this.response.write(chunk);
-  }
-
-  onDrain(listener: () => void): void {
-    this.response.on('drain', listener);
-  }
-
-  end(chunk?: Buffer, trailers?: HeaderFields): void {
-    if (!this.isOpen()) return;
-    this.sendHead();
-    this.done = true;
-    if (trailers !== undefined && this.response.chunkedEncoding) addTrailers(this.response, trailers);
-    if (this.bodyIsUnfinished()) this.closeAfterAnswer();
-    if (chunk === undefined || this.method === 'HEAD') this.response.end();
-    else this.response.end(chunk);
-  }
-
-  abort(): void {
-    if (!this.isOpen()) return;
-    if (this.responded) this.flushHead();
-    this.done = true;
-    this.reader?.detach();
-    // Without a head there is nothing to flush; without a socket this answer waits for an earlier one (pipelining).
-    if (!this.responded || this.response.socket === null) this.connection.socket.destroy();
-    // Newer Node lines keep the chunks of one tick together and hand them to the socket at its end.
-    else setImmediate(() => this.breakOff());
-  }
-
-  onClose(listener: () => void): void {
-    if (this.gone) queueMicrotask(listener);
-    else this.closeListener = listener;
-  }
-
-  /** Writes the head that `respond` was given, if nothing has yet. */
-  flushHead(): void {
-    if (this.headSent || !this.isOpen()) return;
-    this.sendHead();
-    this.response.flushHeaders();
+  cut(): void {
+    this.connection.socket.destroy();
   }
 
   /**
-   * Writes something that no reader minds, so that a client that is gone says so: a `100 Continue` before the head, a
-   * leading zero of the next chunk's size after it. An answer of another form is not probed: its own bytes will tell.
+   * Writes something that every client ignores, so that a client that is gone is noticed by its reset: a `100 Continue`
+   * before the head, a leading zero of the next chunk's size after it. Where neither is possible, nothing is written, but a
+   * reset is still seen. A client that is sending its body and did not ask for `100 Continue` gets none: Node's fetch takes
+   * that for an error.
+   * @param mayWrite false: no byte is to be written
    */
-  probe(): void {
+  probe(mayWrite = true): void {
     const { response, connection } = this;
-    if (!this.isOpen() || response.socket === null || this.httpVersion === '1.0') return;
-    if (!this.headSent) response.writeContinue();
-    else if (response.chunkedEncoding && this.method !== 'HEAD' && response.writableLength === 0)
-      connection.socket.write('0');
-  }
-
-  /** The connection is closed. */
-  connectionLost(): void {
-    this.failBody(undefined);
-    if (this.done) return;
-    this.done = true;
-    this.gone = true;
-    this.closeListener?.();
-  }
-
-  /** The rest of the body cannot be read: malformed, or the client went away. */
-  failBody(error: StatusError | undefined): void {
-    if (this.bodyBroken) return;
-    this.bodyBroken = true;
-    this.bodyError = error;
-    this.reader?.fail(error);
+    if (!this.isOpen || response.socket === null || response.writableLength > 0) return;
+    const mayProbe = mayWrite && this.httpVersion !== '1.0';
+    if (mayProbe && !this.isHeadSent && this.takesContinue()) response.writeContinue();
+    else if (mayProbe && this.isHeadSent && this.takesZero()) connection.socket.write('0');
+    else connection.socket.write(nothing);
   }
 
   /** True while bytes of the body are still to come. */
@@ -170,26 +85,80 @@ export class Http1Exchange implements ServedExchange {
     return this.hasBody && !this.request.complete;
   }
 
-  private isOpen(): boolean {
-    // A socket that is made up, for tests of an application, may not say.
-    return !this.done && (this.connection.socket.writable as boolean | undefined) !== false;
+  protected override requestTrailers(): readonly string[] {
+    // A request that a test of an application makes up may have no such list.
+    const { rawTrailers = [] }: { readonly rawTrailers?: readonly string[] } = this.request;
+    return rawTrailers;
   }
 
-  private sendHead(): void {
-    const { head } = this;
-    if (head === undefined || this.headSent) return;
-    this.headSent = true;
+  protected get isWritable(): boolean {
+    // A socket that a test of an application makes up may not say.
+    return (this.connection.socket.writable as boolean | undefined) !== false;
+  }
+
+  protected get hasWrittenHead(): boolean {
+    return this.response.headersSent;
+  }
+
+  protected sendContinue(): void {
+    this.response.writeContinue();
+  }
+
+  protected openBody(): Readable {
+    return this.request;
+  }
+
+  protected sendHead(head: ResponseHead, context: HeadContext): void {
     // What is still unread of the body, or will never be sent, must not be taken for the next request.
-    const close = this.connection.closesAfter(this) || this.bodyIsUnfinished() || this.bodyBroken;
+    const close = this.connection.closesAfter(this) || this.bodyIsUnfinished() || this.bodyFailed;
     const says = header(head.headers, 'connection') !== undefined;
     const fields = close && !says ? [...head.headers, 'connection', 'close'] : head.headers;
+    if (close || says) this.connection.seal();
     try {
       this.writeHead(head.status, head.reason, fields);
     } catch {
-      // A reason that is refused is kept all the same, and would be refused again.
+      // Node keeps a reason that it refuses, and would refuse it again.
       this.response.statusMessage = '';
       this.writeHead(head.status, undefined, writableFields(fields));
     }
+    if (context === 'later') this.response.flushHeaders();
+  }
+
+  protected writeChunk(chunk: Buffer): boolean {
+    this.leadingZeros = 0;
+    if (this.response.write(chunk)) return true;
+    if (!this.isDrainWatched) {
+      this.response.on('drain', () => {
+        this.connection.intake.sent(this, true);
+        this.drained();
+      });
+    }
+    this.isDrainWatched = true;
+    return false;
+  }
+
+  protected finish(chunk: Buffer, trailers: HeaderFields | undefined): void {
+    const { response } = this;
+    if (trailers !== undefined && response.chunkedEncoding) addTrailers(response, trailers);
+    if (this.bodyIsUnfinished()) this.drainBody();
+    if (chunk.length === 0) response.end();
+    else response.end(chunk);
+  }
+
+  protected breakOff(hasHead: boolean): void {
+    this.connection.seal();
+    afterChunks(this.response, () => {
+      this.endShort(hasHead);
+    });
+  }
+
+  private takesContinue(): boolean {
+    return header(this.headers, 'expect') !== undefined || !this.bodyIsUnfinished();
+  }
+
+  private takesZero(): boolean {
+    const isChunked = this.response.chunkedEncoding && this.method !== 'HEAD';
+    return isChunked && this.leadingZeros++ < MAX_LEADING_ZEROS;
   }
 
   private writeHead(status: number, reason: string | undefined, fields: HeaderFields): void {
@@ -198,59 +167,31 @@ export class Http1Exchange implements ServedExchange {
     else this.response.writeHead(status, reason, fields as string[]);
   }
 
-  /**
-   * Node would close the socket as soon as the answer is out; with bytes of the body still unread that is a reset, which
-   * can take the answer away from the client. So the end of our side is sent, and a bounded rest of the body read.
-   */
-  private closeAfterAnswer(): void {
-    const { socket } = this.connection;
-    this.drainBody();
-    socket.destroySoon = () => this.closeWhenDrained();
-  }
-
+  /** If a client still sends, it does not read the response: a bounded rest of the body is read. */
   private drainBody(): void {
     this.reader?.detach();
-    let left = DRAIN_BYTES;
-    this.request.on('data', (chunk: Buffer) => {
-      left -= chunk.length;
-      if (left < 0) this.request.pause();
-    });
-    this.request.resume();
+    drainBody(this.request);
   }
 
-  private closeWhenDrained(): void {
+  /** Everything that was written goes out. Then the connection ends before the message does. */
+  private endShort(hasHead: boolean): void {
     const { socket } = this.connection;
-    socket.end();
-    if (this.request.complete) return Socket.prototype.destroySoon.call(socket);
-    const timer = setTimeout(() => socket.destroy(), DRAIN_MS);
-    socket.once('close', () => clearTimeout(timer));
-    this.request.once('end', () => Socket.prototype.destroySoon.call(socket));
-  }
-
-  /** All that was written goes out, and then the connection ends short of the message's end. */
-  private breakOff(): void {
-    const { socket } = this.connection;
+    if (!hasHead) return void socket.destroy();
     const timer = setTimeout(() => socket.destroy(), ABORT_FLUSH_MS);
     socket.once('close', () => clearTimeout(timer));
     if (this.endsByClose()) {
-      // A mere close would look like the end, and a reset at once would lose what is on its way.
+      // A close alone would look like the end of the response, and an immediate reset would lose what is on its way.
       socket.write(nothing, () => setTimeout(() => this.connection.reset(), RESET_DELAY_MS));
-    } else if (this.bodyIsUnfinished()) {
-      this.drainBody();
-      this.closeWhenDrained();
     } else {
+      if (this.bodyIsUnfinished()) this.drainBody();
       socket.destroySoon();
     }
   }
 
-  /** True for an HTTP/1.0 answer of unknown length: the connection's end is the message's. */
+  /** True for an HTTP/1.0 response of unknown length: it ends with the connection. */
   private endsByClose(): boolean {
-    return !this.response.chunkedEncoding && header(this.head!.headers, 'content-length') === undefined;
+    return !this.response.chunkedEncoding && header(this.head?.headers ?? [], 'content-length') === undefined;
   }
-}
-
-function flushHead(exchange: Http1Exchange): void {
-  exchange.flushHead();
 }
 
 /** True where the head says that a body follows. */
@@ -265,18 +206,9 @@ export function bodyAnnounced(headers: HeaderFields): boolean {
  * `trailer` is one of them where the answer is not chunked.
  */
 function writableFields(fields: HeaderFields): string[] {
-  const kept: string[] = [];
-  for (let index = 0; index < fields.length; index += 2) {
-    const name = fields[index]!;
-    const value = fields[index + 1]!;
-    if (isHeaderName(name) && name !== 'trailer' && isHeaderValue(value)) kept.push(name, value);
-  }
-  return kept;
+  return withoutFields(fields, (name, value) => !isHeaderName(name) || name === 'trailer' || !isHeaderValue(value));
 }
 
 function addTrailers(response: ServerResponse, trailers: HeaderFields): void {
-  const fields = writableFields(trailers);
-  const pairs: [string, string][] = [];
-  for (let index = 0; index < fields.length; index += 2) pairs.push([fields[index]!, fields[index + 1]!]);
-  response.addTrailers(pairs);
+  response.addTrailers(headerPairs(writableFields(trailers)));
 }

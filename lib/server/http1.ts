@@ -1,32 +1,38 @@
 /**
- * HTTP/1 connections: Node's own parser and server object, which never listens itself but is handed sockets. Answers what
- * the parser refuses, keeps the limits, closes connections. What one request does is in `http1-exchange`.
+ * HTTP/1 connections: Node's parser and server, which never listens itself but gets sockets from the listener. Answers what
+ * the parser refuses, enforces limits, closes connections. `http1-exchange` serves one request.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Peer } from '../exchange.js';
 import { headerTokens } from '../headers.js';
 import { StatusError } from '../status.js';
-import { Http1Exchange, type Http1Connection } from './http1-exchange.js';
+import { type Aging, limitAge } from './connection-age.js';
+import type { RefusalReason, RefusedHead } from './diagnostics.js';
+import { ClientConnection, type ConnectionCare } from './http1-connection.js';
+import { Http1Exchange } from './http1-exchange.js';
 import { HEADER_SLACK_BYTES, type ExchangeHandler, type ListenerOptions } from './options.js';
+import { allowHalfOpen, resetConnection, startTimers } from './node-internals.js';
 import { parserProblem, type ParserError } from './parser-problem.js';
 import { peerOf } from './peer.js';
 import { writeRawReply } from './raw-reply.js';
-import { dispatch, errorReply, headProblem, printable } from './refusal.js';
+import { dispatch, fieldBytes, type HeadFacts, headProblem, excerpt, refusal } from './refusal.js';
 import { SocketAcceptor, WebSocketExchange } from './websocket.js';
 import { handshakeProblem, upgradableRequest } from './websocket-handshake.js';
 
-/** Most answers are there by then, and nobody is asked whether he still listens. */
+/** When a client that has ended its side is probed. Most responses are sent by then, without a probe. */
 const PROBE_DELAY_MS = 250;
 
+/** The HTTP/1 connections of a listener. */
 export class Http1Server {
   private readonly server: Server;
   private readonly connections = new Map<Socket, Connection>();
   private readonly acceptor = new SocketAcceptor();
+  private isDraining = false;
 
   constructor(
     private readonly options: ListenerOptions,
     private readonly handler: ExchangeHandler,
+    private readonly care: ConnectionCare,
   ) {
     const { maxUrlBytes, maxHeaderBytes, headerTimeoutMs, keepAliveTimeoutMs } = options;
     this.server = createServer({
@@ -38,70 +44,73 @@ export class Http1Server {
       requireHostHeader: false,
       IncomingMessage: upgradableRequest((socket) => this.connections.get(socket)?.isIdle === true),
     });
-    // Node drops the headers beyond this number in silence; 0 is all of them, bounded by their size.
+    // Node silently drops headers beyond this number; 0 keeps all of them, and their size is limited.
     this.server.maxHeadersCount = 0;
-    // A client may end its side after its request (nc -N) and still wait for the answer; Node knows the option by this name.
-    (this.server as Server & { httpAllowHalfOpen: boolean }).httpAllowHalfOpen = true;
+    // A client may end its side after its request (nc -N) and still wait for the response.
+    allowHalfOpen(this.server);
     this.server.on('request', (request, response) => this.take(request, response, false));
     this.server.on('checkContinue', (request, response) => this.take(request, response, true));
     this.server.on('checkExpectation', (request, response) => this.take(request, response, false));
     this.server.on('connect', (request, socket) => this.refuseConnect(request, socket as Socket));
     this.server.on('upgrade', (request, socket, start) => this.upgrade(request, socket as Socket, start));
     this.server.on('clientError', (error, socket) => this.fail(error, socket as Socket));
-    // The server's timers start with this event only, and nobody else emits it: the server does not listen.
-    this.server.emit('listening');
+    startTimers(this.server);
   }
 
   /**
-   * Serves a connection, from the bytes that it already holds and that are also in `start`.
-   * @param raw the TCP socket, which is another one where `socket` is TLS.
+   * Serves a connection. The bytes that it has received already are also in `start`.
+   * @param tcp the TCP socket, another one than `socket` if that is TLS
    */
-  accept(socket: Socket, start: Buffer, raw: Socket): void {
-    const connection = new Connection(socket, raw, start.includes('\n'));
-    this.connections.set(socket, connection);
-    socket.on('close', () => {
-      this.connections.delete(socket);
-      connection.lost();
-    });
-    socket.on('end', () => connection.clientEnded());
+  accept(socket: Socket, start: Buffer, tcp: Socket): void {
+    // Node comes first: a `Connection` pauses the socket after Node's listeners have resumed it.
     this.server.emit('connection', socket);
+    const connection = new Connection(socket, this.care, tcp, start.includes('\n'));
+    this.connections.set(socket, connection);
+    socket.on('close', () => this.connections.delete(socket));
+    socket.on('end', () => connection.clientEnded());
+    limitAge(tcp, this.options, connection);
+    if (this.isDraining) connection.retire();
     socket.resume();
   }
 
-  /** Answers a connection that speaks something else, with an error, and closes it. */
-  refuse(socket: Socket, error: StatusError): void {
-    this.answerRaw(socket, error, 'GET');
+  /** Answers a connection that does not speak TLS with an error, and closes it. */
+  refuseCleartext(socket: Socket, error: StatusError): void {
+    this.answerRaw(socket, error, {}, 'tls');
     socket.resume();
   }
 
-  /** No further requests: idle connections are closed now, the others after their answers. */
-  drain(): void {
+  /** The next answer on each connection is its last, also on those that come from now on. */
+  retire(): void {
+    this.isDraining = true;
+    for (const connection of this.connections.values()) connection.retire();
+  }
+
+  /** Closes the connections that bring no request. */
+  closeIdle(): void {
     for (const connection of this.connections.values()) connection.closeWhenIdle();
   }
 
-  /** Cuts every connection; an answer under way is seen to be cut. */
+  /** Closes every connection at once. Clients notice that responses under way are incomplete. */
   destroy(): void {
-    for (const connection of this.connections.values()) {
-      if (connection.upgraded === undefined) connection.reset();
-      else connection.upgraded.shutDown();
-    }
+    for (const connection of this.connections.values()) connection.cut();
     this.server.close();
   }
 
   private take(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     const connection = this.connections.get(request.socket);
     if (connection === undefined) return;
+    if (connection.isSealed) return connection.ignore(request);
     const head = readHttp1Head(request);
-    const { idleTimeoutMs } = this.options;
-    const exchange = new Http1Exchange(connection, request, response, head.headers, idleTimeoutMs, expectsContinue);
-    connection.add(exchange, response);
-    dispatch(exchange, this.handler, http1Problem(request, head, this.options));
+    const { options, handler } = this;
+    const exchange = new Http1Exchange(connection, request, response, head.headers, options, expectsContinue);
+    connection.inFirstHeaders = false;
+    connection.take(exchange, response, () => dispatch(exchange, handler, http1Problem(request, head, options)));
   }
 
-  /** Node has let go of the connection: it is the WebSocket's from now on. */
+  /** Node has detached from the connection: it belongs to the WebSocket from now on. */
   private upgrade(request: IncomingMessage, socket: Socket, start: Buffer): void {
     const connection = this.connections.get(socket);
-    if (connection === undefined) return;
+    if (connection === undefined || connection.isSealed) return void socket.destroySoon();
     const head = readHttp1Head(request);
     const { idleTimeoutMs } = this.options;
     const exchange = new WebSocketExchange(connection, request, head.headers, start, this.acceptor, idleTimeoutMs);
@@ -109,13 +118,16 @@ export class Http1Server {
     dispatch(exchange, this.handler, headProblem(head, this.options, true) ?? handshakeProblem(head.headers));
   }
 
-  private refuseConnect(request: IncomingMessage, socket: Socket): void {
+  private refuseConnect({ method, url: target }: IncomingMessage, socket: Socket): void {
+    const connection = this.connections.get(socket);
+    // Node hands the socket over even if requests on it are under way.
+    if (connection === undefined || connection.isSealed) return;
     const error = StatusError.http(501, 'CONNECT is not served here: this is not a forward proxy');
-    this.answerRaw(socket, error, request.method!);
+    connection.whenIdle(() => this.answerRaw(socket, error, { method, target }));
     socket.resume();
   }
 
-  /** The parser gave up on a connection: malformed bytes, a time-out, or the client is gone. */
+  /** The parser gave up on a connection: malformed bytes, a time-out, or the client disconnected. */
   private fail(error: ParserError, socket: Socket): void {
     const connection = this.connections.get(socket);
     const last = connection?.lastExchange();
@@ -127,115 +139,105 @@ export class Http1Server {
     }
     // After its first error the parser reports one for each further read.
     if (connection.broken || !socket.writable) return;
+    // After a last response, or a request with "connection: close", everything is ignored.
+    if (!inBody && (connection.isSealed || error.code === 'HPE_CLOSED_CONNECTION')) return;
     connection.broken = true;
-    // A body that cannot be read on is for its exchange to answer. Requests that were whole get their answers first.
+    // The exchange itself answers a broken body. Otherwise complete requests get their responses first.
     if (inBody) {
       last.failBody(problem);
       connection.closeWhenIdle();
     } else {
-      connection.whenIdle(() => this.answerRaw(socket, problem, 'GET'));
+      connection.whenIdle(() => this.answerRaw(socket, problem, {}));
     }
   }
 
-  /** Answers on the socket itself, as there is no request to answer. */
-  private answerRaw(socket: Socket, error: StatusError, method: string): void {
-    const reply = errorReply(this.handler, error, { method, httpVersion: '1.1' });
-    writeRawReply(socket, reply);
+  /** Answers on the socket itself, as there is no exchange. */
+  private answerRaw(
+    socket: Socket,
+    error: StatusError,
+    known: Pick<RefusedHead, 'method' | 'target'>,
+    reason?: RefusalReason,
+  ): void {
+    const peer = this.connections.get(socket)?.peer ?? peerOf(socket);
+    writeRawReply(socket, refusal(this.handler, error, { ...known, peer, httpVersion: '1.1' }, reason));
   }
 }
 
-/** One connection and its requests, which are more than one with pipelining. */
-class Connection implements Http1Connection {
+/** A connection of our own server. */
+class Connection extends ClientConnection implements Aging {
   private closing = false;
-  /** The connection's last answer, which no request asked for. */
+  /** Writes the last response, which belongs to no request. */
   private lastWord: (() => void) | undefined;
   /** The parser gave up: no further request can come. */
   broken = false;
-  /** The request that took the connection over. */
-  upgraded: WebSocketExchange | undefined;
-  private readonly exchanges = new Set<Http1Exchange>();
-  readonly peer: Peer;
 
-  /** @param inFirstHeaders true while there was no request, but its first line has come. */
+  /** @param inFirstHeaders true while the first request has only its first line */
   constructor(
-    readonly socket: Socket,
-    private readonly raw: Socket,
+    socket: Socket,
+    care: ConnectionCare,
+    raw: Socket,
     public inFirstHeaders: boolean,
   ) {
-    this.peer = peerOf(socket);
+    // A TLS socket cannot be reset; the one below it can.
+    super(socket, care, raw, () => resetConnection(socket, raw));
   }
 
-  add(exchange: Http1Exchange, response: ServerResponse): void {
-    this.inFirstHeaders = false;
-    this.exchanges.add(exchange);
-    response.on('close', () => {
-      this.exchanges.delete(exchange);
-      if (this.closing) this.closeWhenIdle();
-      else if (this.lastWord !== undefined && this.isIdle && this.socket.writable) this.lastWord();
-    });
+  protected override answered(): void {
+    if (this.closing) this.closeWhenIdle();
+    else if (this.lastWord !== undefined && this.isIdle && this.socket.writable) this.lastWord();
   }
 
   /** The exchange whose body the parser is in, if any. */
   lastExchange(): Http1Exchange | undefined {
-    let last: Http1Exchange | undefined;
-    for (const exchange of this.exchanges) last = exchange;
-    return last;
+    return this.intake.all().at(-1);
   }
 
-  /** True where no request waits for its answer. */
-  get isIdle(): boolean {
-    return this.exchanges.size === 0;
-  }
-
-  /** With pipelining there may be requests behind one whose answers are still to come. */
-  closesAfter(exchange: Http1Exchange): boolean {
+  /** With pipelining, further responses may follow. */
+  override closesAfter(exchange: Http1Exchange): boolean {
     return this.closing && exchange === this.lastExchange();
   }
 
-  /** Says a last word: now, or behind the answers to the requests that were whole. */
+  /** Calls `lastWord` now, or after the responses to the requests under way. */
   whenIdle(lastWord: () => void): void {
     if (this.isIdle) lastWord();
     else this.lastWord = lastWord;
   }
 
+  /** Closes the connection now, or after the responses to the requests under way. */
   closeWhenIdle(): void {
     this.closing = true;
     if (this.isIdle && this.upgraded === undefined) this.socket.destroySoon();
   }
 
+  /** Its next answer is its last: an idle connection that was closed might just bring a request. */
+  retire(): void {
+    this.closing = true;
+  }
+
+  cut(): void {
+    if (this.upgraded === undefined) this.reset();
+    else this.upgraded.cut();
+  }
+
   /**
-   * The client has ended its side. It may still read, or be gone: TCP tells only who writes. So those that wait for an
-   * answer are written to, twice, as the reset that comes back for the first is seen by the second.
+   * The client has ended its side. It may still read, or be gone: only a write shows that. Two probes are written, because
+   * the second one sees the reset that the first one causes.
    */
   clientEnded(): void {
     const probe = (): void => {
-      for (const exchange of this.exchanges) exchange.probe();
+      for (const exchange of this.intake.all()) exchange.probe();
     };
     const timers = [PROBE_DELAY_MS, 2 * PROBE_DELAY_MS].map((delay) => setTimeout(probe, delay));
     this.socket.once('close', () => timers.forEach(clearTimeout));
   }
-
-  /** A TLS socket cannot be reset; the one below it can. */
-  reset(): void {
-    this.raw.resetAndDestroy();
-  }
-
-  lost(): void {
-    for (const exchange of this.exchanges) exchange.connectionLost();
-    this.upgraded?.connectionLost();
-    this.exchanges.clear();
-  }
 }
 
-export interface RequestLines {
+/** The headers of a request, and what its limits are checked against. */
+export interface RequestLines extends HeadFacts {
   readonly headers: string[];
-  readonly target: string;
-  readonly headerBytes: number;
-  readonly hosts: number;
-  readonly expect: string | undefined;
 }
 
-/** The header list with names in lower case, and what its limits and rules need, in one pass. */
+/** Reads the header list, names in lower case, and what the limits are checked against, in one pass. */
 export function readHttp1Head(request: IncomingMessage): RequestLines {
   const raw = request.rawHeaders;
   const headers = new Array<string>(raw.length);
@@ -247,14 +249,14 @@ export function readHttp1Head(request: IncomingMessage): RequestLines {
     const value = raw[index + 1]!;
     headers[index] = name;
     headers[index + 1] = value;
-    headerBytes += name.length + value.length + 4;
+    headerBytes += fieldBytes(name, value);
     if (name === 'host') hosts++;
     else if (name === 'expect') expect = value;
   }
-  return { headers, target: request.url!, headerBytes, hosts, expect };
+  return { headers, target: request.url ?? '', headerBytes, hosts, expect };
 }
 
-/** What the head says against taking the request. */
+/** Why the request is refused by its head; undefined if it is not. */
 export function http1Problem(
   request: IncomingMessage,
   head: RequestLines,
@@ -274,16 +276,13 @@ function versionProblem(request: IncomingMessage, { headers }: RequestLines): St
   return undefined;
 }
 
-/**
- * Node's parser takes any coding below "chunked" and hands on what it does not undo; a body in "identity" it reads up to
- * the connection's end.
- */
+/** Node's parser accepts further codings besides "chunked" without decoding them, and reads "identity" up to the end. */
 function framingProblem({ headers }: RequestLines): StatusError | undefined {
   if (!headers.includes('transfer-encoding')) return undefined;
   const codings = headerTokens(headers, 'transfer-encoding');
   if (codings.length === 1 && codings[0] === 'chunked') return undefined;
   return StatusError.http(
     501,
-    `Transfer-Encoding is "${printable(codings.join(', '))}", expected "chunked" alone; a compressed body has Content-Encoding`,
+    `Transfer-Encoding is "${excerpt(codings.join(', '))}", expected "chunked" alone; a compressed body has Content-Encoding`,
   );
 }

@@ -3,11 +3,16 @@
  * of the speed). Writes the head together with the first bytes of the body, or alone at the end of the tick.
  */
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import type { BodySink, Peer, ResponseHead } from '../exchange.js';
+import type { Readable } from 'node:stream';
+import type { ResponseHead } from '../exchange.js';
 import { connectionHeaders, type HeaderFields, isHeaderName, isHeaderValue, singleValuedHeaders } from '../headers.js';
-import { BodyReader } from './body.js';
-import { DRAIN_BYTES, DRAIN_MS } from './options.js';
-import type { ServedExchange } from './refusal.js';
+import { drainBody } from './body.js';
+import { Outbox } from './http2-outbox.js';
+import type { Intake } from './intake.js';
+import { onRawTrailers } from './node-internals.js';
+import { type BodyLimits, DRAIN_MS } from './options.js';
+import { Progress } from './progress.js';
+import { type ExchangeConnection, type ExchangeHead, type HeadContext, ServedExchange } from './served-exchange.js';
 
 /** How long a broken-off answer may take to reach a slow reader before the stream is reset all the same. */
 const ABORT_FLUSH_MS = 10_000;
@@ -17,149 +22,108 @@ const RESET_DELAY_MS = 50;
 
 const nothing = Buffer.alloc(0);
 
-/** The request line of an HTTP/2 stream and its headers. */
-export interface Http2Head {
-  readonly method: string;
-  readonly target: string;
-  readonly headers: HeaderFields;
-  readonly expectsContinue: boolean;
+/** The connection of an exchange. */
+export interface Http2Connection extends ExchangeConnection {
+  readonly intake: Intake<ServedExchange>;
 }
 
-export class Http2Exchange implements ServedExchange {
-  readonly method: string;
-  readonly target: string;
+/** One HTTP/2 stream: a request and its response. */
+export class Http2Exchange extends ServedExchange {
   readonly httpVersion = '2';
-  readonly headers: HeaderFields;
-  readonly hasBody: boolean;
-  responded = false;
-  private done = false;
-  private gone = false;
-  private head: ResponseHead | undefined;
-  private headSent = false;
   private trailers: HeaderFields | undefined;
-  private reader: BodyReader | undefined;
-  private expectsContinue: boolean;
-  private closeListener: (() => void) | undefined;
+  private rawTrailers: readonly string[] = [];
+  private readonly writeTimeoutMs: number;
+  private readonly outbox: Outbox;
+  private progress: Progress | undefined;
 
   constructor(
     private readonly stream: ServerHttp2Stream,
-    head: Http2Head,
-    private readonly session: { readonly peer: Peer },
-    private readonly idleTimeoutMs: number,
+    head: ExchangeHead,
+    connection: Http2Connection,
+    limits: BodyLimits & { readonly writeTimeoutMs: number },
   ) {
-    this.method = head.method;
-    this.target = head.target;
-    this.headers = head.headers;
-    this.expectsContinue = head.expectsContinue;
-    this.hasBody = !stream.endAfterHeaders;
+    super(connection, head, !stream.endAfterHeaders, limits);
+    this.writeTimeoutMs = limits.writeTimeoutMs;
+    const { intake } = connection;
+    this.outbox = new Outbox(stream, (isAll) => {
+      intake.sent(this, isAll);
+      if (isAll) this.drained();
+    });
+    if (this.hasBody) onRawTrailers(stream, (trailers) => (this.rawTrailers = trailers));
+    const onClosed = (): void => this.closed();
     // 'aborted' comes before the 'end' that a broken-off upload has too, and for a paused stream without 'close'.
-    stream.on('aborted', () => this.lost());
-    stream.on('close', () => this.lost());
-    stream.on('error', () => this.lost());
+    stream.on('aborted', onClosed);
+    stream.on('close', onClosed);
+    stream.on('error', onClosed);
   }
 
-  get peer(): Peer {
-    return this.session.peer;
+  get unsentBytes(): number {
+    return this.outbox.unsentBytes;
   }
 
-  get secure(): boolean {
-    return this.peer.tls !== undefined;
+  /** True if the client has taken nothing of the response for `write_timeout`, though something waits for it. */
+  isStalled(nowMs: number): boolean {
+    this.progress ??= new Progress(this.outbox, this.writeTimeoutMs);
+    return this.progress.isStalled(nowMs);
   }
 
-  continue(): void {
-    if (!this.expectsContinue || this.responded || !this.isOpen()) return;
-    this.expectsContinue = false;
+  /** `close()` would end the stream before it resets it, and the response would look complete. */
+  cut(): void {
+    this.stream.destroy(new Error('response broken off'));
+  }
+
+  override closed(): void {
+    this.outbox.clear();
+    super.closed();
+    // Node keeps a stream that was reset until its body is read.
+    if (this.hasBody && !this.stream.destroyed) this.stream.resume();
+  }
+
+  protected override requestTrailers(): readonly string[] {
+    return this.rawTrailers;
+  }
+
+  protected get isWritable(): boolean {
+    return !this.stream.destroyed && !this.stream.closed;
+  }
+
+  protected get hasWrittenHead(): boolean {
+    return this.stream.headersSent;
+  }
+
+  protected sendContinue(): void {
     this.stream.additionalHeaders({ ':status': 100 });
   }
 
-  read(sink: BodySink): void {
-    if (this.gone) queueMicrotask(() => sink.onAbort());
-    else this.reader = new BodyReader(this.stream, sink, this.idleTimeoutMs);
+  protected openBody(): Readable {
+    return this.stream;
   }
 
-  pause(): void {
-    this.reader?.pause();
-  }
-
-  resume(): void {
-    this.reader?.resume();
-  }
-
-  respond(head: ResponseHead): void {
-    if (this.responded || !this.isOpen()) return;
-    this.responded = true;
-    this.head = head;
-    process.nextTick(flushHead, this);
-  }
-
-  write(chunk: Buffer): boolean {
-    if (!this.isOpen()) return true;
-    this.flushHead();
-    return this.stream.writableEnded || this.stream.write(chunk);
-  }
-
-  onDrain(listener: () => void): void {
-    this.stream.on('drain', listener);
-  }
-
-  end(chunk?: Buffer, trailers?: HeaderFields): void {
-    if (!this.isOpen()) return;
-    this.trailers = trailers;
-    if (!this.headSent) {
-      const endStream = (chunk === undefined || chunk.length === 0) && trailers === undefined;
-      this.sendHead({ endStream, waitForTrailers: trailers !== undefined });
-    }
-    this.done = true;
-    if (!this.stream.writableEnded) this.stream.end(chunk);
-    if (this.hasBody && !this.stream.readableEnded) this.drainBody();
-  }
-
-  abort(): void {
-    if (!this.isOpen()) return;
-    if (this.responded) this.flushHead();
-    this.done = true;
-    this.reader?.detach();
-    if (!this.responded || this.stream.writableEnded) return this.reset();
-    const timer = setTimeout(() => this.reset(), ABORT_FLUSH_MS);
-    this.stream.once('close', () => clearTimeout(timer));
-    this.stream.write(nothing, () => setTimeout(() => this.reset(), RESET_DELAY_MS));
-  }
-
-  onClose(listener: () => void): void {
-    if (this.gone) queueMicrotask(listener);
-    else this.closeListener = listener;
-  }
-
-  /** Writes the head that `respond` was given, if nothing has yet. */
-  flushHead(): void {
-    if (!this.headSent && this.isOpen()) this.sendHead({ endStream: false, waitForTrailers: true });
-  }
-
-  /** `close()` would end the stream before it resets it, and the answer would look whole. */
-  private reset(): void {
-    this.stream.destroy(new Error('answer broken off'));
-  }
-
-  private lost(): void {
-    this.reader?.fail();
-    if (this.done) return;
-    this.done = true;
-    this.gone = true;
-    this.closeListener?.();
-  }
-
-  private isOpen(): boolean {
-    return !this.done && !this.stream.destroyed && !this.stream.closed;
-  }
-
-  private sendHead(options: { endStream: boolean; waitForTrailers: boolean }): void {
-    const { head } = this;
-    if (head === undefined) return;
-    this.headSent = true;
-    const endStream = options.endStream || this.method === 'HEAD' || head.status === 204 || head.status === 304;
-    const waitForTrailers = options.waitForTrailers && !endStream;
+  protected sendHead({ status, headers }: ResponseHead, context: HeadContext): void {
+    const endStream = context === 'nothing' || this.method === 'HEAD' || status === 204 || status === 304;
+    const waitForTrailers = !endStream && context !== 'last-chunk';
     if (waitForTrailers) this.stream.once('wantTrailers', () => this.sendTrailers());
-    this.stream.respond(http2Fields(head.headers, head.status), { endStream, waitForTrailers });
+    this.stream.respond(http2Fields(headers, status), { endStream, waitForTrailers });
+  }
+
+  protected writeChunk(chunk: Buffer): boolean {
+    return this.stream.writableEnded || this.outbox.write(chunk);
+  }
+
+  protected finish(chunk: Buffer, trailers: HeaderFields | undefined): void {
+    const { stream } = this;
+    this.trailers = trailers;
+    if (!stream.writableEnded) this.outbox.end(chunk);
+    if (this.hasBody && !stream.readableEnded) this.drainBody();
+  }
+
+  protected breakOff(hasHead: boolean): void {
+    const { stream } = this;
+    // Without a head of ours the first byte would send one of Node's own, which says 200.
+    if (!hasHead || stream.writableEnded) return this.cut();
+    const timer = setTimeout(() => this.cut(), ABORT_FLUSH_MS);
+    stream.once('close', () => clearTimeout(timer));
+    this.outbox.behindAll(() => stream.write(nothing, () => setTimeout(() => this.cut(), RESET_DELAY_MS)));
   }
 
   private sendTrailers(): void {
@@ -167,30 +131,19 @@ export class Http2Exchange implements ServedExchange {
     if (!this.stream.destroyed) this.stream.sendTrailers(http2Fields(this.trailers ?? []));
   }
 
-  /** An answer that came before the end of the body: a bounded rest is read, then the client is told to stop. */
+  /** A response that came before the end of the body: a bounded rest is read, then the client is asked to stop. */
   private drainBody(): void {
     const { stream } = this;
     this.reader?.detach();
-    let left = DRAIN_BYTES;
     const stop = (): void => {
-      // Before the last byte of the answer is out, the reset would cut it.
+      // Before the last byte of the response is out, the reset would cut it.
       if (stream.writableFinished) stream.close(constants.NGHTTP2_NO_ERROR);
       else stream.once('finish', stop);
     };
     const timer = setTimeout(stop, DRAIN_MS);
     stream.once('close', () => clearTimeout(timer));
-    stream.on('data', (chunk: Buffer) => {
-      left -= chunk.length;
-      if (left >= 0) return;
-      stream.pause();
-      stop();
-    });
-    stream.resume();
+    drainBody(stream, stop);
   }
-}
-
-function flushHead(exchange: Http2Exchange): void {
-  exchange.flushHead();
 }
 
 /** Which HTTP/2 has by itself; Node throws on them. */

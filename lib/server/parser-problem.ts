@@ -3,7 +3,7 @@
  * the last read; from these the offending piece is found again.
  */
 import { StatusError } from '../status.js';
-import { headersTooLong, printable, urlTooLong } from './refusal.js';
+import { headersTooLong, excerpt, urlTooLong } from './refusal.js';
 
 /** An error of 'clientError'. */
 export interface ParserError extends Error {
@@ -99,7 +99,7 @@ function invalidTarget(packet: string): StatusError {
     return bad(`the URL has a control character in it; write it as ${escape}, ${advice}`);
   }
   const path = target.split(' ')[0]!;
-  return bad(`the request target "${printable(path)}" does not start with a slash; write /${printable(path)}`);
+  return bad(`the request target "${excerpt(path)}" does not start with a slash; write /${excerpt(path)}`);
 }
 
 /** A URL that has bytes above ASCII in it; `bytes` is the first run of them, in Latin-1. */

@@ -2,19 +2,16 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Peer, PeerTls } from '../exchange.js';
+import { isEncrypted } from './node-internals.js';
 
-/** An IPv4 address that came through an IPv6 socket is shown as IPv4. */
-export function peerOf(socket: Pick<Socket, 'remoteAddress' | 'remotePort'>): Peer {
-  const address = (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/i, '');
+/** The address in IPv4 form if it is an IPv4 address on an IPv6 socket; `unix` for a Unix socket; `unknown` if it is closed. */
+export function peerOf(socket: Pick<Socket, 'remoteAddress' | 'remotePort' | 'destroyed'>): Peer {
+  const { remoteAddress = socket.destroyed ? 'unknown' : 'unix' } = socket;
+  const address = remoteAddress.replace(/^::ffff:(?=\d+\.)/i, '');
   const peer = { address, port: socket.remotePort ?? 0 };
-  return isSecure(socket) ? { ...peer, tls: tlsOf(socket) } : peer;
+  return isEncrypted(socket) ? { ...peer, tls: tlsOf(socket) } : peer;
 }
 
-function isSecure(socket: object): socket is TLSSocket {
-  return (socket as Partial<TLSSocket>).encrypted === true;
-}
-
-/** A client is asked for its certificate only where a listener wants one. */
 function tlsOf(socket: TLSSocket): PeerTls {
   const subject = socket.getPeerX509Certificate()?.subject;
   const problem = subject === undefined || socket.authorized ? undefined : problemOf(socket);

@@ -3,17 +3,28 @@
  * when their files change; connections keep those that they began with. What a client without a trusted certificate gets
  * to hear, where one is required, is written here too; who serves the connections is for `listener`.
  */
+import { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { createServer, type Server, type TlsOptions as TlsServerOptions, type TLSSocket } from 'node:tls';
+import {
+  createSecureContext,
+  createServer,
+  type SecureContext,
+  type Server,
+  type TlsOptions as TlsServerOptions,
+  type TLSSocket,
+} from 'node:tls';
 import type { PeerTls } from '../exchange.js';
 import { Code, ConfigError, type Problem, StatusError } from '../status.js';
-import { type TlsFiles, type TlsMaterial, type TlsNames, type WatchedTlsFiles, watchTlsFiles } from '../tls/index.js';
+import { type TlsMaterial, type TlsNames, type WatchedTlsFiles, watchTlsFiles } from '../tls/index.js';
+import { publishBroken } from './diagnostics.js';
 import type { ExchangeHandler, ListenerOptions } from './options.js';
+import { peerOf } from './peer.js';
 import { refuse } from './refusal.js';
 
-type TlsOptions = Pick<ListenerOptions, 'tlsCert' | 'tlsKey' | 'tlsClientCa' | 'tlsClientCert'>;
+type TlsOptions = Pick<ListenerOptions, 'tlsCert' | 'tlsKey' | 'tlsClientCa' | 'tlsClientCert' | 'certificates'>;
 
 const names: TlsNames = { cert: 'tls_cert', key: 'tls_key', ca: 'tls_client_ca' };
+const namedNames: TlsNames = { ...names, cert: 'certificates.cert', key: 'certificates.key' };
 
 /** In the order in which we like them. curl --http1.0 says so here too. */
 const protocols = ['h2', 'http/1.1', 'http/1.0'];
@@ -23,19 +34,43 @@ const protocols = ['h2', 'http/1.1', 'http/1.0'];
  * @throws ConfigError `tls-off`, `tls-incomplete`, and what `readTlsFiles` throws.
  */
 export function checkListenerTls(options: TlsOptions): readonly Problem[] {
-  return readListenerTls(options)?.material.warnings ?? [];
+  const files = readListenerTls(options);
+  return files === undefined ? [] : allOf(files).flatMap(({ material }) => material.warnings);
+}
+
+/** The files of a listener. */
+export interface ListenerFiles {
+  /** For clients that ask for no name, or for one that is not known; undefined: they are refused. */
+  readonly usual: WatchedTlsFiles | undefined;
+  readonly named: readonly NamedFiles[];
+}
+
+interface NamedFiles {
+  /** Undefined: those that the certificate is for. */
+  readonly names: readonly string[] | undefined;
+  readonly files: WatchedTlsFiles;
+}
+
+function allOf({ usual, named }: ListenerFiles): WatchedTlsFiles[] {
+  return [...(usual === undefined ? [] : [usual]), ...named.map(({ files }) => files)];
 }
 
 /** The files of a listener, read; undefined where it speaks cleartext. */
-export function readListenerTls(options: TlsOptions): WatchedTlsFiles | undefined {
-  const { tlsCert, tlsKey, tlsClientCa, tlsClientCert } = options;
-  if (tlsCert === undefined && tlsKey === undefined) {
+export function readListenerTls(options: TlsOptions): ListenerFiles | undefined {
+  const { tlsCert, tlsKey, tlsClientCa, tlsClientCert, certificates = [] } = options;
+  const hasUsual = tlsCert !== undefined || tlsKey !== undefined;
+  if (!hasUsual && certificates.length === 0) {
     if (tlsClientCa !== undefined || tlsClientCert !== 'none') throw clientsWithoutTls(tlsClientCa);
     return undefined;
   }
   if ((tlsClientCert === 'none') !== (tlsClientCa === undefined)) throw clientsIncomplete(options);
-  const files: TlsFiles = { cert: tlsCert, key: tlsKey, ca: tlsClientCa };
-  return watchTlsFiles(files, names);
+  return {
+    usual: hasUsual ? watchTlsFiles({ cert: tlsCert, key: tlsKey, ca: tlsClientCa }, names) : undefined,
+    named: certificates.map(({ names: given, cert, key }) => ({
+      names: given,
+      files: watchTlsFiles({ cert, key, ca: tlsClientCa }, namedNames),
+    })),
+  };
 }
 
 /** Whoever names authorities wants them to count. */
@@ -54,7 +89,7 @@ function clientsWithoutTls(tlsClientCa: string | undefined): ConfigError {
   const given = tlsClientCa === undefined ? 'tls_client_cert' : 'tls_client_ca';
   return new ConfigError({
     code: 'tls-off',
-    message: `${given} is given, but the listener has no certificate of its own and speaks no TLS`,
+    message: `${given} is given, but the listener has no certificate and does not use TLS`,
     hint: `write tls_cert and tls_key too, or leave ${given} out`,
   });
 }
@@ -69,31 +104,73 @@ export interface Secured {
 /** Shakes hands on connections that are handed to it; listens on no port itself. */
 export class TlsPort {
   private readonly server: Server;
+  /** Read when it is first asked for. */
+  private expires: Date | undefined;
   /** Connections that are shaking hands. */
   private readonly waiting = new Map<string, (secured: Secured) => void>();
+  /** Made anew when a certificate is renewed. */
+  private byName: ReadonlyMap<string, SecureContext>;
 
   constructor(
-    private readonly files: WatchedTlsFiles,
+    private readonly files: ListenerFiles,
     private readonly options: ListenerOptions,
   ) {
+    const { usual, named } = files;
+    this.byName = contextsOf(named);
+    const SNICallback: TlsServerOptions['SNICallback'] = (name, done) => done(null, this.contextFor(name));
     this.server = createServer({
-      ...this.context(files.material),
+      ...this.context(usual?.material),
+      ...(named.length > 0 && { SNICallback }),
       ALPNProtocols: protocols,
       handshakeTimeout: options.headerTimeoutMs,
     });
     // The client is gone, or there is no TLS that both speak; an alert has told it.
-    this.server.on('tlsClientError', (_error, socket) => void socket.destroy());
+    this.server.on('tlsClientError', (error, socket) => {
+      publishBroken('tls', `the TLS handshake failed: ${reasonOf(error)}`, peerOf(socket));
+      socket.destroy();
+    });
     this.server.on('secureConnection', (socket) => this.secured(socket));
+  }
+
+  /** Undefined: the usual certificate. */
+  private contextFor(name: string): SecureContext | undefined {
+    let known = name.toLowerCase();
+    let context = this.byName.get(known);
+    // `a.b.test`, then `*.b.test`, then `*.test`.
+    while (context === undefined && /^[^.]+\.[^.]/.test(known)) {
+      known = known.replace(/^(?:\*\.)?[^.]+/, '*');
+      context = this.byName.get(known);
+    }
+    return context;
   }
 
   /** @param url of the listener, for what is told about renewals. */
   watch(url: string): void {
-    this.files.start(`listener ${url}`, (material) => this.server.setSecureContext(this.context(material)));
+    this.files.usual?.start(`listener ${url}`, (material) => {
+      this.server.setSecureContext(this.context(material));
+      this.expires = undefined;
+    });
+    for (const { files } of this.files.named) {
+      files.start(`listener ${url}`, () => {
+        // What is renewed counts once it was taken.
+        setImmediate(() => (this.byName = contextsOf(this.files.named)));
+        this.expires = undefined;
+      });
+    }
+  }
+
+  /** Of the certificate in use that expires first. */
+  get certificateExpires(): Date {
+    return (this.expires ??= new Date(
+      Math.min(
+        ...allOf(this.files).map(({ material }) => new Date(new X509Certificate(material.cert!).validTo).getTime()),
+      ),
+    ));
   }
 
   /** Stops to watch; connections go on. */
   close(): void {
-    this.files.stop();
+    for (const files of allOf(this.files)) files.stop();
   }
 
   /** Takes over a connection; either it is closed, or `onSecured` is called after the handshake. */
@@ -123,10 +200,35 @@ export class TlsPort {
   }
 
   /** Whether a client is served without a trusted certificate is decided request by request. */
-  private context({ cert, key, ca }: TlsMaterial): TlsServerOptions {
+  private context({ cert, key, ca }: Partial<TlsMaterial> = {}): TlsServerOptions {
     const requestCert = this.options.tlsClientCert !== 'none';
     return { cert, key, ca, requestCert, rejectUnauthorized: false };
   }
+}
+
+/** By each of their names; the first certificate of a name counts. */
+function contextsOf(named: readonly NamedFiles[]): ReadonlyMap<string, SecureContext> {
+  const contexts = new Map<string, SecureContext>();
+  for (const { names: given, files } of named) {
+    const { cert, key, ca } = files.material;
+    const context = createSecureContext({ cert, key, ca });
+    for (const name of given ?? namesOf(new X509Certificate(cert!))) {
+      if (!contexts.has(name)) contexts.set(name, context);
+    }
+  }
+  return contexts;
+}
+
+/** Whom a certificate is for; where it does not say so, its common name. */
+function namesOf({ subjectAltName, subject }: X509Certificate): string[] {
+  const alternatives = [...(subjectAltName ?? '').matchAll(/(?:^|, )DNS:([^,]+)/g)].map(([, name]) => name!);
+  const common = /^CN=(.+)$/m.exec(subject)?.[1];
+  return (alternatives.length > 0 || common === undefined ? alternatives : [common]).map((name) => name.toLowerCase());
+}
+
+/** OpenSSL's words for it, without the place in its source. */
+function reasonOf(error: NodeJS.ErrnoException & { readonly reason?: string }): string {
+  return error.reason ?? error.code ?? error.message;
 }
 
 /** Node does not tell which TCP socket is below a TLS socket; the addresses of both are the same, and no other's. */
@@ -136,7 +238,7 @@ function connectionKey({ remoteAddress, remotePort, localAddress, localPort }: S
 
 /** What came in without TLS. */
 export function withoutTls(): StatusError {
-  return StatusError.http(400, 'this port takes TLS alone, and the request came without; write https://');
+  return StatusError.http(400, 'this port accepts only TLS, and the request was sent without it; write https://');
 }
 
 /**
@@ -149,9 +251,12 @@ export function requireClientCertificate(handler: ExchangeHandler): ExchangeHand
     get writeError() {
       return handler.writeError;
     },
+    get maxConcurrentRequests() {
+      return handler.maxConcurrentRequests;
+    },
     handle(exchange) {
       if (exchange.peer.tls?.authorized === true) handler.handle(exchange);
-      else refuse(exchange, handler, unproven(exchange.peer.tls));
+      else refuse(exchange, handler, unproven(exchange.peer.tls), 'client_certificate');
     },
   };
 }

@@ -4,9 +4,9 @@
  */
 import { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { header, headerValues, type HeaderFields } from '../headers.js';
+import { header, headerValues, type HeaderFields, isHeaderName } from '../headers.js';
 import { StatusError } from '../status.js';
-import { printable } from './refusal.js';
+import { excerpt } from './refusal.js';
 
 /**
  * The class of requests for a server that takes WebSockets: Node asks its `upgrade` what to do.
@@ -62,9 +62,9 @@ function joined(headers: HeaderFields, name: string): string | undefined {
 }
 
 function shown(value: string | undefined): string {
-  return value === undefined ? 'missing' : `"${printable(value)}"`;
+  return value === undefined ? 'missing' : `"${excerpt(value)}"`;
 }
 
 function areNames(names: readonly string[]): boolean {
-  return names.length === new Set(names).size && names.every((name) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name));
+  return names.length === new Set(names).size && names.every(isHeaderName);
 }

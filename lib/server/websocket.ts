@@ -1,22 +1,25 @@
 /**
- * A WebSocket as an `Exchange`: the handshake, refused as any request is or accepted, and then frames. Framing, fragments
- * and masks are those of `ws`; limits, back-pressure, pings and what closes mean to a call are decided here.
+ * A WebSocket as an `Exchange`: the handshake, which is accepted or refused, and then frames. `ws` does framing, fragments
+ * and masks; limits, back-pressure, pings and the meaning of closes are decided here.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { type RawData, type Server, WebSocket, WebSocketServer } from 'ws';
-import type { BodySink, MessageSocket, Peer, ResponseHead, SocketSink, SocketUpgrade } from '../exchange.js';
-import type { HeaderFields } from '../headers.js';
+import type { Readable } from 'node:stream';
+import type { RawData, Server, WebSocket } from 'ws';
+import { monotonicMs } from '../clock.js';
+import type { MessageSocket, SocketSink, SocketUpgrade } from '../exchange.js';
+import { headerPairs, type HeaderFields } from '../headers.js';
+import { ws } from '../packages.js';
 import { writeRawReply } from './raw-reply.js';
-import type { ServedExchange } from './refusal.js';
+import { type ExchangeConnection, ServedExchange } from './served-exchange.js';
 
-/** Frames of answers that wait for a slow reader; the call is paused above. */
+/** Bytes that may wait for a slow client before the call is paused. */
 const MAX_BUFFERED_BYTES = 64 * 1024;
 
-/** Pings keep those between from taking a quiet socket for a dead one. */
+/** Pings keep load balancers from closing an idle socket. */
 const PING_MS = 30_000;
 
-/** What a close frame holds, less its code. */
+/** The length limit of a close frame, less its code. */
 const MAX_REASON_BYTES = 123;
 
 /** How long a client may take to read the last frames when the server stops. */
@@ -24,162 +27,165 @@ const SHUTDOWN_FLUSH_MS = 500;
 
 const TOO_LARGE = 1009;
 
-/** A socket that `ws` closes on its own account tells first. */
-class ServedSocket extends WebSocket {
+/** `WebSocket.OPEN`. */
+const OPEN = 1;
+
+const nothing = Buffer.alloc(0);
+
+/** A socket that reports what `ws` is about to close on its own account. */
+interface ServedSocket extends WebSocket {
+  /** Called for a client's close frame and for what breaks the protocol; true: the listener closes the socket itself. */
   onClosing: ((code: number | undefined) => boolean) | undefined;
-
-  /** Called for a client's close frame and for what breaks the protocol. */
-  override close(code?: number, reason?: string | Buffer): void {
-    if (this.onClosing?.(code) !== true) this.finish(code, reason);
-  }
-
-  finish(code?: number, reason?: string | Buffer): void {
-    this.onClosing = undefined;
-    super.close(code, reason);
-  }
+  finish(code?: number, reason?: string | Buffer): void;
 }
 
-/** Shakes hands; one for each limit, as `ws` knows limits of servers alone. */
+type ServedSocketClass = typeof WebSocket & (new (...args: ConstructorParameters<typeof WebSocket>) => ServedSocket);
+
+function servedSocketClass(): ServedSocketClass {
+  class Served extends ws().WebSocket implements Pick<ServedSocket, 'onClosing' | 'finish'> {
+    onClosing: ((code: number | undefined) => boolean) | undefined;
+
+    override close(code?: number, reason?: string | Buffer): void {
+      if (this.onClosing?.(code) !== true) this.finish(code, reason);
+    }
+
+    finish(code?: number, reason?: string | Buffer): void {
+      this.onClosing = undefined;
+      super.close(code, reason);
+    }
+  }
+  return Served;
+}
+
+/** Accepts handshakes. Has one server of `ws` for each message limit, as `ws` has limits per server only. */
 export class SocketAcceptor {
-  private readonly servers = new Map<number, Server<typeof ServedSocket>>();
+  private readonly servers = new Map<number, Server<ServedSocketClass>>();
+  private socketClass: ServedSocketClass | undefined;
   private answerHeaders: HeaderFields = [];
 
+  /** @param onSocket gets a `ServedSocket`; users of this package may not have the types of `ws` installed */
   accept(
     request: IncomingMessage,
     socket: Socket,
     start: Buffer,
     headers: HeaderFields,
     maxMessageBytes: number,
-    onSocket: (socket: ServedSocket) => void,
+    onSocket: (socket: never) => void,
   ): void {
     this.answerHeaders = headers;
-    this.server(maxMessageBytes).handleUpgrade(request, socket, start, onSocket);
+    this.server(maxMessageBytes).handleUpgrade(request, socket, start, (served) => onSocket(served as never));
   }
 
-  private server(maxPayload: number): Server<typeof ServedSocket> {
+  private server(maxPayload: number): Server<ServedSocketClass> {
     let server = this.servers.get(maxPayload);
     if (server !== undefined) return server;
-    server = new WebSocketServer<typeof ServedSocket>({
+    server = new (ws().WebSocketServer)<ServedSocketClass>({
       noServer: true,
       clientTracking: false,
-      WebSocket: ServedSocket,
+      WebSocket: (this.socketClass ??= servedSocketClass()),
       // 0 would be no limit.
       maxPayload: Math.max(1, maxPayload),
       perMessageDeflate: false,
       autoPong: false,
     });
     server.on('headers', (lines) => {
-      const { answerHeaders } = this;
-      for (let index = 0; index < answerHeaders.length; index += 2)
-        lines.push(`${answerHeaders[index]}: ${answerHeaders[index + 1]}`);
+      for (const [name, value] of headerPairs(this.answerHeaders)) lines.push(`${name}: ${value}`);
     });
     this.servers.set(maxPayload, server);
     return server;
   }
 }
 
-/** What an upgrade needs of its connection. */
-export interface UpgradedConnection {
+/** The connection of an upgrade. */
+export interface UpgradedConnection extends ExchangeConnection {
   readonly socket: Socket;
-  readonly peer: Peer;
   reset(): void;
 }
 
-export class WebSocketExchange implements ServedExchange {
-  readonly method = 'GET';
-  readonly target: string;
+/** A WebSocket handshake: accepted, or refused by an ordinary response. */
+export class WebSocketExchange extends ServedExchange {
   readonly httpVersion = '1.1';
-  readonly hasBody = false;
+  readonly unsentBytes = 0;
   readonly webSocket: SocketUpgrade;
-  responded = false;
-  private head: ResponseHead | undefined;
   private readonly body: Buffer[] = [];
-  private closeListener: (() => void) | undefined;
   private open: OpenSocket | undefined;
 
   constructor(
     private readonly connection: UpgradedConnection,
     request: IncomingMessage,
-    readonly headers: HeaderFields,
+    headers: HeaderFields,
     start: Buffer,
     acceptor: SocketAcceptor,
     idleTimeoutMs: number,
   ) {
-    this.target = request.url!;
+    const head = { method: 'GET', target: request.url ?? '', headers, expectsContinue: false };
+    super({ peer: connection.peer }, head, false, { idleTimeoutMs, maxHeaderBytes: Infinity });
     this.webSocket = {
       accept: (fields, maxMessageBytes, sink) => {
         this.responded = true;
+        this.done = true;
         const open = (this.open = new OpenSocket(sink, connection, idleTimeoutMs));
-        acceptor.accept(request, connection.socket, start, fields, maxMessageBytes, (socket) => open.attach(socket));
+        acceptor.accept(request, connection.socket, start, fields, maxMessageBytes, (served) => open.attach(served));
         return open;
       },
     };
   }
 
-  get peer(): Peer {
-    return this.connection.peer;
+  /** Writes something that clients ignore, so that one that is gone is noticed; `mayWrite`: now, and not only later. */
+  probe(mayWrite: boolean): void {
+    if (mayWrite) this.open?.ping();
+    else this.connection.socket.write(nothing);
   }
 
-  get secure(): boolean {
-    return this.peer.tls !== undefined;
+  override closed(): void {
+    this.open?.gone();
+    super.closed();
   }
 
-  continue(): void {
-    // There is no body to wait for.
+  /** The server stops: an open socket is told so before it is closed. */
+  cut(): void {
+    if (this.open === undefined) this.connection.reset();
+    else this.open.shutDown();
   }
 
-  read(sink: BodySink): void {
-    queueMicrotask(() => sink.onEnd());
+  protected get isWritable(): boolean {
+    return this.connection.socket.writable;
   }
 
-  pause(): void {
-    // There is no body to hold back.
+  protected get hasWrittenHead(): boolean {
+    return false;
   }
 
-  resume(): void {
+  protected override begin(): void {
+    // A refusal is written as a whole, at its end.
+  }
+
+  protected sendContinue(): void {
+    // There is no body.
+  }
+
+  protected openBody(): Readable {
+    return this.connection.socket;
+  }
+
+  protected sendHead(): void {
     // As above.
   }
 
-  respond(head: ResponseHead): void {
-    if (this.responded) return;
-    this.responded = true;
-    this.head = head;
-  }
-
-  write(chunk: Buffer): boolean {
+  protected writeChunk(chunk: Buffer): boolean {
     this.body.push(chunk);
     return true;
   }
 
-  onDrain(): void {
-    // Refusals are short, and held until their end.
+  protected finish(chunk: Buffer): void {
+    const { head, body, connection } = this;
+    if (head === undefined) return;
+    writeRawReply(connection.socket, { ...head, body: Buffer.concat([...body, chunk]) });
+    connection.socket.resume();
   }
 
-  end(chunk?: Buffer): void {
-    if (this.head === undefined || !this.connection.socket.writable) return;
-    if (chunk !== undefined) this.body.push(chunk);
-    writeRawReply(this.connection.socket, { ...this.head, body: Buffer.concat(this.body) });
-    this.connection.socket.resume();
-  }
-
-  abort(): void {
+  protected breakOff(): void {
     this.connection.socket.destroy();
-  }
-
-  onClose(listener: () => void): void {
-    this.closeListener = listener;
-  }
-
-  /** The connection is closed. */
-  connectionLost(): void {
-    this.open?.gone();
-    if (this.open === undefined) this.closeListener?.();
-  }
-
-  /** The server stops: what is open is told, and cut. */
-  shutDown(): void {
-    if (this.open === undefined) this.connection.reset();
-    else this.open.shutDown();
   }
 }
 
@@ -189,7 +195,7 @@ class OpenSocket implements MessageSocket {
   private isDone = false;
   private isPaused = false;
   private isFull = false;
-  private lastSign = Date.now();
+  private lastSign = monotonicMs();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -202,16 +208,16 @@ class OpenSocket implements MessageSocket {
     this.socket = socket;
     socket.onClosing = (code) => this.closing(code);
     socket.on('message', (data: RawData, isBinary) => {
-      this.lastSign = Date.now();
+      this.lastSign = monotonicMs();
       if (!this.isDone) this.sink.onMessage(data as Buffer, isBinary);
     });
-    socket.on('pong', () => (this.lastSign = Date.now()));
+    socket.on('pong', () => (this.lastSign = monotonicMs()));
     socket.on('ping', (data) => {
-      this.lastSign = Date.now();
+      this.lastSign = monotonicMs();
       // Who pings and does not read shall not fill the memory with answers; the latest one counts.
-      if (socket.readyState === WebSocket.OPEN && socket.bufferedAmount < MAX_BUFFERED_BYTES) socket.pong(data);
+      if (socket.readyState === OPEN && socket.bufferedAmount < MAX_BUFFERED_BYTES) socket.pong(data);
     });
-    // What broke is told by `close`.
+    // 'close' follows.
     socket.on('error', () => undefined);
     socket.on('close', () => this.gone());
     this.timer = setInterval(() => this.keepAlive(), Math.min(PING_MS, Math.ceil(this.idleTimeoutMs / 2)));
@@ -219,7 +225,7 @@ class OpenSocket implements MessageSocket {
 
   send(data: Buffer, isBinary: boolean): boolean {
     const { socket } = this;
-    if (this.isDone || socket?.readyState !== WebSocket.OPEN) return true;
+    if (this.isDone || socket?.readyState !== OPEN) return true;
     socket.send(data, { binary: isBinary, compress: false }, () => this.sent());
     if (socket.bufferedAmount >= MAX_BUFFERED_BYTES) this.isFull = true;
     return !this.isFull;
@@ -232,16 +238,20 @@ class OpenSocket implements MessageSocket {
 
   resume(): void {
     this.isPaused = false;
-    this.lastSign = Date.now();
+    this.lastSign = monotonicMs();
     this.socket?.resume();
   }
 
   close(code: number, reason: string): void {
     if (this.isDone) return;
     this.stop();
-    // Else the client's own close frame would never be read.
+    // Otherwise the client's close frame would never be read.
     this.resume();
     this.socket?.finish(code, cut(reason));
+  }
+
+  ping(): void {
+    if (!this.isDone && this.socket?.readyState === OPEN) this.socket.ping();
   }
 
   /** Nothing can be sent or read any more. */
@@ -259,7 +269,7 @@ class OpenSocket implements MessageSocket {
     connection.socket.destroySoon();
   }
 
-  /** True where the sink closes the socket itself. */
+  /** True if the sink closes the socket itself. */
   private closing(code: number | undefined): boolean {
     if (this.isDone) return false;
     if (code !== TOO_LARGE) {
@@ -271,20 +281,20 @@ class OpenSocket implements MessageSocket {
   }
 
   private sent(): void {
-    this.lastSign = Date.now();
+    this.lastSign = monotonicMs();
     if (!this.isFull || this.isDone || this.socket!.bufferedAmount >= MAX_BUFFERED_BYTES) return;
     this.isFull = false;
     this.sink.onWritable();
   }
 
   /**
-   * A client that answers pings may be silent for ever. While it reads slowly, or is not read from, its pongs may be late, and
-   * nothing is concluded from that.
+   * A client that answers pings may be silent for ever. Late pongs mean nothing while the client reads slowly or is not read
+   * from.
    */
   private keepAlive(): void {
     const socket = this.socket!;
-    if (this.isPaused || socket.bufferedAmount > 0) this.lastSign = Date.now();
-    else if (Date.now() - this.lastSign > this.idleTimeoutMs) socket.terminate();
+    if (this.isPaused || socket.bufferedAmount > 0) this.lastSign = monotonicMs();
+    else if (monotonicMs() - this.lastSign > this.idleTimeoutMs) socket.terminate();
     else socket.ping();
   }
 
@@ -294,7 +304,7 @@ class OpenSocket implements MessageSocket {
   }
 }
 
-/** At most so many bytes of UTF-8, and no half character. */
+/** Shortens a reason to what a close frame holds, without half a character at its end. */
 function cut(reason: string): string {
   if (Buffer.byteLength(reason) <= MAX_REASON_BYTES) return reason;
   return Buffer.from(reason)

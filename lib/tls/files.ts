@@ -1,42 +1,43 @@
 /**
- * Certificates and keys in PEM files → checked bytes that `node:tls` takes. Used at start and at every renewal, by
- * listeners and upstreams alike. Says what is wrong before OpenSSL does, in words that name the option and the file.
- * Does not judge whether a certificate is trusted or names the right host: that is for whoever connects.
+ * Certificates and keys in PEM files → checked bytes for `node:tls`. Listeners and upstreams use it at the start and at
+ * every renewal. Problems are found before OpenSSL sees them, and named by option and file. Trust and host names are
+ * checked by whoever connects.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
+import { wallClock } from '../clock.js';
 import { ConfigError, type Problem, ProblemList } from '../status.js';
 
-/** Paths; undefined where there is none. */
+/** Paths of the files, or what they hold as `data:` URLs in base64; undefined: none. */
 export interface TlsFiles {
-  /** The own certificate, followed by the intermediate ones. */
+  /** The certificate, followed by intermediate ones. */
   readonly cert: string | undefined;
   /** Its private key. */
   readonly key: string | undefined;
-  /** The authorities that the other side's certificate must come from. */
+  /** The authorities that must have signed the peer's certificate. */
   readonly ca: string | undefined;
 }
 
-/** How messages call the options: `tls_cert`, `upstream_ca`. */
+/** The names of the options in messages: `tls_cert`, `upstream_ca`. */
 export type TlsNames = Readonly<Record<keyof TlsFiles, string>>;
 
-/** What the files held; it goes together and `createSecureContext` takes it. */
+/** The contents of the files, which match and which `createSecureContext` accepts. */
 export interface TlsMaterial {
   readonly cert: Buffer | undefined;
   readonly key: Buffer | undefined;
   readonly ca: Buffer | undefined;
-  /** Certificates that have expired or are not valid yet: `certificate-validity`. */
+  /** Certificates that have expired or are not yet valid: `certificate-validity`. */
   readonly warnings: readonly Problem[];
 }
 
-/** The largest file that is read; a bundle of all public authorities has a quarter of that. */
+/** Largest file that is read; a bundle of all public authorities has a quarter of that. */
 const MAX_FILE_BYTES = 1024 ** 2;
 
 /**
  * Reads and checks certificate, key and authorities.
- * @throws ConfigError `tls-incomplete`, `tls-file`, `tls-pem`, `tls-key-encrypted`, `tls-key-mismatch`, `tls-refused`;
- * all that are found.
+ * @throws ConfigError with all problems: `tls-incomplete`, `tls-file`, `tls-pem`, `tls-key-encrypted`,
+ * `tls-key-mismatch`, `tls-refused`.
  */
 export function readTlsFiles(files: TlsFiles, names: TlsNames): TlsMaterial {
   const problems = new ProblemList();
@@ -54,7 +55,7 @@ export function readTlsFiles(files: TlsFiles, names: TlsNames): TlsMaterial {
     problems.error({
       code: 'tls-key-mismatch',
       message: `${key!.title} is not the key of ${cert!.title}, whose first certificate is that of ${subjectOf(leaf)}`,
-      hint: 'give the key that the certificate was requested with; the own certificate stands first in its file',
+      hint: "give the key of this certificate; the first certificate in the file must be the server's own",
     });
   }
   for (const certificate of certificates ?? []) checkValidity(certificate, cert!.title, problems);
@@ -74,7 +75,7 @@ function checkPair({ cert, key }: TlsFiles, names: TlsNames, problems: ProblemLi
   });
 }
 
-/** Whatever else OpenSSL has against them, such as a key that is too short for its security level. */
+/** Lets OpenSSL check what is not checked here, such as a key that is too short for its security level. */
 function checkAccepted(material: Pick<TlsMaterial, 'cert' | 'key' | 'ca'>, title: string): void {
   try {
     createSecureContext(material);
@@ -91,7 +92,7 @@ function opensslReason(error: unknown): string {
 }
 
 function checkValidity(certificate: X509Certificate, title: string, problems: ProblemList): void {
-  const now = Date.now();
+  const now = wallClock().getTime();
   const expired = Date.parse(certificate.validTo) < now;
   if (!expired && Date.parse(certificate.validFrom) <= now) return;
   const validity = expired ? `expired at ${certificate.validTo}` : `is not valid before ${certificate.validFrom}`;
@@ -106,7 +107,7 @@ function subjectOf({ subject }: X509Certificate): string {
   return subject === undefined ? 'nobody' : subject.split('\n').join(', ').slice(0, 200);
 }
 
-/** One PEM file and what is in it. */
+/** One PEM file. */
 class PemFile {
   readonly bytes: Buffer;
   /** `tls_cert server.pem`. */
@@ -114,7 +115,7 @@ class PemFile {
   private readonly text: string;
 
   constructor(name: string, path: string) {
-    this.title = `${name} ${path}`;
+    this.title = path.startsWith('data:') ? `${name} (given itself)` : `${name} ${path}`;
     this.bytes = this.read(path);
     this.text = this.bytes.toString('latin1');
   }
@@ -128,7 +129,7 @@ class PemFile {
         return new X509Certificate(block);
       } catch (error) {
         const message = `${this.title} cannot be read: its certificate ${index + 1} is damaged`;
-        throw new ConfigError({ code: 'tls-pem', message, hint: 'copy the file again, whole' }, { cause: error });
+        throw new ConfigError({ code: 'tls-pem', message, hint: 'copy the complete file again' }, { cause: error });
       }
     });
   }
@@ -137,7 +138,7 @@ class PemFile {
     if (/-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(this.text)) {
       throw new ConfigError({
         code: 'tls-key-encrypted',
-        message: `${this.title} is encrypted, and there is nobody to ask for its passphrase`,
+        message: `${this.title} is encrypted, and photongate does not ask for a passphrase`,
         hint: 'write the key without one: openssl pkey -in KEY -out PLAIN-KEY, readable by this user alone',
       });
     }
@@ -148,12 +149,13 @@ class PemFile {
       return createPrivateKey(this.bytes);
     } catch (error) {
       const message = `${this.title} cannot be read: its private key is damaged, or of a kind that is not known`;
-      throw new ConfigError({ code: 'tls-pem', message, hint: 'copy the file again, whole' }, { cause: error });
+      throw new ConfigError({ code: 'tls-pem', message, hint: 'copy the complete file again' }, { cause: error });
     }
   }
 
   private read(path: string): Buffer {
     let problem: string;
+    if (path.startsWith('data:')) return bytesOf(path, this.title);
     try {
       const stats = statSync(path);
       if (!stats.isFile()) problem = 'is no regular file';
@@ -175,6 +177,14 @@ class PemFile {
       found === undefined ? `a binary (DER) file is converted by: ${convert} -in FILE -out FILE.pem` : undefined;
     return new ConfigError({ code: 'tls-pem', message, ...(hint === undefined ? {} : { hint }) });
   }
+}
+
+/** `data:application/x-pem-file;base64,…`. @throws ConfigError */
+function bytesOf(url: string, title: string): Buffer {
+  const [, text] = /^data:[^,]{0,100};base64,([A-Za-z0-9+/]*={0,2})$/.exec(url) ?? [];
+  if (text !== undefined && text.length <= 2 * MAX_FILE_BYTES) return Buffer.from(text, 'base64');
+  const message = `${title} is no "data:" URL in base64 of at most ${MAX_FILE_BYTES} bytes`;
+  throw new ConfigError({ code: 'tls-file', message, hint: 'write data:application/x-pem-file;base64,…, or a path' });
 }
 
 function readReason(error: unknown): string {

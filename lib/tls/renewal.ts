@@ -1,37 +1,40 @@
 /**
- * Notices that certificate files were replaced, and hands the new ones over. Looks at them by `stat` at intervals, which
- * follows links: so it sees a rename over the file, a write into it, and the link swap of a mounted Kubernetes secret.
+ * Detects that certificate files were replaced, by `stat` at intervals. As `stat` follows links, it notices a rename
+ * over the file, a write into it, and the changed link of a mounted Kubernetes secret.
  */
 import { type Stats, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { ConfigError, type Problem } from '../status.js';
+import { ConfigError } from '../status.js';
 import { tlsChannel, type TlsEvent } from './diagnostics.js';
 import { readTlsFiles, type TlsFiles, type TlsMaterial, type TlsNames } from './files.js';
 
-/** Between two looks. Files that changed are read when they stayed the same for one interval: a pair takes two writes. */
+/**
+ * Interval of checks. Changed files are read once they were unchanged for one interval, because certificate and key are
+ * written one after the other.
+ */
 const INTERVAL_MS = 1000;
 
-/** Files that were read, and read again when they change. */
+/** Files that are read again when they change. */
 export interface WatchedTlsFiles {
-  /** What they held at first. */
+  /** The last contents that were valid. */
   readonly material: TlsMaterial;
-  /** Starts to look; `apply` gets each renewal that is good. Others are published and change nothing. */
+  /** Starts to watch. `apply` gets each valid renewal. Invalid ones are published and change nothing. */
   start(subject: string, apply: (material: TlsMaterial) => void): void;
   stop(): void;
 }
 
 /**
- * Reads the files, to be watched from this state on.
+ * Reads the files; a later `start` reports changes since then.
  * @throws ConfigError as `readTlsFiles`.
  */
 export function watchTlsFiles(files: TlsFiles, names: TlsNames): WatchedTlsFiles {
-  return new Watch(files, names);
+  return new TlsFileWatcher(files, names);
 }
 
-class Watch implements WatchedTlsFiles {
-  readonly material: TlsMaterial;
+class TlsFileWatcher implements WatchedTlsFiles {
+  material: TlsMaterial;
   private readonly paths: readonly string[];
-  private seen: string;
+  private lastState: string;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -39,32 +42,32 @@ class Watch implements WatchedTlsFiles {
     private readonly names: TlsNames,
   ) {
     this.paths = [files.cert, files.key, files.ca].filter((path) => path !== undefined);
-    // Before they are read: a change in between is then seen later.
-    this.seen = this.paths.map(stateSync).join('\n');
+    // Taken before the files are read, so that a change in between is noticed.
+    this.lastState = this.paths.map(stateSync).join('\n');
     this.material = readTlsFiles(files, names);
   }
 
   start(subject: string, apply: (material: TlsMaterial) => void): void {
     if (this.paths.length === 0) return;
     let changed = false;
-    let looking = false;
-    const look = async (): Promise<void> => {
+    let checking = false;
+    const check = async (): Promise<void> => {
       const now = (await Promise.all(this.paths.map(stateOf))).join('\n');
-      looking = false;
+      checking = false;
       if (this.timer === undefined) return;
-      if (now !== this.seen) {
-        this.seen = now;
+      if (now !== this.lastState) {
+        this.lastState = now;
         changed = true;
       } else if (changed) {
         changed = false;
-        publish(subject, this.renew(apply));
+        tlsChannel.publish({ subject, ...this.renew(apply) } satisfies TlsEvent);
       }
     };
     this.timer = setInterval(() => {
-      // A file system that hangs is asked once, not once a second.
-      if (looking) return;
-      looking = true;
-      void look();
+      // If the file system hangs, one check stays open instead of one more each second.
+      if (checking) return;
+      checking = true;
+      void check();
     }, INTERVAL_MS);
     this.timer.unref();
   }
@@ -78,40 +81,32 @@ class Watch implements WatchedTlsFiles {
     try {
       const material = readTlsFiles(this.files, this.names);
       apply(material);
+      this.material = material;
       return { outcome: 'renewed', problems: material.warnings };
     } catch (error) {
-      // Whatever it is, what serves now must not suffer.
-      const problems = error instanceof ConfigError ? error.problems : [unforeseen(error)];
+      // Whatever the error is, the current certificates stay in use.
+      const problems =
+        error instanceof ConfigError
+          ? error.problems
+          : [{ code: 'tls-refused', message: `the renewed files cannot be used: ${String(error)}` }];
       return { outcome: 'kept', problems };
     }
   }
 }
 
-function unforeseen(error: unknown): Problem {
-  return { code: 'tls-refused', message: `the renewed files cannot be used: ${String(error)}` };
-}
-
-function publish(subject: string, event: Omit<TlsEvent, 'subject'>): void {
-  tlsChannel.publish({ subject, ...event } satisfies TlsEvent);
-}
-
 function stateSync(path: string): string {
   try {
-    return describe(statSync(path));
+    return stateText(statSync(path));
   } catch {
     return 'absent';
   }
 }
 
-async function stateOf(path: string): Promise<string> {
-  try {
-    return describe(await stat(path));
-  } catch {
-    return 'absent';
-  }
+function stateOf(path: string): Promise<string> {
+  return stat(path).then(stateText, () => 'absent');
 }
 
-/** Differs after every write and every exchange of the file. */
-function describe({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
+/** A text that changes with every write to the file and every replacement of it. */
+function stateText({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
   return [dev, ino, size, mtimeMs, ctimeMs].join(' ');
 }

@@ -1,23 +1,21 @@
 /**
- * What all plans of one gateway share: the codec, the options, and the buffers. Requests are read and answers written
- * in one synchronous go, so that thousands of routes need no buffers of their own.
+ * What all plans of one gateway share. Requests are read and answers written synchronously, so all routes can use the same
+ * buffers.
  */
 import { Codec } from '../codec/index.js';
-import type { ErrorWriter } from '../exchange.js';
 import type { Schema } from '../schema/types.js';
 import { Writer } from '../wire/index.js';
-import { AcceptReader } from './accept.js';
+import { AcceptReader } from './answer/accept.js';
 import { HeaderNames } from '../metadata/index.js';
-import { Printers } from './printers.js';
-import { createErrorFrameWriter, createErrorWriter, type ErrorFrameWriter } from './error-body.js';
+import { Printers } from './answer/printers.js';
+import type { CustomErrors } from './answer/custom-error.js';
+import { createErrorWriters, type ErrorWriters } from './answer/error-writers.js';
 import type { TranscodeOptions } from './options.js';
 
-export interface TranscodeContext {
+/** What `compilePlan` needs besides the binding. */
+export interface TranscodeContext extends ErrorWriters {
   readonly codec: Codec;
   readonly options: TranscodeOptions;
-  readonly writeError: ErrorWriter;
-  /** An error inside a stream: `{"error": …}` on one line, in the configured shape. */
-  readonly writeErrorFrame: ErrorFrameWriter;
   readonly buffers: Buffers;
   readonly printers: Printers;
   readonly accept: AcceptReader;
@@ -25,30 +23,35 @@ export interface TranscodeContext {
   readonly names: HeaderNames;
 }
 
-/** @param types that may stand in a google.protobuf.Any. */
-export function createContext(types: Pick<Schema, 'message'>, options: TranscodeOptions): TranscodeContext {
+/**
+ * The context of one gateway.
+ * @param types that may stand in a google.protobuf.Any
+ * @param errors a program's own shape of errors, in the place of `error_format`
+ */
+export function createContext(
+  types: Pick<Schema, 'message'>,
+  options: TranscodeOptions,
+  errors?: CustomErrors,
+): TranscodeContext {
   const codec = new Codec(types, options);
-  // Details are shown without the fields that nobody set, and are indented with the error that they stand in.
-  const errorCodec = new Codec(types, { ...options, alwaysPrintPrimitiveFields: false, addWhitespace: false });
   return {
+    ...createErrorWriters(types, options, errors),
     codec,
     options,
-    writeError: createErrorWriter(errorCodec, options),
-    writeErrorFrame: createErrorFrameWriter(errorCodec, options),
     buffers: new Buffers(),
     printers: new Printers(codec, types, options),
-    accept: new AcceptReader(),
+    accept: new AcceptReader(options.ignoreAccept),
     names: new HeaderNames(options),
   };
 }
 
-/** One buffer for each thing that is under way at the same time. */
+/** One buffer for each thing that is written while another one is still in use. */
 export class Buffers {
   /** The request message. */
   readonly message = new Writer();
-  /** The part of it that the body brings. */
+  /** The fields of the request message that come from the body. */
   readonly body = new Writer();
-  /** A value that is only compared. */
+  /** A value that is only compared or turned into text. */
   readonly scratch = new Writer(64);
   /** The JSON answer. */
   readonly json = new Writer(4096);

@@ -1,32 +1,38 @@
 /**
- * google.api.HttpBody, whose JSON form is no JSON: a content type and raw bytes. Read from and written to the wire here, by
- * field numbers alone, so that large bodies are not copied more than once.
+ * google.api.HttpBody: a content type and raw bytes, sent as such and not as JSON. Read and written by field numbers, so that
+ * a large body is copied only once.
  */
-import type { MessageDescriptor } from '../schema/types.js';
-import { Reader, type Writer } from '../wire/index.js';
+import { isHeaderValue } from '../headers.js';
+import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
+import { Code, StatusError } from '../status.js';
+import { quote } from '../uri.js';
+import { makeTag, Reader, WireType, type Writer } from '../wire/index.js';
+import { isHttpBody } from '../codec/index.js';
 
 /** The content type of a body that has none. */
 export const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
 
-const CONTENT_TYPE_TAG = (1 << 3) | 2;
-const DATA_TAG = (2 << 3) | 2;
+const CONTENT_TYPE_TAG = makeTag(1, WireType.BYTES);
+const DATA_TAG = makeTag(2, WireType.BYTES);
 
 const nothing = Buffer.alloc(0);
 
+/** The fields of an HttpBody that HTTP can carry. */
 export interface HttpBody {
-  /** Empty where the message has none. */
+  /** '' if the message has none. */
   readonly contentType: string;
   readonly data: Buffer;
 }
 
-/** True for the message type that is sent and read as raw bytes. */
-export function isHttpBody(message: MessageDescriptor | undefined): boolean {
-  return message?.fullName === 'google.api.HttpBody';
+/** True if a field path leads from the message to one HttpBody; the empty path leads to the message itself. */
+export function endsInHttpBody(message: MessageDescriptor, path: readonly FieldDescriptor[]): boolean {
+  const field = path.at(-1);
+  return field === undefined ? isHttpBody(message) : !field.repeated && isHttpBody(field.message);
 }
 
 /**
- * The parts of an HttpBody in wire form; of a part given twice the last. `extensions` are left out.
- * @throws WireError where the bytes are no message.
+ * Reads an HttpBody in wire form; if a field occurs twice, the last one wins. `extensions` are ignored.
+ * @throws WireError if the bytes are not a message.
  */
 export function readHttpBody(message: Buffer): HttpBody {
   const reader = new Reader(message);
@@ -39,6 +45,17 @@ export function readHttpBody(message: Buffer): HttpBody {
     else reader.skip(tag);
   }
   return { contentType, data };
+}
+
+/**
+ * The content type that an HttpBody is sent with.
+ * @throws StatusError INTERNAL if the service gave one that cannot be a header.
+ */
+export function contentTypeOf({ contentType }: HttpBody, rpc: string): string {
+  if (contentType.trim() === '') return DEFAULT_CONTENT_TYPE;
+  if (isHeaderValue(contentType)) return contentType;
+  const found = quote(contentType.slice(0, 100));
+  throw new StatusError(Code.INTERNAL, `the content_type that ${rpc} gave, ${found}, cannot be sent as a header`);
 }
 
 /** Appends the fields of an HttpBody; empty parts are left out. */

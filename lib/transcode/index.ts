@@ -1,5 +1,7 @@
 export { createContext, type TranscodeContext } from './context.js';
+export { prefersHtml } from './answer/accept.js';
+export type { ErrorAnswer, ErrorFormatter, ErrorRequest } from './answer/custom-error.js';
 export { ignoredStatusChannel, type IgnoredStatus } from './diagnostics.js';
-export { wrapJson } from './envelope.js';
-export { defaultTranscodeOptions, type TranscodeOptions } from './options.js';
+export { wrapJson } from './answer/envelope.js';
+export { defaultTranscodeOptions, transcodeOptions, type TranscodeOptions } from './options.js';
 export { checkPlan, compilePlan } from './plan.js';

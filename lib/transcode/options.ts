@@ -1,111 +1,234 @@
-/**
- * The options of the REST side, complete: `config` fills in what was not given. Names and defaults are those of
- * docs/options.md; each says which option of a peer does the same.
- */
-import { defaultCodecOptions, type CodecOptions } from '../codec/index.js';
-import type { ContentCoding } from '../exchange.js';
-import type { FramingName } from '../framing/index.js';
-import type { UnescapeMode } from '../uri.js';
+/** The options of REST requests and answers. */
+import { codecOptions } from '../codec/index.js';
+import { callOptions } from '../metadata/index.js';
+import {
+  booleanValue,
+  choicesValue,
+  defaultsOf,
+  enumValue,
+  integerValue,
+  listValue,
+  option,
+  type OptionsOf,
+  presetOption,
+  statusMapValue,
+  timeValue,
+} from '../options/index.js';
+import { codeByName } from '../status.js';
+
+/** The options of this room. */
+export const transcodeOptions = {
+  url_unescape: option(enumValue('all_characters_except_slash', 'all_characters_except_reserved', 'all_characters'), {
+    default: 'all_characters_except_slash',
+    presets: { envoy: 'all_characters_except_reserved', 'grpc-gateway': 'all_characters' },
+    why: 'the default mode of each',
+    group: 'requests',
+    text: 'which %XX in a multi-segment path variable are decoded',
+    peers: 'Envoy `url_unescape_spec`, grpc-gateway `WithUnescapingMode`',
+  }),
+  bracket_query: option(booleanValue, {
+    default: false,
+    group: 'requests',
+    text: 'a[b]=v in a query or form is a.b=v; tags[]=v and tags[0]=v are elements of a list',
+  }),
+  comma_lists: option(booleanValue, {
+    default: false,
+    group: 'requests',
+    text: 'a,b in a query is two elements of a repeated field',
+  }),
+  literal_plus: option(booleanValue, {
+    default: false,
+    presets: { envoy: true },
+    why: 'Envoy does not decode `+`',
+    group: 'requests',
+    text: '+ in a query is a plus, not a space',
+    peers: 'the opposite of Envoy `query_param_unescape_plus`',
+  }),
+  ignore_query: option(listValue, {
+    default: [],
+    group: 'requests',
+    text: 'query parameters to skip; a name that ends in * or _ is a prefix',
+    peers: 'Envoy `ignored_query_parameters`',
+  }),
+  ignore_unknown_query: option(booleanValue, {
+    default: false,
+    presets: { 'grpc-gateway': true },
+    why: 'Envoy passes such a request on unchanged and the gRPC server refuses it; here it is a 400',
+    group: 'requests',
+    text: 'skip all unknown query parameters',
+    peers: 'Envoy `ignore_unknown_query_parameters`',
+  }),
+  system_parameters: presetOption(booleanValue, {
+    default: true,
+    presets: { envoy: false },
+    why: 'Envoy has none',
+    text: '`$alt`, `$fields`, `$prettyPrint` … in queries',
+  }),
+  // Pages of other sites can send such a body without a preflight: leave `check_origin` on.
+  text_plain_json: option(booleanValue, {
+    default: false,
+    presets: { 'grpc-gateway': true },
+    why: 'it ignores the content type; `fetch` sends strings as text/plain',
+    group: 'requests',
+    text: 'a body of type text/plain is read as JSON',
+  }),
+  ignore_unexpected_body: option(booleanValue, {
+    default: false,
+    presets: { envoy: true, 'grpc-gateway': true },
+    why: 'both ignore a body that the rule does not name',
+    group: 'requests',
+    text: 'ignore a body if the rule takes none',
+  }),
+  overwrite_path_fields: option(booleanValue, {
+    default: false,
+    presets: { 'grpc-gateway': true },
+    why: 'the path is set after the body',
+    group: 'requests',
+    text: 'a path variable silently replaces a different value in the body',
+  }),
+  request_compression: option(choicesValue('gzip', 'deflate', 'br'), {
+    default: [],
+    group: 'requests',
+    text: 'content codings that request bodies may have',
+  }),
+  update_masks: option(booleanValue, {
+    default: true,
+    presets: { envoy: false },
+    why: 'Envoy fills none',
+    group: 'requests',
+    text: 'PATCH fills an empty update mask from the keys of the body',
+  }),
+  empty_string_bodies: presetOption(booleanValue, {
+    default: false,
+    presets: { google: true },
+    why: '`""` means an absent body field, or no body if the rule has none',
+    text: '`""` as the body of a message field, or if the rule has no body, counts as no body',
+  }),
+  stream_format: option(enumValue('array', 'ndjson', 'sse', 'grpc-gateway'), {
+    default: 'array',
+    presets: { 'grpc-gateway': 'grpc-gateway' },
+    why: '`{"result": …}` and `{"error": …}` on lines',
+    group: 'answers',
+    text: 'format of server streams if Accept does not choose one: JSON array, lines, server-sent events, {"result": …} lines',
+    aliases: {
+      stream_newline_delimited: { value: 'ndjson', text: "Envoy's name for stream_format ndjson" },
+      stream_sse_style_delimited: { value: 'sse', text: "Envoy's name for stream_format sse" },
+    },
+  }),
+  close_error_array: option(booleanValue, {
+    default: false,
+    group: 'answers',
+    text: 'end the array of a failed stream with ] instead of breaking off the answer',
+  }),
+  envelope: option(enumValue('none', 'photon'), {
+    default: 'none',
+    group: 'answers',
+    text: 'wrap answers: {"data": …, "meta": {…}}',
+  }),
+  error_format: option(enumValue('status', 'aip193', 'problem', 'photon', 'text'), {
+    default: 'status',
+    defaultText: 'status, or as envelope',
+    presets: { google: 'aip193' },
+    why: '`{"error": {"code": 404, …}}`; follows `envelope` if that is given',
+    follows: { option: 'envelope', value: (envelope) => (envelope === 'photon' ? 'photon' : undefined) },
+    group: 'answers',
+    text: 'shape of error bodies: google.rpc.Status, AIP-193, RFC 9457 problem details, {"error": …, "meta": {…}}, or the message as text/plain',
+  }),
+  convert_grpc_status: option(booleanValue, {
+    default: true,
+    group: 'answers',
+    text: 'failed calls have a body; without it, grpc-status and grpc-message are headers, and there is none',
+    peers: 'Envoy `convert_grpc_status`',
+  }),
+  grpc_status_headers: option(booleanValue, {
+    default: false,
+    group: 'answers',
+    text: 'answers of unary calls have grpc-status: 0 among their headers, as those of Envoy do',
+  }),
+  ignore_accept: option(booleanValue, {
+    default: false,
+    group: 'answers',
+    text: 'the form of answers does not follow Accept; streams of lines are application/json',
+  }),
+  request_binding: option(enumValue('strict', 'envoy'), {
+    default: 'strict',
+    group: 'requests',
+    text: 'who sets a field that is given twice: strict refuses; envoy: the body wins over the query, and that over the path',
+  }),
+  reject_binding_body_field_collisions: option(booleanValue, {
+    default: false,
+    group: 'requests',
+    text: 'with request_binding: envoy: another value in the body than in path or query is refused',
+    peers: 'Envoy `reject_binding_body_field_collisions`',
+  }),
+  pass_unknown_query: option(booleanValue, {
+    default: false,
+    group: 'requests',
+    text: 'with virtual_hosts: a request with an unknown query parameter is passed on as it is',
+    peers: 'the opposite of Envoy `reject_unknown_query_parameters`',
+  }),
+  // `"details": []`, and the members of details that are at their default.
+  whole_errors: presetOption(booleanValue, {
+    default: false,
+    presets: { 'grpc-gateway': true },
+    why: 'its marshaler prints errors too: `"details": []`',
+    text: 'print google.rpc.Status errors like other messages',
+  }),
+  status_map: option(statusMapValue(codeByName), {
+    default: new Map<number, number>(),
+    group: 'answers',
+    text: 'HTTP status for gRPC codes of services, instead of the default; also for codes that gRPC does not define',
+  }),
+  reason_phrase: option(booleanValue, {
+    default: true,
+    presets: { envoy: false, 'grpc-gateway': false },
+    why: 'the standard phrases',
+    group: 'answers',
+    text: 'use the message of an error as its HTTP/1 reason phrase',
+  }),
+  error_pages: option(booleanValue, {
+    default: true,
+    presets: { envoy: false, 'grpc-gateway': false },
+    why: 'neither has pages',
+    group: 'answers',
+    text: 'show errors as a page if Accept prefers text/html, as browsers do',
+  }),
+  etag: option(booleanValue, {
+    default: false,
+    group: 'answers',
+    text: 'add an ETag to answers to GET, and answer 304 if If-None-Match names it',
+  }),
+  // `Grpc-Metadata-X` becomes `x` and back, well-known headers get `grpcgateway-`, others are dropped.
+  grpc_gateway_names: presetOption(booleanValue, {
+    default: false,
+    presets: { 'grpc-gateway': true },
+    why: '`Grpc-Metadata-`, `grpcgateway-`',
+    text: 'name headers and metadata as grpc-gateway does',
+  }),
+  max_form_parts: option(integerValue(1, 1_000_000), {
+    default: 1000,
+    group: 'limits',
+    text: 'fields of a form, and parameters of a query',
+  }),
+  stream_head_delay: option(timeValue, {
+    default: 1000,
+    group: 'limits',
+    text: 'time for which the head of a streamed answer waits for the first message',
+  }),
+  sse_keep_alive: option(timeValue, {
+    default: 15_000,
+    group: 'limits',
+    text: 'time between the comments that keep server-sent events alive',
+  }),
+};
+
+const allOptions = { ...codecOptions, ...callOptions, ...transcodeOptions };
+
+/** All options that `transcode` reads, also those of `codec` and `metadata`. */
+export type TranscodeOptions = OptionsOf<typeof allOptions>;
 
 /** google.rpc.Status, AIP-193, RFC 9457 problem details, or PhotonCloud's envelope. */
-export type ErrorFormat = 'status' | 'aip193' | 'problem' | 'photon';
+export type ErrorFormat = TranscodeOptions['errorFormat'];
 
-export interface TranscodeOptions extends CodecOptions {
-  /**
-   * Which percent-escapes of a multi-segment path variable are undone. Default `all_characters_except_slash`, what
-   * http.proto asks for. (Envoy `url_unescape_spec`, grpc-gateway `WithUnescapingMode`.)
-   */
-  readonly urlUnescape: UnescapeMode;
-  /** A repeated query parameter may hold several values separated by commas. Default false. */
-  readonly commaLists: boolean;
-  /** `+` in a query is a plus, not a space. Default false. (Opposite of Envoy `query_param_unescape_plus`.) */
-  readonly literalPlus: boolean;
-  /** Query parameters to skip: names, or prefixes ending in `*` or `_`. Default none. (Envoy `ignored_query_parameters`.) */
-  readonly ignoreQuery: readonly string[];
-  /** Skip every unknown query parameter instead of answering 400. Default false. (Envoy `ignore_unknown_query_parameters`.) */
-  readonly ignoreUnknownQuery: boolean;
-  /** `$alt`, `$fields`, `$prettyPrint` … in queries; set by presets alone. Default true; Envoy has none. */
-  readonly systemParameters: boolean;
-  /** Ignore a body where the rule has none instead of answering 400. Default false; Envoy and grpc-gateway always do. */
-  readonly ignoreUnexpectedBody: boolean;
-  /** A path value silently replaces another value in the body instead of 400. Default false; grpc-gateway always does. */
-  readonly overwritePathFields: boolean;
-  /** Content codings that request bodies may have. Default none: 415. */
-  readonly requestCompression: readonly ContentCoding[];
-  /** PATCH with a body field fills an empty update mask from the body's keys. Default true. (grpc-gateway always does.) */
-  readonly updateMasks: boolean;
-  /** `""` as the body of a message field, or where the rule has no body, is none, as Google's own clients send it. Default false: 400. */
-  readonly emptyStringBodies: boolean;
-  /** Wraps each JSON answer: `{"data": …, "meta": {…}}`. Default `none`. */
-  readonly envelope: 'none' | 'photon';
-  /**
-   * How server streams are sent where `Accept` does not say. Default `array`. (Envoy `stream_newline_delimited` and
-   * `stream_sse_style_delimited` are `ndjson` and `sse`.)
-   */
-  readonly streamFormat: FramingName;
-  /** An array whose stream failed ends in `]` behind its error, instead of being broken off. Default false. */
-  readonly closeErrorArray: boolean;
-  /** How long the head of a streamed answer waits for the first message, in milliseconds. Default 1 s. */
-  readonly streamHeadDelayMs: number;
-  /** Time between the comments that keep server-sent events alive, in milliseconds. Default 15 s. */
-  readonly sseKeepAliveMs: number;
-  /** Shape of error bodies. Default `status` (google.rpc.Status), or `photon` where `envelope` is. */
-  readonly errorFormat: ErrorFormat;
-  /** HTTP status for gRPC codes where it shall differ from google.rpc.Code's table. Default none. */
-  readonly statusMap: ReadonlyMap<number, number>;
-  /** Show google.rpc.DebugInfo details to clients. Default false. */
-  readonly debugInfo: boolean;
-  /** On HTTP/1 the reason phrase of an error is its message (BusyBox wget shows nothing else). Default true. */
-  readonly reasonPhrase: boolean;
-  /** An `etag` for answers to GET and HEAD, and 304 where the client has them already. Default false. */
-  readonly etag: boolean;
-  /**
-   * Names of headers and metadata as grpc-gateway has them: `Grpc-Metadata-X` becomes `x` and back, well-known headers get
-   * `grpcgateway-`, others are dropped; set by presets alone. Default false.
-   */
-  readonly grpcGatewayNames: boolean;
-  /**
-   * Headers that say who a client is, and are never taken from clients: names in lower case, or prefixes ending in `*`.
-   * Default none.
-   */
-  readonly identityHeaders: readonly string[];
-  /** Deadline of calls whose client gives none, in milliseconds. Default none. */
-  readonly defaultDeadlineMs: number | undefined;
-  /** The longest deadline a client may ask for, in milliseconds; longer ones are cut to it. Default none. */
-  readonly maxDeadlineMs: number | undefined;
-  /** Largest request body, in bytes. Default 4 MiB. (Envoy `max_request_body_size`.) */
-  readonly maxBodyBytes: number;
-  /** Most parts of a `multipart/form-data` body. Default 1000. */
-  readonly maxFormParts: number;
-}
-
-export const defaultTranscodeOptions: TranscodeOptions = Object.freeze({
-  ...defaultCodecOptions,
-  urlUnescape: 'all_characters_except_slash',
-  commaLists: false,
-  literalPlus: false,
-  ignoreQuery: Object.freeze([]),
-  ignoreUnknownQuery: false,
-  systemParameters: true,
-  ignoreUnexpectedBody: false,
-  overwritePathFields: false,
-  requestCompression: Object.freeze([]),
-  updateMasks: true,
-  emptyStringBodies: false,
-  envelope: 'none',
-  streamFormat: 'array',
-  closeErrorArray: false,
-  streamHeadDelayMs: 1000,
-  sseKeepAliveMs: 15_000,
-  errorFormat: 'status',
-  statusMap: new Map<number, number>(),
-  debugInfo: false,
-  reasonPhrase: true,
-  etag: false,
-  grpcGatewayNames: false,
-  identityHeaders: Object.freeze([]),
-  defaultDeadlineMs: undefined,
-  maxDeadlineMs: undefined,
-  maxBodyBytes: 4 * 1024 * 1024,
-  maxFormParts: 1000,
-} as const);
+/** Their defaults. */
+export const defaultTranscodeOptions: TranscodeOptions = defaultsOf(allOptions);

@@ -1,36 +1,36 @@
 /**
- * The REST `MethodPlan` of a binding: joins the compiled request reader, response writer and error writer. What
- * `gateway` calls for each request that the binding's route matched.
+ * The REST `MethodPlan` of a binding, which `gateway` runs for each request that the route matches: joins the compiled
+ * readers of requests and writers of answers and errors.
  */
-import type { CallStatus, Metadata, MethodPlan, Reply, RequestHead, UnaryExchange } from '../exchange.js';
-import type { HeaderFields } from '../headers.js';
+import type { CallStatus, ErrorWriter, Metadata, MethodPlan, Reply, RequestHead, UnaryExchange } from '../exchange.js';
+import { headerPairs, withoutFields } from '../headers.js';
 import type { Binding } from '../rule/index.js';
 import type { StatusError } from '../status.js';
-import { HeaderBinder } from './bound-headers.js';
-import { callError } from './call-error.js';
+import { HeaderBinder } from './request/bound-headers.js';
+import { callError } from './answer/call-error.js';
 import type { TranscodeContext } from './context.js';
 import { deadlineOf } from '../metadata/index.js';
-import { PathBinder } from './path.js';
-import { compileRequest } from './request.js';
-import { compileResponse } from './response.js';
-import { compileSocket } from './socket-plan.js';
-import { compileStreams } from './stream-plan.js';
+import { PathBinder } from './request/path.js';
+import { compileRequest } from './request/request.js';
+import { compileResponse } from './answer/response.js';
+import { compileSocket } from './stream/socket-plan.js';
+import { compileStreams } from './stream/stream-plan.js';
 
 /**
- * What `compilePlan` would refuse, for start-up, where compiling thousands of plans takes too long.
+ * Makes the checks of `compilePlan` without compiling: at a start, compiling thousands of plans would take too long.
  * @returns true
- * @throws ConfigError where the binding cannot work with this schema.
+ * @throws ConfigError if the binding cannot work with this schema.
  */
 export function checkPlan(binding: Binding, { codec, options, names }: TranscodeContext): true {
-  // These alone refuse what `rule` takes: types that the codec does not read from text, headers that clients may not set.
+  // Only these two can refuse a binding that `rule` accepts: a type without text form, a header that clients may not set.
   void new PathBinder(binding, codec, options.urlUnescape);
   void new HeaderBinder(binding, codec, names);
   return true;
 }
 
 /**
- * Compiles a binding that `checkPlan` took.
- * @throws ConfigError where the binding cannot work with this schema.
+ * Compiles a binding that passed `checkPlan`.
+ * @throws ConfigError if the binding cannot work with this schema.
  */
 export function compilePlan(binding: Binding, context: TranscodeContext): MethodPlan {
   const { method } = binding;
@@ -56,7 +56,7 @@ export function compilePlan(binding: Binding, context: TranscodeContext): Method
       const open = request.open(head, captures);
       const answer = response.open(head, open.system, open.violations);
       return {
-        metadata: names.metadata(head.headers, head.requestId),
+        metadata: names.metadata(head),
         timeoutMs: deadlineOf(head.headers, deadlines),
         maxBodyBytes: options.maxBodyBytes,
         contentCodings: open.contentCodings,
@@ -67,10 +67,13 @@ export function compilePlan(binding: Binding, context: TranscodeContext): Method
     },
 
     openStream(head, captures) {
+      const failAs = (write: ErrorWriter) => (status: CallStatus, headers: Metadata) =>
+        failedCall(status, headers, head, { names, writeError: write });
       const call = {
-        metadata: names.metadata(head.headers, head.requestId),
+        metadata: names.metadata(head),
         timeoutMs: deadlineOf(head.headers, deadlines),
-        fail: (status: CallStatus, headers: Metadata) => failedCall(status, headers, head, context),
+        fail: failAs(writeError),
+        failInLine: failAs(context.writeErrorLine),
       };
       return openStream(head, captures, call);
     },
@@ -81,7 +84,7 @@ export function compilePlan(binding: Binding, context: TranscodeContext): Method
   };
 }
 
-/** A failed call as an answer: its message, its details, its metadata as headers, its trailers where they belong. */
+/** The answer to a failed call: message and details in the body, metadata in headers, trailers in trailers or headers. */
 function failedCall(
   status: CallStatus,
   metadata: Metadata,
@@ -91,13 +94,9 @@ function failedCall(
   const fields: string[] = [];
   names.addHeaders(fields, metadata);
   const trailers = names.splitTrailers(head, status.trailers, fields);
-  const pairs: [string, string][] = [];
-  for (let index = 0; index < fields.length; index += 2) pairs.push([fields[index]!, fields[index + 1]!]);
-  const reply = writeError(callError(status, pairs), head);
-  return trailers.length === 0 ? reply : { ...reply, headers: without(reply.headers, 'content-length'), trailers };
-}
-
-/** On HTTP/1.1 trailers need a chunked body. */
-function without(fields: HeaderFields, name: string): HeaderFields {
-  return fields.filter((_, index) => fields[index - (index % 2)] !== name);
+  const reply = writeError(callError(status, headerPairs(fields)), head);
+  // On HTTP/1.1 trailers need a chunked body.
+  return trailers.length === 0
+    ? reply
+    : { ...reply, headers: withoutFields(reply.headers, (name) => name === 'content-length'), trailers };
 }

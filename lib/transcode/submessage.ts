@@ -1,8 +1,8 @@
-/** Steps into a message in wire form, for what looks at one field deep inside it. */
+/** Finds a message inside a message in wire form, without decoding the rest. */
 import type { FieldDescriptor } from '../schema/types.js';
 import { Reader, WireType } from '../wire/index.js';
 
-/** The bytes of a singular message field, none where it is absent; the concatenation of its occurrences is their merge. */
+/** The bytes of a singular message field; empty if it is absent. Occurrences are concatenated, which merges them. */
 export function submessage(message: Buffer, field: FieldDescriptor): Buffer {
   const reader = new Reader(message);
   const parts: Buffer[] = [];
@@ -21,7 +21,7 @@ export function submessage(message: Buffer, field: FieldDescriptor): Buffer {
   return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
 }
 
-/** How many bytes a tag takes; start and end tags of a group take the same. */
+/** The encoded length of a tag; start and end tag of a group are equally long. */
 export function tagBytes(tag: number): number {
   return Math.max(1, Math.ceil((32 - Math.clz32(tag)) / 7));
 }

@@ -1,25 +1,25 @@
 /**
- * System parameters of a query, after https://cloud.google.com/apis/docs/system-parameters: what form the answer shall have.
- * They are no fields of the request, and known on every route; without the `$` where the request message has no field of
- * that name.
+ * System parameters (https://cloud.google.com/apis/docs/system-parameters): query parameters of every route that choose the
+ * form of the answer. The `$` may be left out if the request message has no field of that name.
  */
 import type { MessageDescriptor } from '../schema/types.js';
 import { nearestName, type FieldViolation } from '../status.js';
 import { quote } from '../uri.js';
 
-/** `sse` and `ndjson` are framings of streams. */
+/** Values of `$alt`; `sse` and `ndjson` are for streams. */
 export type Alt = 'json' | 'sse' | 'ndjson' | 'proto' | 'text';
 
-/** What a request asks for; undefined members were not given. */
+/** The system parameters of one request; undefined if not given. */
 export interface SystemParameters {
   readonly alt: Alt | undefined;
   /** `json;enum-encoding=int`. */
   readonly enumsAsInts: boolean;
-  /** The text of `$fields`: never empty. */
+  /** The value of `$fields`, never ''. */
   readonly fields: string | undefined;
   readonly prettyPrint: boolean | undefined;
 }
 
+/** Of a request that has none. */
 export const noSystemParameters: SystemParameters = Object.freeze({
   alt: undefined,
   enumsAsInts: false,
@@ -34,10 +34,10 @@ type Name = (typeof names)[number];
 const alts: ReadonlySet<string> = new Set<Alt>(['json', 'sse', 'ndjson', 'proto', 'text']);
 const altWords = ['json', 'json;enum-encoding=int', 'proto', 'text', 'sse', 'ndjson'];
 
-/** The spellings under which one route knows them. */
+/** The spellings that one route accepts. */
 export type SystemNames = ReadonlyMap<string, Name>;
 
-/** Without `$` a name is the field's where the request message has one. */
+/** A name without `$` belongs to the field of that name if the request message has one. */
 export function systemNames(input: MessageDescriptor): SystemNames {
   const spellings = new Map<string, Name>();
   for (const name of names) {
@@ -46,6 +46,12 @@ export function systemNames(input: MessageDescriptor): SystemNames {
     if (input.field(plain) === undefined) spellings.set(plain, name);
   }
   return spellings;
+}
+
+/** Notes that `$fields` cannot select from an answer of raw bytes. */
+export function refuseFields({ fields }: SystemParameters, violations: FieldViolation[]): void {
+  if (fields === undefined) return;
+  violations.push({ field: '$fields', description: 'the answer of this route is raw bytes, which have no fields' });
 }
 
 /** Collects the system parameters of one query. */
@@ -66,7 +72,7 @@ export class SystemParameterReader implements SystemParameters {
     return this.spellings.has(spelling);
   }
 
-  /** @param text the value; undefined where the parameter has no `=`. */
+  /** @param text the value; undefined if the parameter has no `=`. */
   add(spelling: string, text: string | undefined): void {
     const name = this.spellings.get(spelling)!;
     const first = this.seen.get(name);

@@ -1,9 +1,13 @@
-/** A call that ends before it begins, the same for both clients. */
+/** A call that fails before it starts, for both clients. */
 import type { Call, CallListener, CallStatus } from '../exchange.js';
+import { reportEnd } from './diagnostics.js';
 
-/** A call that could not even start: `onEnd` comes soon, everything else does nothing. */
-export function failedCall(status: CallStatus, listener: CallListener): Call {
-  queueMicrotask(() => listener.onEnd(status));
+/** A call that could not start: `onEnd` follows soon, and all methods do nothing. */
+export function failedCall(target: string, path: string, status: CallStatus, listener: CallListener): Call {
+  queueMicrotask(() => {
+    reportEnd(target, path, status);
+    listener.onEnd(status);
+  });
   const nothing = (): void => undefined;
   return { send: () => true, halfClose: nothing, pause: nothing, resume: nothing, cancel: nothing };
 }

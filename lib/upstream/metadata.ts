@@ -1,13 +1,13 @@
 /**
- * What metadata may hold, whichever client sends it. A value that gRPC or HTTP/2 cannot carry, or that would cost the
- * connection which all other calls share, fails its own call alone.
+ * Checks metadata for both clients. A value that gRPC or HTTP/2 cannot carry, or that would break the shared connection,
+ * fails only its own call.
  */
 import type { Metadata } from '../exchange.js';
 import { connectionHeaders, singleValuedHeaders } from '../headers.js';
 import { Code, StatusError } from '../status.js';
 import { quote } from '../uri.js';
 
-/** Set by the transport itself, or forbidden in HTTP/2: never sent, whoever asks. */
+/** Set by the transport, or forbidden in HTTP/2: never sent. */
 const neverSent = new Set([
   ...connectionHeaders,
   'content-length',
@@ -19,13 +19,13 @@ const neverSent = new Set([
   'host',
 ]);
 
-/** Of the client's own making, unless it sends messages as they are. */
+/** Set by the client itself, unless it passes messages through. */
 const compression = new Set(['grpc-accept-encoding', 'grpc-encoding']);
 
 /**
- * The entries that can be sent, `add`ed in order; a name that metadata cannot carry is dropped.
+ * Adds the entries that can be sent, in order; entries whose name is no metadata key are dropped.
  * @param passThrough as in `CallRequest`.
- * @throws StatusError INVALID_ARGUMENT for a value that it cannot carry.
+ * @throws StatusError INVALID_ARGUMENT if metadata cannot carry a value.
  */
 export function addSendable(
   entries: Metadata,
@@ -36,7 +36,7 @@ export function addSendable(
   for (const [name, value] of entries) {
     if (!/^[0-9a-z_.-]+$/.test(name) || neverSent.has(name) || (!passThrough && compression.has(name))) continue;
     checkValue(name, value);
-    // Servers on Node's http2 refuse these twice in one request.
+    // Servers on Node's http2 refuse repetitions of these.
     if (singleValuedHeaders.has(name)) {
       if (seen?.has(name) === true) throw invalid(name, 'is given more than once, expected one value');
       (seen ??= new Set()).add(name);
@@ -60,7 +60,7 @@ function invalid(name: string, problem: string): StatusError {
   return new StatusError(Code.INVALID_ARGUMENT, `metadata ${quote(name)} ${problem}`);
 }
 
-/** Of an answer: what belongs to the transport, and is no metadata. */
+/** True for response headers of the transport, which are not metadata. */
 export function isTransportHeader(name: string): boolean {
   return name === 'content-type' || name === 'date';
 }

@@ -1,60 +1,133 @@
-/** How upstreams are called. `config` fills in what was not given. */
-import type { UpstreamTls } from './tls.js';
+/** Options of calls to upstreams. */
+import {
+  authorityValue,
+  booleanValue,
+  defaultsOf,
+  enumValue,
+  type GivenOf,
+  option,
+  optionalTimeValue,
+  type OptionsOf,
+  pemValue,
+  sizeValue,
+  timeValue,
+} from '../options/index.js';
 
-/** Who speaks HTTP/2 with a service: this module's own client, or `@grpc/grpc-js`. */
-export type UpstreamClient = 'native' | 'grpc-js';
+export { MAX_TIMER_MS } from '../options/index.js';
 
-/** Which of a target's addresses get calls; the names are gRPC's. */
-export type LoadBalancingPolicy = 'pick_first' | 'round_robin';
+const ca = option(pemValue, {
+  default: undefined,
+  defaultText: 'those of Node',
+  group: 'tls',
+  text: 'certificate authorities (PEM) that are trusted for upstreams',
+});
+const cert = option(pemValue, {
+  default: undefined,
+  group: 'tls',
+  text: 'client certificate (PEM) of the proxy, for upstreams that request one',
+});
+const key = option(pemValue, { default: undefined, group: 'tls', text: 'private key of that certificate (PEM)' });
+const authority = option(authorityValue, {
+  default: undefined,
+  defaultText: "the target's host",
+  group: 'tls',
+  text: "name that an upstream's certificate must match; also sent as :authority",
+});
 
-/** How one upstream is called. */
-export interface UpstreamOptions {
-  /** The largest message that a service may send, in bytes; a larger one fails its call with INTERNAL. Default 64 MiB. */
-  readonly maxReceiveBytes: number;
-  /** How long a call waits for a connection before it fails with UNAVAILABLE, in milliseconds. Default 10 000. */
-  readonly connectTimeoutMs: number;
+/** The members of an upstream's `tls`. */
+export const upstreamTlsFields = { ca, cert, key, authority };
+
+/** TLS files and names. Paths are absolute, or relative to the working directory of the process. */
+export type UpstreamTls = GivenOf<typeof upstreamTlsFields>;
+
+/** TLS of upstreams that have no `tls` of their own. */
+const tlsOptions = {
+  upstream_tls: option(booleanValue, { default: false, group: 'tls', text: 'connect to upstreams with TLS' }),
+  upstream_ca: ca,
+  upstream_cert: cert,
+  upstream_key: key,
+  upstream_authority: authority,
+};
+
+/** Options of a call. */
+export const upstreamCallOptions = {
   /**
-   * Default `native`. With `grpc-js` compressed messages cannot pass through, the service sees that library's `user-agent`,
-   * and an upload that is given up ends like a complete one for services that do not look at the reset.
+   * Limits of `grpc-js`: compressed messages cannot be passed through, services see that library's `user-agent`, and an
+   * aborted upload looks complete to services that do not check the reset.
    */
-  readonly client: UpstreamClient;
-  /**
-   * Default `pick_first`: the first address that answers has all calls, and another when it is gone. `round_robin`: all have a
-   * connection each and get calls in turn; those that are down are left out until they are back.
-   */
-  readonly loadBalancingPolicy: LoadBalancingPolicy;
-  /**
-   * While a call is under way and nothing has come for so long, the service is asked by PING whether it is still there, in
-   * milliseconds; undefined: never. Default 6 minutes: gRPC servers take offence at less than 5.
-   */
-  readonly keepaliveTimeMs: number | undefined;
-  /** A service that says nothing for so long after a PING is dead, and its calls fail, in milliseconds. Default 20 000. */
-  readonly keepaliveTimeoutMs: number;
-  /** How long after a failure no connection is tried, in milliseconds: at first, and at most after many. Default 200 and 3000. */
-  readonly initialBackoffMs: number;
-  readonly maxBackoffMs: number;
-  /** With `round_robin`: how often a host name is resolved anew, in milliseconds; undefined: when a server is lost. Default 30 000. */
-  readonly dnsRefreshMs: number | undefined;
-  /** What a service is told about us where the caller's metadata has no `user-agent`. Default `photongate`. */
+  upstream_client: option(enumValue('native', 'grpc-js'), {
+    default: 'native',
+    group: 'services',
+    text: 'HTTP/2 client for services: that of photongate, or the library @grpc/grpc-js',
+  }),
+  load_balancing_policy: option(enumValue('pick_first', 'round_robin'), {
+    default: 'pick_first',
+    group: 'services',
+    text: 'for a target with several addresses: send all calls to the first that answers, or to each in turn',
+  }),
+  dns_refresh_rate: option(optionalTimeValue, {
+    default: 30_000,
+    group: 'services',
+    text: 'how often round_robin resolves host names again; none: only after a connection is lost',
+  }),
+  upstream_keepalive_time: option(optionalTimeValue, {
+    default: 360_000,
+    defaultText: '6m',
+    group: 'services',
+    text: 'time without data during a call after which the connection is checked by PING; many servers refuse less than 5m',
+  }),
+  upstream_keepalive_timeout: option(timeValue, {
+    default: 20_000,
+    group: 'services',
+    text: 'how long the answer to that PING may take before the connection counts as lost and its calls fail',
+  }),
+  // A restarted service is found again within seconds; gRPC's own values, 1 and 120 seconds, suit services that are down for
+  // long.
+  initial_reconnect_backoff: option(timeValue, {
+    default: 200,
+    group: 'services',
+    text: 'pause after a failed attempt to connect, in which calls fail at once; grows by 1.6 with each failure',
+  }),
+  max_reconnect_backoff: option(timeValue, {
+    default: 3000,
+    group: 'services',
+    text: 'longest such pause; the defaults of gRPC are 1s and 120s',
+  }),
+  max_receive_bytes: option(sizeValue(1, 2 ** 31 - 1), {
+    default: 64 * 1024 ** 2,
+    group: 'limits',
+    text: 'largest message from a service',
+  }),
+  /** In the measure of HTTP/2: 32 bytes for each header, plus the lengths of name and value. */
+  max_upstream_header_bytes: option(sizeValue(1024, 64 * 1024 ** 2), {
+    default: 256 * 1024,
+    group: 'limits',
+    text: "headers of a service's response, and its trailers; larger ones are truncated, but the status is kept",
+  }),
+  connect_timeout: option(timeValue, {
+    default: 10_000,
+    group: 'limits',
+    text: 'how long a call waits for a connection to its service, or a request for one to the fallback server',
+  }),
+};
+
+/** All options of upstreams. */
+export const upstreamOptions = { ...tlsOptions, ...upstreamCallOptions };
+
+/** Options of one upstream, complete. */
+export interface UpstreamOptions extends OptionsOf<typeof upstreamCallOptions> {
+  /** The `user-agent` of calls whose metadata has none. Default `photongate`. */
   readonly userAgent: string;
-  /** Undefined: cleartext, which is the default. */
+  /** Undefined: cleartext, the default. */
   readonly tls: UpstreamTls | undefined;
 }
 
+/** The HTTP/2 client for services: the native one, or `@grpc/grpc-js`. */
+export type UpstreamClient = UpstreamOptions['upstreamClient'];
+
+/** All upstream options at their defaults. */
 export const defaultUpstreamOptions: UpstreamOptions = Object.freeze({
-  maxReceiveBytes: 64 * 1024 * 1024,
-  connectTimeoutMs: 10_000,
-  client: 'native',
-  loadBalancingPolicy: 'pick_first',
-  keepaliveTimeMs: 360_000,
-  keepaliveTimeoutMs: 20_000,
-  // A service that was restarted is found again within seconds; gRPC's 1 and 120 seconds suit those that are down for long.
-  initialBackoffMs: 200,
-  maxBackoffMs: 3000,
-  dnsRefreshMs: 30_000,
+  ...defaultsOf(upstreamCallOptions),
   userAgent: 'photongate',
   tls: undefined,
 });
-
-/** The longest time that a timer takes; a deadline beyond it (24 days) is none. */
-export const MAX_TIMER_MS = 0x7fffffff;

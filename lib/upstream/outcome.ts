@@ -1,115 +1,222 @@
 /**
- * How a call ended, in words for whoever reads the answer: one vocabulary for both clients. A trouble of the transport gets a
- * plain sentence that names the target, and a code that is a failure whatever the reset said (UNAVAILABLE or INTERNAL). The
- * service's own status passes untouched and is none of this module's business.
+ * How a call ends if the service sent no status: the same vocabulary for both clients. Each failure of the transport has a
+ * plain sentence and a code that is not OK. Clients read "the service"; its address and its own words are only for operators
+ * (`diagnosis`).
  */
 import type { CallStatus } from '../exchange.js';
+import type { HeaderFields } from '../headers.js';
 import { ErrorCode, errorCodeName } from '../http2/index.js';
 import { Code } from '../status.js';
 import { quote } from '../uri.js';
 import { alertReason } from './tls.js';
+import { sameForAll, type Reason } from './reason.js';
 
-/** A failure of the transport, or of ours. */
-export function failure(code: number, message: string): CallStatus {
+/** A failure that the proxy causes itself. */
+export function localFailure(code: number, message: string): CallStatus {
   return { code, message, trailers: [] };
 }
 
-/** True unless the content type says that this answer is something else, such as an error page. */
-export function isGrpcType(contentType: string | undefined): boolean {
-  return contentType === undefined || contentType.startsWith('application/grpc');
+/** A failure of the transport, or of the service as a gRPC server. */
+function upstreamFailure(
+  code: number,
+  target: string,
+  sentence: (service: string, pick: (words: Reason) => string) => string,
+): CallStatus {
+  return {
+    ...localFailure(
+      code,
+      sentence('the service', ({ publicText }) => publicText),
+    ),
+    diagnosis: sentence(target, ({ detail }) => detail),
+  };
 }
 
-/** The code of a `grpc-status`: what is not a whole number is UNKNOWN, as gRPC reads it. */
-export function knownCode(code: number): number {
-  return Number.isInteger(code) && code > 0 ? code : Code.UNKNOWN;
+/**
+ * gRPC's own mapping for responses without a `grpc-status`
+ * (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md).
+ */
+function codeOfHttp(status: number | undefined): number {
+  switch (status) {
+    case 400:
+      return Code.INTERNAL;
+    case 401:
+      return Code.UNAUTHENTICATED;
+    case 403:
+      return Code.PERMISSION_DENIED;
+    case 404:
+      return Code.UNIMPLEMENTED;
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return Code.UNAVAILABLE;
+    default:
+      return Code.UNKNOWN;
+  }
 }
 
-const unavailableHttp = new Set([429, 502, 503, 504]);
+const LIMIT_OPTION = 'option max_upstream_header_bytes';
 
-/** Each way to end without a status of the service, and its sentence. */
-export const ended = {
-  cancelled: (): CallStatus => failure(Code.CANCELLED, 'the call was cancelled'),
+/** Each way to end without a status of the service, and its message. */
+export const failures = {
+  cancelled: (): CallStatus => localFailure(Code.CANCELLED, 'the call was cancelled'),
 
   deadline: (timeoutMs: number): CallStatus =>
-    failure(Code.DEADLINE_EXCEEDED, `deadline of ${timeoutMs / 1000}s exceeded`),
+    localFailure(Code.DEADLINE_EXCEEDED, `deadline of ${timeoutMs / 1000}s exceeded`),
 
-  channelClosed: (target: string): CallStatus => failure(Code.UNAVAILABLE, `the channel to ${target} is closed`),
+  channelClosed: (target: string): CallStatus =>
+    upstreamFailure(Code.UNAVAILABLE, target, (service) => `the channel to ${service} is closed`),
 
   /** @param reason completes "cannot connect to TARGET: …". */
-  cannotConnect: (target: string, reason: string): CallStatus =>
-    failure(Code.UNAVAILABLE, `cannot connect to ${target}: ${reason}`),
+  cannotConnect: (target: string, reason: Reason): CallStatus =>
+    upstreamFailure(Code.UNAVAILABLE, target, (service, pick) => `cannot connect to ${service}: ${pick(reason)}`),
 
   noConnection: (target: string, connectTimeoutMs: number): CallStatus =>
-    failure(Code.UNAVAILABLE, `no connection to ${target} within ${connectTimeoutMs / 1000}s`),
-
-  closedBefore: (target: string): CallStatus =>
-    failure(Code.UNAVAILABLE, `the connection to ${target} closed before the call started`),
-
-  /** @param reason where the service broke a rule of HTTP/2; completes "it …". */
-  broken: (target: string, reason?: string): CallStatus =>
-    failure(
+    upstreamFailure(
       Code.UNAVAILABLE,
-      `the connection to ${target} broke before the call ended${reason === undefined ? '' : `: it ${reason}`}`,
+      target,
+      (service) => `no connection to ${service} within ${connectTimeoutMs / 1000}s`,
     ),
 
-  headersTooLarge: (
-    target: string,
-    bytes: number,
-    limit: number,
-    largest: { name: string; bytes: number },
-  ): CallStatus => ({
-    ...failure(
+  closedBefore: (target: string): CallStatus =>
+    upstreamFailure(
+      Code.UNAVAILABLE,
+      target,
+      (service) => `the connection to ${service} closed before the call started`,
+    ),
+
+  /** @param reason if the service violated HTTP/2; completes "it …". */
+  broken: (target: string, reason?: Reason): CallStatus =>
+    upstreamFailure(
+      Code.UNAVAILABLE,
+      target,
+      (service, pick) =>
+        `the connection to ${service} broke before the call ended${reason === undefined ? '' : `: it ${pick(reason)}`}`,
+    ),
+
+  /** The request headers of the client. */
+  requestTooLarge: (bytes: number, limit: number, largest: { name: string; bytes: number }): CallStatus => ({
+    ...localFailure(
       Code.RESOURCE_EXHAUSTED,
-      `the headers of the call are ${bytes} bytes, and ${target} takes ${limit} at most; ` +
+      `the headers of the call are ${bytes} bytes, and the service takes ${limit} at most; ` +
         `the largest is ${quote(largest.name)} of ${largest.bytes} bytes`,
     ),
     httpStatus: 431,
   }),
 
-  refused: (target: string): CallStatus => failure(Code.UNAVAILABLE, `${target} refused the call`),
+  refused: (target: string): CallStatus =>
+    upstreamFailure(Code.UNAVAILABLE, target, (service) => `${service} refused the call`),
 
   reset: (target: string, http2Error: number): CallStatus => {
-    if (http2Error === ErrorCode.NO_ERROR) return ended.noStatus(target);
-    if (http2Error === ErrorCode.REFUSED_STREAM) return ended.refused(target);
+    if (http2Error === ErrorCode.NO_ERROR) return failures.noStatus(target);
+    if (http2Error === ErrorCode.REFUSED_STREAM) return failures.refused(target);
     const passing = http2Error === ErrorCode.CANCEL || http2Error === ErrorCode.ENHANCE_YOUR_CALM;
-    const message = `${target} reset the call (HTTP/2 ${errorCodeName(http2Error)})`;
-    return failure(passing ? Code.UNAVAILABLE : Code.INTERNAL, message);
+    return upstreamFailure(
+      passing ? Code.UNAVAILABLE : Code.INTERNAL,
+      target,
+      (service) => `${service} reset the call (HTTP/2 ${errorCodeName(http2Error)})`,
+    );
   },
 
-  noStatus: (target: string): CallStatus => failure(Code.INTERNAL, `${target} ended the call without a status`),
+  noStatus: (target: string): CallStatus =>
+    upstreamFailure(Code.INTERNAL, target, (service) => `${service} ended the call without a status`),
 
-  /** @param http the status where it says something, which 200 does not. */
-  notGrpc: (target: string, http: number | undefined, contentType: string | undefined): CallStatus => {
-    const code = http !== undefined && unavailableHttp.has(http) ? Code.UNAVAILABLE : Code.INTERNAL;
+  /**
+   * A `grpc-status` that is no number, which gRPC treats as UNKNOWN.
+   * @param message of the service.
+   */
+  strangeStatus: (target: string, found: string, message: string): CallStatus => {
+    const what = `grpc-status ${quote(found.slice(0, 100))} is no number`;
+    const status = upstreamFailure(
+      Code.UNKNOWN,
+      target,
+      (service) => `${service} ended the call with a status that is none: ${what}`,
+    );
+    return message === '' ? status : { ...status, message: `${message} (${what})` };
+  },
+
+  /**
+   * @param http the status, unless it is 200, which carries no information.
+   * @param httpHeaders headers of the response for the client.
+   */
+  notGrpc: (
+    target: string,
+    http: number | undefined,
+    contentType: string | undefined,
+    httpHeaders: HeaderFields = [],
+  ): CallStatus => {
     const answer = [http && `HTTP ${http}`, contentType].filter((part) => part !== undefined).join(', ');
-    return failure(code, `${target} did not answer as a gRPC server (${answer.slice(0, 100)})`);
+    return {
+      ...upstreamFailure(
+        codeOfHttp(http),
+        target,
+        (service) => `${service} did not answer as a gRPC server (${answer.slice(0, 100)})`,
+      ),
+      httpHeaders,
+    };
   },
 
   /** @param reason completes "it …". */
   malformed: (target: string, reason: string): CallStatus =>
-    failure(Code.INTERNAL, `${target} did not answer as a gRPC server (it ${reason})`),
+    upstreamFailure(Code.INTERNAL, target, (service) => `${service} did not answer as a gRPC server (it ${reason})`),
+
+  /** The head of a response, or trailers without a status in them. */
+  headersTooLarge: (target: string, limit: number): CallStatus =>
+    upstreamFailure(
+      Code.INTERNAL,
+      target,
+      (service) =>
+        `the headers of the answer of ${service} are larger than the limit of ${limit} bytes (${LIMIT_OPTION})`,
+    ),
 
   cutShort: (target: string): CallStatus =>
-    failure(Code.INTERNAL, `${target} ended the call in the middle of a message`),
+    upstreamFailure(Code.INTERNAL, target, (service) => `${service} ended the call in the middle of a message`),
 
-  /** @param size where it is known: a compressed message is not decoded beyond the limit. */
+  /** @param size if known: a compressed message is not decompressed beyond the limit. */
   tooLarge: (target: string, maxReceiveBytes: number, size: number | undefined): CallStatus => {
     const found = size === undefined ? 'a compressed message' : `a message of ${size} bytes`;
-    return failure(
+    return upstreamFailure(
       Code.INTERNAL,
-      `${found} from ${target} is larger than the limit of ${maxReceiveBytes} bytes (option max_receive_bytes)`,
+      target,
+      (service) =>
+        `${found} from ${service} is larger than the limit of ${maxReceiveBytes} bytes (option max_receive_bytes)`,
     );
   },
 
   unknownCompression: (target: string): CallStatus =>
-    failure(Code.INTERNAL, `${target} sent a message in a compression that is not known`),
+    upstreamFailure(Code.INTERNAL, target, (service) => `${service} sent a message in a compression that is not known`),
 
   damagedCompression: (target: string, encoding: string): CallStatus =>
-    failure(Code.INTERNAL, `${target} sent a message that is not the ${encoding} that it should be`),
+    upstreamFailure(
+      Code.INTERNAL,
+      target,
+      (service) => `${service} sent a message that is not the ${encoding} that it should be`,
+    ),
 
   damagedFrame: (target: string): CallStatus =>
-    failure(Code.INTERNAL, `${target} sent bytes that are not a gRPC message (its first byte is neither 0 nor 1)`),
+    upstreamFailure(
+      Code.INTERNAL,
+      target,
+      (service) => `${service} sent bytes that are not a gRPC message (its first byte is neither 0 nor 1)`,
+    ),
 } as const;
+
+/** An unknown failure. OK counts as one, because it did not come from the service. */
+export function unknownFailure(target: string, code: number, text: string): CallStatus {
+  return upstreamFailure(code === Code.OK ? Code.UNKNOWN : code, target, (service, pick) => {
+    return `the call to ${service} failed${pick({ publicText: '', detail: `: ${text}` })}`;
+  });
+}
+
+/** A status of the service whose header list exceeded the limit. The status is kept, with a note about the missing rest. */
+export function withTruncationNote(status: CallStatus, target: string, limit: number): CallStatus {
+  const { code, message } = status;
+  const diagnosis = `the headers of ${target} are larger than the limit of ${limit} bytes (${LIMIT_OPTION}), and a part of them is left out`;
+  if (code === Code.OK) return { ...status, diagnosis };
+  const what = message === '' ? 'the service sent no message' : message;
+  const note = `details are left out: its headers are larger than the limit of ${limit} bytes, ${LIMIT_OPTION}`;
+  return { ...status, message: `${what} (${note})`, diagnosis };
+}
 
 const reasons: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/ECONNREFUSED/, 'connection refused'],
@@ -117,23 +224,33 @@ const reasons: readonly (readonly [pattern: RegExp, reason: string])[] = [
   [/EACCES|EPERM/, 'permission denied'],
   [/ETIMEDOUT/, 'no answer in time'],
   [/EHOSTUNREACH|ENETUNREACH/, 'the host cannot be reached'],
-  [/Protocol error/, 'it does not speak gRPC without TLS (HTTP/2 in cleartext)'],
 ];
+
+/** The error text of Node's HTTP/2 client for a peer that does not speak HTTP/2. */
+export const PROTOCOL_ERROR = 'Protocol error';
 
 const closedPattern = /ECONNRESET|EPIPE|Socket closed|Failed to connect|Connection closed/;
 
-export const unresolved = 'the host name cannot be resolved';
+/** The host name of a target does not resolve. */
+export const unresolved = sameForAll('the host name cannot be resolved');
 
-/** A connection that stood and was closed before a word of gRPC: what it was mostly about. */
+/** The peer answers, but not in HTTP/2 frames. */
+export function notHttp2(tls: boolean): string {
+  return tls ? 'it does not speak gRPC (HTTP/2)' : 'it does not speak gRPC without TLS (HTTP/2 in cleartext)';
+}
+
+/** The most likely cause if a connection is closed before the first gRPC response. */
 export function closedReason(tls: boolean): string {
   return tls
     ? 'it closed the connection after the TLS handshake; it may want another client certificate (option upstream_cert)'
     : 'it closed the connection; it may want TLS (option upstream_tls)';
 }
 
-/** Why no connection stands, without the words of a library or a time stamp. */
-export function connectReason(text: string, tls: boolean): string {
+/** Why there is no connection, without time stamps and wording of libraries. */
+export function connectReason(text: string, tls: boolean): Reason {
   const known = alertReason(text) ?? reasons.find(([pattern]) => pattern.test(text))?.[1];
-  if (known !== undefined) return known;
-  return closedPattern.test(text) ? closedReason(tls) : text.replace(/^Error: /, '').replace(/ \(\d{4}-[^)]*\)$/, '');
+  if (known !== undefined) return sameForAll(known);
+  if (text.includes(PROTOCOL_ERROR)) return sameForAll(notHttp2(tls));
+  if (closedPattern.test(text)) return sameForAll(closedReason(tls));
+  return { publicText: 'the connection failed', detail: text.replace(/^Error: /, '').replace(/ \(\d{4}-[^)]*\)$/, '') };
 }

@@ -1,59 +1,83 @@
-/** All channels of a proxy, by target and options: the same pair is the same channel, with one set of connections. */
-import type { Channel } from '../exchange.js';
+/** All channels of a proxy. The same target with the same options shares one channel and its connections. */
+import type { Channel, ChannelStatus, HttpChannel } from '../exchange.js';
+import { Holder, Shared } from '../shared.js';
 import type { Problem } from '../status.js';
-import { watchTlsFiles } from '../tls/index.js';
+import { type WatchedTlsFiles, watchTlsFiles } from '../tls/index.js';
 import { GrpcJsChannel } from './grpc-js/channel.js';
 import { NativeChannel } from './native/channel.js';
 import { defaultUpstreamOptions, type UpstreamOptions } from './options.js';
-import { parseTarget } from './target.js';
-import { type UpstreamTls, upstreamTlsFiles, upstreamTlsNames } from './tls.js';
+import { parseTarget, type Target } from './target.js';
+import { upstreamTlsFiles, upstreamTlsNames } from './tls.js';
 
+/** A channel and the certificates that it uses. */
+interface OpenChannel {
+  readonly channel: Channel;
+  readonly files: WatchedTlsFiles | undefined;
+}
+
+/** Opens channels, and closes each with its last holder. */
 export class ChannelPool {
-  /** What is odd about the certificates of the channels that were opened. */
-  readonly warnings: Problem[] = [];
-  private readonly channels = new Map<string, Channel>();
+  private readonly channels = new Shared<OpenChannel>(({ channel }) => channel.close());
+  /** Holds channels that stay open until the pool is closed. */
+  private readonly own = new Holder();
+
+  get size(): number {
+    return this.channels.size;
+  }
 
   /**
-   * The channel to a target; nothing is connected before the first call or `connect`.
-   * @throws ConfigError `bad-target`, and what `readTlsFiles` throws.
+   * The channel to a target. It connects on the first call or on `connect`.
+   * @param holder keeps it open. Default: it stays open until `close`.
+   * @throws ConfigError `bad-target`, and problems of `readTlsFiles`.
    */
-  open(target: string, options: Partial<UpstreamOptions> = {}): Channel {
-    const parsed = parseTarget(target);
+  open(target: string, options: Partial<UpstreamOptions> = {}, holder = this.own): Channel {
     const complete: UpstreamOptions = { ...defaultUpstreamOptions, ...options };
-    const { tls, ...others } = complete;
-    const key = JSON.stringify([parsed.uri, sorted(others), tls && sortedTls(tls)]);
-    let channel = this.channels.get(key);
-    if (channel === undefined) {
+    const Client = complete.upstreamClient === 'native' ? NativeChannel : GrpcJsChannel;
+    return this.hold(target, complete, holder, (parsed, files) => new Client(parsed, complete, files));
+  }
+
+  /**
+   * As `open`, by our own client, which takes HTTP requests of any kind too. It is the channel of `open` where that uses the
+   * same client.
+   */
+  openHttp(target: string, options: Partial<UpstreamOptions>, holder: Holder): Channel & HttpChannel {
+    const complete: UpstreamOptions = { ...defaultUpstreamOptions, ...options, upstreamClient: 'native' };
+    const channel = this.hold(target, complete, holder, (parsed, files) => new NativeChannel(parsed, complete, files));
+    return channel as NativeChannel;
+  }
+
+  private hold(
+    target: string,
+    options: UpstreamOptions,
+    holder: Holder,
+    open: (parsed: Target, files: WatchedTlsFiles | undefined) => Channel,
+  ): Channel {
+    const parsed = parseTarget(target);
+    const { tls, ...others } = options;
+    const key = JSON.stringify([parsed.uri, sorted(others), tls && [tls.ca, tls.cert, tls.key, tls.authority]]);
+    const opened = (): OpenChannel => {
       const files = tls && watchTlsFiles(upstreamTlsFiles(tls), upstreamTlsNames);
-      this.warnings.push(...(files?.material.warnings ?? []));
-      const Client = complete.client === 'native' ? NativeChannel : GrpcJsChannel;
-      channel = new Client(parsed, complete, files);
-      this.channels.set(key, channel);
-    }
-    return channel;
+      return { channel: open(parsed, files), files };
+    };
+    return this.channels.hold(key, holder, opened).channel;
   }
 
-  /** Closes all channels but these; calls in flight go on to their end. */
-  keepOnly(used: ReadonlySet<Channel>): void {
-    for (const [key, channel] of this.channels) {
-      if (used.has(channel)) continue;
-      this.channels.delete(key);
-      channel.close();
-    }
+  /** Warnings about the certificates of the channels of a holder. */
+  warningsFor(holder: Holder): Problem[] {
+    return [...this.channels.heldBy(holder)].flatMap(({ files }) => files?.material.warnings ?? []);
   }
 
-  /** Closes all channels; calls in flight go on to their end. */
+  /** What the channels have open, as far as they say. */
+  get status(): ChannelStatus[] {
+    return [...this.channels.values()].flatMap(({ channel }) => channel.status?.() ?? []);
+  }
+
+  /** Closes all channels; current calls go on to their end. */
   close(): void {
-    for (const channel of this.channels.values()) channel.close();
-    this.channels.clear();
+    this.channels.closeAll();
   }
 }
 
 function sorted(options: object): unknown[] {
   return Object.entries(options).sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-/** Equal for equal settings. */
-function sortedTls({ ca, cert, key, authority }: UpstreamTls): unknown[] {
-  return [ca, cert, key, authority];
 }

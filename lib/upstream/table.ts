@@ -1,32 +1,31 @@
 /**
- * Which upstream serves which service: `--upstream [service-or-package=]target`, any number of them. Read once at start;
- * requests use the channel that their plan was given.
+ * Which upstream serves which service: any number of `--upstream [service-or-package=]target`. Read at the start; each plan
+ * gets its channel then.
  */
 import type { Channel } from '../exchange.js';
 import { ConfigError, nearestName, ProblemList, type Problem } from '../status.js';
 import { quote } from '../uri.js';
-import type { UpstreamOptions } from './options.js';
+import type { UpstreamOptions, UpstreamTls } from './options.js';
 import type { ChannelPool } from './pool.js';
 import { parseTarget } from './target.js';
-import type { UpstreamTls } from './tls.js';
 
-/** One `--upstream`, cut into its parts. */
+/** One `--upstream`, parsed. */
 export interface UpstreamSpec {
-  /** Full name of a service or package; undefined: for every service that no other upstream names. */
+  /** Full name of a service or package; undefined: every service that no other upstream names. */
   readonly name: string | undefined;
   readonly target: string;
-  /** False: cleartext, whatever is the default. Undefined: as `options` say. */
+  /** False: cleartext, whatever the default is. Undefined: the default in `options`. */
   readonly tls?: UpstreamTls | false;
   readonly options?: Partial<UpstreamOptions>;
 }
 
 /**
- * `chainfire.v1=127.0.0.1:50051` → its name and target; without a name it is the upstream of all other services.
+ * `chainfire.v1=127.0.0.1:50051` → name and target. Without a name it is the upstream of all other services.
  * @throws ConfigError `bad-target` or `bad-upstream`.
  */
 export function parseUpstream(spec: string): UpstreamSpec {
   const equals = spec.indexOf('=');
-  // A target may have a `=` too, as in `unix:/run/a=b.sock`; no name has a colon.
+  // A target may contain `=`, as in `unix:/run/a=b.sock`. A name never contains a colon.
   if (equals < 0 || spec.slice(0, equals).includes(':')) return { name: undefined, target: parseTarget(spec).text };
   const name = spec.slice(0, equals);
   if (!/^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$/.test(name)) throw badName(name, spec.slice(equals + 1));
@@ -38,32 +37,38 @@ function badName(name: string, target: string): ConfigError {
   const example = /^[A-Za-z_][\w.]*$/.test(guess) ? guess : 'package.Service';
   return new ConfigError({
     code: 'bad-upstream',
-    message: `--upstream ${quote(`${name}=${target}`)} has ${quote(name)} where the full name of a service or package belongs`,
+    message: `--upstream ${quote(`${name}=${target}`)} has ${quote(name)} before the "=", expected the full name of a service or package`,
     hint: `write --upstream ${example}=${target || 'host:port'}`,
   });
 }
 
-/** Finds the channel of a service: its own upstream, that of its package, of an enclosing package, or the default. */
+/** Finds the channel of a service: its own upstream, that of its package or an enclosing package, or the default. */
 export class UpstreamTable {
   private readonly channels = new Map<string | undefined, Channel>();
 
   /**
-   * Opens a channel for each spec (from `pool`, which owns them).
-   * @throws ConfigError `duplicate-upstream`, `bad-target`; all that are found.
+   * Opens a channel for each spec from `pool`, which owns them.
+   * @throws ConfigError with all problems: `duplicate-upstream`, `bad-target`.
    */
   constructor(specs: Iterable<UpstreamSpec>, pool: Pick<ChannelPool, 'open'>) {
     const problems = new ProblemList();
     for (const { name, target, tls, options } of specs) {
       const known = this.channels.get(name);
       if (known !== undefined) problems.error(duplicate(name, known.target, target));
-      else problems.attempt(() => this.channels.set(name, pool.open(target, withTls(options, tls))));
+      else
+        problems.attempt(() =>
+          this.channels.set(
+            name,
+            pool.open(target, { ...options, ...(tls !== undefined && { tls: tls || undefined }) }),
+          ),
+        );
     }
     problems.throwIfAny();
   }
 
   /**
    * The channel of `package.Service`.
-   * @throws ConfigError `no-upstream` where nothing names it and there is no default.
+   * @throws ConfigError `no-upstream` if no upstream names it and there is no default.
    */
   channelFor(service: string): Channel {
     const channel = this.find(service);
@@ -75,12 +80,12 @@ export class UpstreamTable {
     });
   }
 
-  /** The same; undefined where there is none. */
+  /** Like `channelFor`, but undefined if there is none. */
   find(service: string): Channel | undefined {
     return this.channels.get(this.keyFor(service));
   }
 
-  /** The channel of an upstream by its own name; undefined: of the one without. */
+  /** The channel of the upstream with this name; undefined: the one without a name. */
   named(name: string | undefined): Channel | undefined {
     return this.channels.get(name);
   }
@@ -93,14 +98,6 @@ export class UpstreamTable {
   }
 }
 
-/** An upstream's own word on TLS wins. */
-function withTls(
-  options: Partial<UpstreamOptions> | undefined,
-  tls: UpstreamTls | false | undefined,
-): Partial<UpstreamOptions> {
-  return tls === undefined ? { ...options } : { ...options, tls: tls === false ? undefined : tls };
-}
-
 function duplicate(name: string | undefined, first: string, second: string): Problem {
   const subject = name === undefined ? 'for all other services' : `for ${name}`;
   return {
@@ -110,7 +107,7 @@ function duplicate(name: string | undefined, first: string, second: string): Pro
   };
 }
 
-/** Warnings (`unused-upstream`) for the names of upstreams that match none of the services served: mostly misspelt. */
+/** Warnings (`unused-upstream`) for names of upstreams that match no served service, which are usually misspelt. */
 export function unusedUpstreams(names: Iterable<string | undefined>, services: readonly string[]): Problem[] {
   const given = [...names].filter((name) => name !== undefined);
   const unused = given.filter((name) => !services.some((service) => `${service}.`.startsWith(`${name}.`)));

@@ -1,25 +1,25 @@
 /**
- * Where a gRPC server listens, as people write it: `host:port`, `dns:///host:port`, `unix:/path`, `unix:///path`,
- * `ipv4:address:port[,…]`, `ipv6:[address]:port[,…]`. Checks the text alone; nothing is resolved or connected here.
+ * Addresses of gRPC servers as people write them: `host:port`, `dns:///host:port`, `unix:/path`, `unix:///path`,
+ * `ipv4:address:port[,…]`, `ipv6:[address]:port[,…]`. Only the text is checked; nothing is resolved or connected.
  */
 import { isIPv4, isIPv6 } from 'node:net';
 import { ConfigError } from '../status.js';
 import { quote } from '../uri.js';
 
-/** A target that was checked. */
+/** A checked target. */
 export interface Target {
-  /** As it was written, for messages and logs. */
+  /** As written, for messages and logs. */
   readonly text: string;
-  /** The same as a URI of gRPC naming (https://github.com/grpc/grpc/blob/master/doc/naming.md). */
+  /** As a URI of gRPC naming (https://github.com/grpc/grpc/blob/master/doc/naming.md). */
   readonly uri: string;
 }
 
 /**
- * Reads one target.
- * @throws ConfigError `bad-target`: says what is wrong and what to write.
+ * Parses a target.
+ * @throws ConfigError `bad-target` with what is wrong and what to write.
  */
 export function parseTarget(text: string): Target {
-  // `unix:8080` is a host named unix; `http:` and its like are told by their slashes.
+  // `unix:8080` is a host named unix. Other schemes, such as `http:`, are recognised by their slashes.
   const scheme = /^(dns|unix|ipv4|ipv6):(?!\d+$)|^([a-z][a-z0-9+.-]*):\/\//i.exec(text);
   const name = (scheme?.[1] ?? scheme?.[2])?.toLowerCase();
   switch (name) {
@@ -37,7 +37,7 @@ export function parseTarget(text: string): Target {
   }
 }
 
-/** `dns:host:port`, `dns:///host:port` or `dns://name-server/host:port`; returns what follows the scheme. */
+/** `dns:host:port`, `dns:///host:port` or `dns://name-server/host:port`; returns the part after the scheme. */
 function parseDns(text: string): string {
   const rest = text.slice('dns:'.length);
   if (!rest.startsWith('//')) return `///${checkHostPort(rest, text)}`;

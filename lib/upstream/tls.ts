@@ -1,6 +1,6 @@
 /**
- * TLS towards a gRPC server: which name its certificate must have, which authorities may have signed it, and why it was
- * refused, in plain words.
+ * TLS towards gRPC servers: the name that a certificate must have, the authorities that must have signed it, and plain
+ * reasons for a refusal.
  */
 import { isIP, type Socket } from 'node:net';
 import {
@@ -13,20 +13,11 @@ import {
   type TLSSocket,
 } from 'node:tls';
 import type { TlsFiles, TlsMaterial, TlsNames } from '../tls/index.js';
+import type { UpstreamTls } from './options.js';
 import type { Target } from './target.js';
+import { sameForAll, type Reason, ReasonError } from './reason.js';
 
-/** How an upstream is reached by TLS; paths are absolute or relative to the working directory of the process. */
-export interface UpstreamTls {
-  /** Authorities in place of those that Node brings. */
-  readonly ca?: string | undefined;
-  /** Our certificate, where the server asks for one. */
-  readonly cert?: string | undefined;
-  readonly key?: string | undefined;
-  /** `name` or `name:port`: sent as `:authority`, and the name that the certificate must have. Default: the target's. */
-  readonly authority?: string | undefined;
-}
-
-/** How messages call the files. */
+/** Names of the options in messages. */
 export const upstreamTlsNames: TlsNames = { cert: 'upstream_cert', key: 'upstream_key', ca: 'upstream_ca' };
 
 /** The files of an upstream. */
@@ -34,36 +25,37 @@ export function upstreamTlsFiles({ cert, key, ca }: UpstreamTls): TlsFiles {
   return { cert, key, ca };
 }
 
+/** The secure context of checked files. */
 export function secureContextOf({ cert, key, ca }: TlsMaterial): SecureContext {
   return createSecureContext({ cert, key, ca });
 }
 
 /** The name that the server's certificate must have; undefined: the address that is connected to. */
 export function serverNameOf(target: Target, authority: string | undefined): string | undefined {
-  return nameOf(authority) ?? nameOfTarget(target);
+  return hostOf(authority) ?? targetHost(target);
 }
 
 /** `name:port` → name, without the brackets of IPv6. */
-function nameOf(authority: string | undefined): string | undefined {
+function hostOf(authority: string | undefined): string | undefined {
   return authority?.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
 }
 
-/** The host of a DNS target; undefined for lists of addresses, each of which is its own name. */
-function nameOfTarget({ uri }: Target): string | undefined {
-  // Nobody but this machine can be at the other end.
+/** The host of a DNS target; undefined for a list of addresses, each of which is its own name. */
+function targetHost({ uri }: Target): string | undefined {
+  // A Unix socket can only lead to this machine.
   if (uri.startsWith('unix:')) return 'localhost';
-  return uri.startsWith('dns:') ? nameOf(uri.slice(uri.lastIndexOf('/') + 1)) : undefined;
+  return uri.startsWith('dns:') ? hostOf(uri.slice(uri.lastIndexOf('/') + 1)) : undefined;
 }
 
 /**
- * Speaks TLS over a socket that is connected, and checks the server's certificate. `done` comes once; a failure's message
- * completes "cannot connect to TARGET: …".
+ * Performs the TLS handshake on a connected socket and checks the server's certificate. `done` is called once; the text of an
+ * error completes "cannot connect to TARGET: …".
  */
 export function handshake(
   socket: Socket,
   secureContext: SecureContext,
   serverName: string | undefined,
-  done: (error: Error | undefined, secure: TLSSocket | undefined) => void,
+  done: (error: ReasonError | undefined, secure: TLSSocket | undefined) => void,
 ): TLSSocket {
   const name = serverName ?? socket.remoteAddress ?? '';
   const options: ConnectionOptions = {
@@ -77,32 +69,43 @@ export function handshake(
   const secure = connect(options);
   const fail = (error?: Error): void => {
     secure.off('close', closed);
-    done(new Error(handshakeReason(error), { cause: error }), undefined);
+    done(new ReasonError(handshakeReason(error), { cause: error }), undefined);
   };
   const closed = (): void => fail();
   secure.once('error', fail).once('close', closed);
   secure.once('secureConnect', () => {
     secure.off('error', fail).off('close', closed);
-    done(undefined, secure);
+    if (secure.alpnProtocol === 'h2') return done(undefined, secure);
+    secure.on('error', () => undefined);
+    // Node crashes if a socket is destroyed during this event.
+    setImmediate(() => {
+      secure.destroy();
+      done(new ReasonError(sameForAll(noHttp2)), undefined);
+    });
   });
   return secure;
 }
 
-/** The names that a message lists of a certificate that has hundreds. */
+/** Limit of the names that a message lists, as a certificate may have hundreds. */
 const MAX_NAMES_LENGTH = 200;
 
-class NameError extends Error {}
+class NameError extends ReasonError {}
+
+const noHttp2 = 'it does not offer HTTP/2 in the TLS handshake (ALPN protocol h2), which gRPC needs';
 
 function nameProblem(name: string, certificate: PeerCertificate): Error | undefined {
   if (checkServerIdentity(name, certificate) === undefined) return undefined;
   const names = (certificate.subjectaltname ?? '').replace(/(?:DNS|IP Address):/g, '') || 'no name at all';
   const found = names.length > MAX_NAMES_LENGTH ? `${names.slice(0, MAX_NAMES_LENGTH)}…` : names;
-  return new NameError(`its certificate is for ${found}, expected ${name} (option upstream_authority)`);
+  return new NameError({
+    publicText: 'its certificate is for another name (option upstream_authority)',
+    detail: `its certificate is for ${found}, expected ${name} (option upstream_authority)`,
+  });
 }
 
 const untrusted = 'its certificate is signed by an authority that is not trusted (option upstream_ca)';
 
-/** Codes of Node for what OpenSSL found in the certificates. */
+/** Node's codes for certificate errors of OpenSSL. */
 const certificateReasons: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'its certificate has expired',
   CERT_NOT_YET_VALID: 'its certificate is not valid yet',
@@ -115,28 +118,29 @@ const certificateReasons: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
 };
 
-/** Why a handshake failed, to complete "cannot connect to TARGET: …". */
-function handshakeReason(error: Error | undefined): string {
-  if (error instanceof NameError) return error.message;
+/** Why a handshake failed, completing "cannot connect to TARGET: …". */
+function handshakeReason(error: Error | undefined): Reason {
+  if (error instanceof NameError) return error.reason;
   const { code = '', message = '' } = (error ?? {}) as NodeJS.ErrnoException;
   const known = certificateReasons[code] ?? alertReason(message);
-  if (known !== undefined) return known;
+  if (known !== undefined) return sameForAll(known);
   if (/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST/.test(code)) {
-    return 'it does not speak TLS (option upstream_tls)';
+    return sameForAll('it does not speak TLS (option upstream_tls)');
   }
   if (error === undefined || code === 'ECONNRESET' || code === 'EPIPE') {
-    return 'it closed the connection during the TLS handshake';
+    return sameForAll('it closed the connection during the TLS handshake');
   }
-  return `the TLS handshake failed (${opensslWords(message)})`;
+  return { publicText: 'the TLS handshake failed', detail: `the TLS handshake failed (${opensslReason(message)})` };
 }
 
 /**
- * What a server says when it ends a connection for a reason of TLS; undefined where the text is of something else. With
- * TLS 1.3 it judges our certificate only when the handshake is over for us.
+ * The TLS alert of a server in an error's text; undefined if the text has none. With TLS 1.3 a server checks the client
+ * certificate after the client has finished its handshake.
  */
 export function alertReason(message: string): string | undefined {
   const alert = /\balert ([a-z0-9 ]+)/i.exec(message)?.[1];
   if (alert === undefined || alert.startsWith('number')) return undefined;
+  if (/application protocol/.test(alert)) return noHttp2;
   if (/certificate required/.test(alert)) {
     return 'it asks for a client certificate (options upstream_cert and upstream_key)';
   }
@@ -147,6 +151,6 @@ export function alertReason(message: string): string | undefined {
 }
 
 /** `…:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:…` → `wrong version number`. */
-function opensslWords(message: string): string {
+function opensslReason(message: string): string {
   return (/:error:[0-9A-F]+:[^:]*:[^:]*:([^:]+)/i.exec(message)?.[1] ?? message).slice(0, 100);
 }

@@ -3,6 +3,7 @@
  * four bytes of length, the payload. The reader takes chunks as they come from a socket.
  */
 import { Code, StatusError } from '../status.js';
+import { Pieces } from './pieces.js';
 
 /** One message in transit: its payload and whether that is compressed with the call's `grpc-encoding`. */
 export interface Frame {
@@ -10,41 +11,43 @@ export interface Frame {
   readonly payload: Buffer;
 }
 
+/** One byte of flags and four of length. */
 export const FRAME_HEAD_BYTES = 5;
 
-/** A frame that is not taken: by its first byte, or by the size that it announces. */
+/** A frame that is refused for its first byte or its announced size. */
 export class FrameError extends StatusError {
   constructor(
     code: number,
     message: string,
-    /** The size that is too large; undefined where the first byte is at fault. */
+    /** The announced size; undefined if the first byte is wrong. */
     readonly size: number | undefined,
   ) {
     super(code, message);
   }
 }
 
-/** Head and payload in one buffer. */
+/** Head and payload of a message in one buffer. */
 export function encodeFrame(payload: Uint8Array, compressed = false): Buffer {
+  return encodeFlagged(payload, compressed ? 1 : 0);
+}
+
+/** The same with any flags: the last frames of gRPC-Web and Connect are not messages. */
+export function encodeFlagged(payload: Uint8Array, flags: number): Buffer {
   const frame = Buffer.allocUnsafe(FRAME_HEAD_BYTES + payload.length);
-  frame[0] = compressed ? 1 : 0;
+  frame[0] = flags;
   frame.writeUInt32BE(payload.length, 1);
   frame.set(payload, FRAME_HEAD_BYTES);
   return frame;
 }
 
-/** Pieces smaller than this are collected in blocks of their own: each would cost an object, and the memory it came in. */
-const SMALL_PIECE_BYTES = 2048;
-const BLOCK_BYTES = 16 * 1024;
-
 /** Cuts a byte stream into frames. The length is checked before anything of the payload is kept. */
 export class FrameReader {
-  private chunks: Buffer[] = [];
-  private buffered = 0;
-  /** Bytes that are free behind the last chunk, where that is a block. */
-  private room = 0;
+  private readonly pieces = new Pieces();
+  /** The payload that comes next; -1: a head comes next. */
+  private payloadBytes = -1;
+  private compressed = false;
 
-  /** @param maxPayloadBytes a frame that announces more fails with RESOURCE_EXHAUSTED. */
+  /** @param maxPayloadBytes a larger payload fails with RESOURCE_EXHAUSTED */
   constructor(private readonly maxPayloadBytes: number) {}
 
   /**
@@ -52,69 +55,74 @@ export class FrameReader {
    * @throws FrameError
    */
   push(chunk: Buffer): Frame[] {
-    if (this.chunks.length > 0 && chunk.length < SMALL_PIECE_BYTES) {
-      this.append(chunk);
-    } else {
-      this.chunks.push(chunk);
-      this.room = 0;
-    }
-    this.buffered += chunk.length;
+    this.append(chunk);
     const frames: Frame[] = [];
-    while (this.buffered >= FRAME_HEAD_BYTES) {
-      const head = this.peekHead();
-      const flag = head[0]!;
-      if (flag > 1) {
-        throw new FrameError(Code.INTERNAL, `a gRPC frame starts with flag ${flag}, expected 0 or 1`, undefined);
-      }
-      const length = head.readUInt32BE(1);
-      if (length > this.maxPayloadBytes) {
-        const limit = `the limit of ${this.maxPayloadBytes} bytes`;
-        throw new FrameError(Code.RESOURCE_EXHAUSTED, `a message of ${length} bytes is larger than ${limit}`, length);
-      }
-      if (this.buffered < FRAME_HEAD_BYTES + length) break;
-      const whole = this.take(FRAME_HEAD_BYTES + length);
-      frames.push({ compressed: flag === 1, payload: whole.subarray(FRAME_HEAD_BYTES) });
-    }
+    for (let frame = this.next(); frame !== undefined; frame = this.next()) frames.push(frame);
+    this.settle();
     return frames;
   }
 
-  /** Bytes of a frame that is not complete; more than 0 at the end of a stream means it was cut short. */
-  get pending(): number {
-    return this.buffered;
+  /** Adds bytes without cutting frames; `next` does that. Waiting bytes need less memory than waiting frames. */
+  append(chunk: Buffer): void {
+    this.pieces.push(chunk);
   }
 
-  private append(piece: Buffer): void {
-    const { chunks } = this;
-    if (this.room < piece.length) {
-      chunks.push(Buffer.allocUnsafeSlow(BLOCK_BYTES).subarray(0, 0));
-      this.room = BLOCK_BYTES;
+  /**
+   * True if a frame is complete.
+   * @throws FrameError
+   */
+  ready(): boolean {
+    const { pieces } = this;
+    if (this.payloadBytes < 0) {
+      if (pieces.length < FRAME_HEAD_BYTES) return false;
+      this.readHead(pieces.take(FRAME_HEAD_BYTES));
     }
-    const last = chunks.length - 1;
-    const { buffer, byteOffset, length } = chunks[last]!;
-    const longer = Buffer.from(buffer, byteOffset, length + piece.length);
-    piece.copy(longer, length);
-    chunks[last] = longer;
-    this.room -= piece.length;
+    return pieces.length >= this.payloadBytes;
   }
 
-  private peekHead(): Buffer {
-    const first = this.chunks[0]!;
-    if (first.length >= FRAME_HEAD_BYTES) return first;
-    return this.join();
+  /**
+   * The next frame that is complete; undefined if there is none.
+   * @throws FrameError
+   */
+  next(): Frame | undefined {
+    if (!this.ready()) return undefined;
+    const frame = { compressed: this.compressed, payload: this.pieces.take(this.payloadBytes) };
+    this.payloadBytes = -1;
+    return frame;
   }
 
-  private join(): Buffer {
-    const whole = Buffer.concat(this.chunks, this.buffered);
-    this.chunks = [whole];
-    this.room = 0;
-    return whole;
+  /** The size of the payload whose head has come and whose end has not; 0 if there is none. */
+  get awaitedBytes(): number {
+    return Math.max(0, this.payloadBytes);
   }
 
-  private take(count: number): Buffer {
-    const first = this.chunks[0]!.length < count ? this.join() : this.chunks[0]!;
-    this.buffered -= count;
-    if (first.length === count) this.chunks.shift();
-    else this.chunks[0] = first.subarray(count);
-    return first.subarray(0, count);
+  /** Call it before the rest waits for longer: it frees memory that the rest does not need. */
+  settle(): void {
+    this.pieces.settle();
+  }
+
+  /** Forgets what it holds. */
+  clear(): void {
+    this.pieces.clear();
+    this.payloadBytes = -1;
+  }
+
+  /** Bytes of an incomplete frame; more than 0 at the end of a stream means that the last frame is cut off. */
+  get pending(): number {
+    return this.pieces.length + (this.payloadBytes < 0 ? 0 : FRAME_HEAD_BYTES);
+  }
+
+  private readHead(head: Buffer): void {
+    const flag = head[0]!;
+    if (flag > 1) {
+      throw new FrameError(Code.INTERNAL, `a gRPC frame starts with flag ${flag}, expected 0 or 1`, undefined);
+    }
+    const length = head.readUInt32BE(1);
+    if (length > this.maxPayloadBytes) {
+      const limit = `the limit of ${this.maxPayloadBytes} bytes`;
+      throw new FrameError(Code.RESOURCE_EXHAUSTED, `a message of ${length} bytes is larger than ${limit}`, length);
+    }
+    this.compressed = flag === 1;
+    this.payloadBytes = length;
   }
 }

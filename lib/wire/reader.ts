@@ -1,19 +1,30 @@
 /**
- * Reads protobuf wire primitives from a byte range, never past its end.
- * It does not check UTF-8 or nesting depth: that is the caller's, who knows the field.
+ * Reads protobuf wire primitives from a byte range. The caller checks UTF-8 and the depth of messages, because only it knows
+ * the fields.
  */
 
 /** Protobuf wire types (https://protobuf.dev/programming-guides/encoding/#structure). */
 export const WireType = { VARINT: 0, FIXED64: 1, BYTES: 2, START_GROUP: 3, END_GROUP: 4, FIXED32: 5 } as const;
 
+/** The tag in front of a value. */
+export function makeTag(number: number, wireType: number): number {
+  return ((number << 3) | wireType) >>> 0;
+}
+
+/** The tag that ends the group which a tag starts. */
+export function endTagOf(startTag: number): number {
+  return ((startTag & ~7) | WireType.END_GROUP) >>> 0;
+}
+
 /** The bytes are not a protobuf message. */
 export class WireError extends Error {}
 
+/** Reads the values of one message, or of a part of it. */
 export class Reader {
   pos: number;
-  /** Low half of the last 64-bit value read, as a signed 32-bit integer. */
+  /** Low half of the last 64-bit value, as a signed 32-bit integer. */
   low = 0;
-  /** High half of the last 64-bit value read, as a signed 32-bit integer. */
+  /** High half of the last 64-bit value, as a signed 32-bit integer. */
   high = 0;
 
   constructor(
@@ -30,7 +41,7 @@ export class Reader {
 
   /**
    * A field tag: `number << 3 | wireType`, unsigned.
-   * @throws WireError where it does not fit 32 bits or has field number 0.
+   * @throws WireError if it does not fit 32 bits or has field number 0.
    */
   tag(): number {
     if (this.pos < this.end) {
@@ -118,12 +129,21 @@ export class Reader {
     return end;
   }
 
-  /** Length-delimited bytes as a view, no copy. */
+  /** Length-delimited bytes, without a copy. */
   bytes(): Buffer {
     const end = this.lengthEnd();
     const view = this.buf.subarray(this.pos, end);
     this.pos = end;
     return view;
+  }
+
+  /** Reads a length-delimited value; while `read` runs, the value is all that there is. */
+  within(read: () => void): void {
+    const outer = this.end;
+    this.end = this.lengthEnd();
+    read();
+    this.pos = this.end;
+    this.end = outer;
   }
 
   /** Skips the value of a tag that was just read, groups included. */
@@ -151,7 +171,7 @@ export class Reader {
 
   private skipGroup(tag: number, depth: number): void {
     if (depth >= 100) throw new WireError('groups are nested more than 100 deep');
-    const endTag = ((tag & ~7) | WireType.END_GROUP) >>> 0;
+    const endTag = endTagOf(tag);
     for (;;) {
       const inner = this.tag();
       if (inner === endTag) return;

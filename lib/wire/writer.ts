@@ -1,14 +1,16 @@
 /**
- * A growing byte buffer with the protobuf wire primitives. Used for wire messages and, as a plain byte buffer, for JSON text.
- * It never validates field numbers or types: compiled codecs call it with tags that were computed at start.
- *
- * Hot code may write `buf[pos++]` itself after `reserve(n)`.
+ * A growing byte buffer with the protobuf wire primitives, for wire messages and JSON text. Field numbers and types are not
+ * checked. Hot code may write `buf[pos++]` directly after `reserve(n)`.
  */
+import { extraBytes, WaitingLengths } from './waiting-lengths.js';
+
+/** Writes bytes into a buffer that grows. */
 export class Writer {
-  /** Storage; only the first `pos` bytes are meaningful. Replaced when it grows. */
+  /** The storage, of which the first `pos` bytes are written. It is replaced when it grows. */
   buf: Buffer;
   /** Next position to write. */
   pos = 0;
+  private waiting: WaitingLengths | undefined = undefined;
 
   constructor(initialBytes = 1024) {
     this.buf = Buffer.allocUnsafeSlow(initialBytes);
@@ -142,23 +144,22 @@ export class Writer {
   }
 
   /**
-   * Starts a length-delimited value whose length is not known yet; hand the result to `finish`.
-   * One byte is kept for the length; the rare longer value is moved.
+   * Starts a length-delimited value of unknown length; pass the result to `finish` or `finishLater`. One byte is reserved for the
+   * length.
    */
   begin(): number {
     this.reserve(1);
     return ++this.pos;
   }
 
-  /** Writes the length of what came since `begin`. */
+  /** Writes the length of what was written since `begin`. A value of more than 127 bytes is moved. */
   finish(mark: number): void {
     const length = this.pos - mark;
     if (length <= 0x7f) {
       this.buf[mark - 1] = length;
       return;
     }
-    let extra = 0;
-    for (let rest = length >>> 7; rest > 0; rest >>>= 7) extra++;
+    const extra = extraBytes(length);
     this.reserve(extra);
     this.buf.copyWithin(mark + extra, mark, this.pos);
     this.pos = mark - 1;
@@ -166,7 +167,45 @@ export class Writer {
     this.pos += length;
   }
 
-  /** A copy of what was written; the writer is empty again and can be reused. */
+  /**
+   * The same for values that may be nested at any depth: bytes are moved once, by `settle`. A value that contains one which was
+   * finished by `finishLater` must be finished by it too.
+   */
+  finishLater(mark: number): void {
+    if (this.pos - mark <= 0x7f) this.buf[mark - 1] = this.pos - mark;
+    else (this.waiting ??= new WaitingLengths()).add(mark, this.pos);
+  }
+
+  /** The number of lengths that `settle` has yet to write. */
+  get waitingCount(): number {
+    return this.waiting === undefined ? 0 : this.waiting.count;
+  }
+
+  /** Writes the lengths that were added since there were `count` of them. */
+  settle(count: number): void {
+    const { waiting } = this;
+    if (waiting === undefined || waiting.count === count) return;
+    const extra = waiting.extraSince(count);
+    this.reserve(extra);
+    const { buf } = this;
+    let from = this.pos;
+    let to = (this.pos += extra);
+    waiting.takeSince(count, (mark, length) => {
+      to -= from - mark;
+      buf.copyWithin(to, mark, from);
+      from = mark - 1;
+      to -= 1 + extraBytes(length);
+      writeLength(buf, to, length);
+    });
+  }
+
+  /** Goes back to an earlier `pos`. */
+  rewind(pos: number): void {
+    this.pos = pos;
+    this.waiting?.rewind(pos);
+  }
+
+  /** Returns a copy of what was written and empties the writer for reuse. */
   take(): Buffer {
     const result = Buffer.allocUnsafe(this.pos);
     this.buf.copy(result, 0, 0, this.pos);
@@ -174,17 +213,28 @@ export class Writer {
     return result;
   }
 
-  /** What was written, without a copy: valid until the next write. */
+  /** What was written, without a copy; valid until the next write. */
   peek(): Buffer {
     return this.buf.subarray(0, this.pos);
   }
 
-  /** Forgets what was written; gives back storage that one large message made grow. */
+  /** Empties the writer. Storage that a large message made grow is freed. */
   reset(): void {
     this.pos = 0;
+    this.waiting?.clear();
     if (this.buf.length > MAX_KEPT_BYTES) this.buf = Buffer.allocUnsafeSlow(1024);
   }
 }
 
 /** Storage kept between uses. */
 const MAX_KEPT_BYTES = 256 * 1024;
+
+function writeLength(buf: Buffer, start: number, length: number): void {
+  let pos = start;
+  let rest = length;
+  while (rest > 0x7f) {
+    buf[pos++] = (rest & 0x7f) | 0x80;
+    rest >>>= 7;
+  }
+  buf[pos] = rest;
+}

@@ -18,7 +18,9 @@ if (json) {
   console.table(codec);
   console.log('router, ns for one match');
   console.table(router);
-  console.log('unary, CPU time to that of a bare node:http server, and to that with grpc-js');
+  console.log(
+    'unary, CPU time to that of a bare node:http server, to that with grpc-js, and with access log and metrics',
+  );
   console.table(unary);
   console.log('start, time until it listens to that of a bare node:http server, and resident memory then');
   console.table(start);

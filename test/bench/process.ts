@@ -9,11 +9,27 @@ import type { AddressInfo, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig, startProxy } from '../../lib/index.js';
+import { defaultsOf } from '../../lib/options/index.js';
+import {
+  JsonAccessLog,
+  LineBuffer,
+  Metrics,
+  type Observer,
+  observers,
+  openLogFile,
+  telemetryOptions,
+} from '../../lib/telemetry/index.js';
 import { parseUpstream, type UpstreamClient } from '../../lib/upstream/index.js';
 
 export type Command =
   | { readonly start: 'bare' | 'echo' }
-  | { readonly start: 'photongate'; readonly upstream: string; readonly client: UpstreamClient }
+  | {
+      readonly start: 'photongate';
+      readonly upstream: string;
+      readonly client: UpstreamClient;
+      /** What observes its requests: the access log (into /dev/null) and metrics. Default: nothing. */
+      readonly observed?: boolean;
+    }
   | { readonly cpu: true };
 
 export type Answer = { readonly port: number } | { readonly cpuMicroseconds: number };
@@ -65,7 +81,17 @@ function echo(): Promise<number> {
   return listening(server);
 }
 
-async function photongate(upstream: string, upstreamClient: UpstreamClient): Promise<number> {
+function accessLogAndMetrics(): Observer | undefined {
+  const file = openLogFile('/dev/null', () => undefined);
+  const sink = new LineBuffer((text) => file.write(text));
+  const nothing = { upstreams: () => [], listeners: () => [], certificates: () => [] };
+  return observers([
+    new JsonAccessLog(defaultsOf(telemetryOptions), (line) => sink.write(line)),
+    new Metrics('bench', 2000, nothing),
+  ]);
+}
+
+async function photongate(upstream: string, upstreamClient: UpstreamClient, isObserved: boolean): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'photongate-bench-'));
   writeFileSync(join(folder, 'bench.proto'), proto);
   const flags = {
@@ -74,7 +100,8 @@ async function photongate(upstream: string, upstreamClient: UpstreamClient): Pro
     listen: ['127.0.0.1:0'],
     options: { upstreamClient },
   };
-  const proxy = await startProxy(loadConfig({ flags, workingDirectory: folder }));
+  const observer = isObserved ? accessLogAndMetrics() : undefined;
+  const proxy = await startProxy(loadConfig({ flags, workingDirectory: folder }), { observerFor: () => observer });
   return Number(new URL(proxy.urls[0]!).port);
 }
 
@@ -85,7 +112,7 @@ function start(command: Extract<Command, { start: string }>): Promise<number> {
     case 'echo':
       return echo();
     case 'photongate':
-      return photongate(command.upstream, command.client);
+      return photongate(command.upstream, command.client, command.observed === true);
   }
 }
 

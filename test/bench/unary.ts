@@ -1,7 +1,7 @@
 /**
  * One unary request end to end, as ratios: the CPU time that photongate takes for it with its own HTTP/2 client, to that of
- * a bare node:http server that answers by itself, and to that of photongate on grpc-js. All run in turn, several rounds, and
- * the medians count: these figures stand on noisy machines.
+ * a bare node:http server that answers by itself, and to that of photongate on grpc-js; and the time with access log and
+ * metrics to the time without. All run in turn, several rounds, and the medians count: these figures stand on noisy machines.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,6 +19,8 @@ export interface UnaryFigure {
   readonly ratio: number;
   /** CPU of photongate to its CPU on grpc-js. */
   readonly ratioToGrpcJs: number;
+  /** CPU of photongate with access log and metrics to its CPU without. */
+  readonly ratioObserved: number;
   readonly microseconds: number;
   readonly grpcJsMicroseconds: number;
   readonly bareMicroseconds: number;
@@ -113,23 +115,31 @@ function requests(): Record<string, Buffer> {
 
 /** Measures each kind of request; takes about ten seconds. */
 export async function benchUnary(): Promise<UnaryFigure[]> {
-  const processes = Array.from({ length: 4 }, () => new ServerProcess());
-  const [bare, echo, proxy, grpcJs] = processes as [ServerProcess, ServerProcess, ServerProcess, ServerProcess];
+  const [bare, echo, proxy, grpcJs, observed] = [0, 1, 2, 3, 4].map(() => new ServerProcess()) as [
+    ServerProcess,
+    ServerProcess,
+    ServerProcess,
+    ServerProcess,
+    ServerProcess,
+  ];
   try {
     const barePort = await bare.start({ start: 'bare' });
     const upstream = `127.0.0.1:${await echo.start({ start: 'echo' })}`;
     const proxyPort = await proxy.start({ start: 'photongate', upstream, client: 'native' });
     const grpcJsPort = await grpcJs.start({ start: 'photongate', upstream, client: 'grpc-js' });
+    const observedPort = await observed.start({ start: 'photongate', upstream, client: 'native', observed: true });
     const figures: UnaryFigure[] = [];
     for (const [name, request] of Object.entries(requests())) {
       await load(barePort, request, REQUESTS);
       await load(proxyPort, request, REQUESTS);
       await load(grpcJsPort, request, REQUESTS);
-      const rounds: { own: number; grpcJs: number; bare: number }[] = [];
+      await load(observedPort, request, REQUESTS);
+      const rounds: { own: number; grpcJs: number; bare: number; observed: number }[] = [];
       for (let round = 0; round < ROUNDS; round++) {
         rounds.push({
           bare: await microseconds(bare, barePort, request),
           own: await microseconds(proxy, proxyPort, request),
+          observed: await microseconds(observed, observedPort, request),
           grpcJs: await microseconds(grpcJs, grpcJsPort, request),
         });
       }
@@ -137,6 +147,7 @@ export async function benchUnary(): Promise<UnaryFigure[]> {
         name,
         ratio: median(rounds.map((round) => round.own / round.bare)),
         ratioToGrpcJs: median(rounds.map((round) => round.own / round.grpcJs)),
+        ratioObserved: median(rounds.map((round) => round.observed / round.own)),
         microseconds: median(rounds.map((round) => round.own)),
         grpcJsMicroseconds: median(rounds.map((round) => round.grpcJs)),
         bareMicroseconds: median(rounds.map((round) => round.bare)),
@@ -144,6 +155,6 @@ export async function benchUnary(): Promise<UnaryFigure[]> {
     }
     return figures;
   } finally {
-    for (const server of processes) server.stop();
+    for (const server of [bare, echo, proxy, grpcJs, observed]) server.stop();
   }
 }

@@ -87,7 +87,19 @@ const nameRows: readonly ValueCase[] = [
   bad('GET /get?%zz=x', 'is not a percent-escape', ['%zz']),
   bad('GET /get?%ff=x', 'UTF-8', ['%ff']),
   bad('GET /get?texts=a&texts=%', 'is not a percent-escape', ['texts']),
-  bad('GET /get?third.id=a&third.inner.id=b&first=c', 'oneof "choice"', ['first']),
+  bad('GET /get?third.id=a&third.inner.id=b&first=c', '"third.id" is given too', ['first']),
+  bad('GET /get?first=a&third.inner.id=b', '"first" is given too', ['third.inner.id']),
+  bad('GET /get?items[0].id=a&items[1].inner.inner.id=b&items[2].id=c&items[2].id=d', 'more than once', [
+    'items[2].id',
+  ]),
+  bad('GET /get?.name=x', 'the name of a field is missing in ".name"', ['.name']),
+  bad('GET /get?inner.=x', 'the name of a field is missing in "inner."', ['inner.']),
+  bad('GET /get?inner..id=x', 'the name of a field is missing in "inner..id"', ['inner..id']),
+  bad('GET /get?[no.such]=x', 'unknown query parameter', ['[no.such]']),
+  bad('GET /get?inner.[no.such]=x', 'no field "[no.such]" in values.v1.Inner', ['inner.[no.such]']),
+  bad('GET /get?inner[id]=x', 'neither a list nor a map', ['inner[id]']),
+  bad('GET /get?texts[]=x', 'give "texts" once for each element', ['texts[]']),
+  bad('GET /get?items[0].tags[1]=x', 'give "tags" once for each element', ['items[0].tags[1]']),
   bad('GET /get?second=1&third.id=a', 'oneof "choice"', ['third.id']),
 ];
 
@@ -269,6 +281,63 @@ const jsonRows: readonly ValueCase[] = [
 export const sentenceCases = { pathRows, nameRows, valueRows, reservedRows, jsonRows };
 
 export const optionCases: readonly OptionCases[] = [
+  {
+    name: 'bracket_query',
+    options: { bracketQuery: true },
+    rows: [
+      good('GET /get?inner[id]=a&inner[inner][inner][id]=b&inner[inner].count=1&inner.inner[tags]=t', {
+        inner: { id: 'a', inner: { count: 1, tags: ['t'], inner: { id: 'b' } } },
+      }),
+      good('GET /get?texts[]=a&texts[]=b&texts=c', { texts: ['a', 'b', 'c'] }),
+      good('GET /get?texts[2]=c&texts[0]=a&texts[1]=b', { texts: ['a', 'b', 'c'] }),
+      good('GET /get?texts%5B%5D=a&inner%5Btags%5D%5B%5D=b', { texts: ['a'], inner: { tags: ['b'] } }),
+      good(
+        'GET /get?ints[10]=11&ints[9]=10&ints[8]=9&ints[7]=8&ints[6]=7&ints[5]=6&ints[4]=5&ints[3]=4&ints[2]=3&ints[1]=2&ints[0]=1',
+        {
+          ints: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
+        },
+      ),
+      good('GET /get?items[0][id]=a&items[1][inner][id]=b&items[1].count=2&items[0][tags][]=t&items[0][tags][]=u', {
+        items: [
+          { id: 'a', tags: ['t', 'u'] },
+          { count: 2, inner: { id: 'b' } },
+        ],
+      }),
+      good('GET /get?items[1][tags][1]=d&items[1][tags][0]=c&items[0][tags][0]=a', {
+        items: [{ tags: ['a'] }, { tags: ['c', 'd'] }],
+      }),
+      good('GET /get?labels[a]=1&labels[b[0]]=2&labels.c=3&labels[]=4', {
+        labels: { a: '1', 'b[0]': '2', c: '3', '': '4' },
+      }),
+      good('GET /get?by_id[7][id]=a&by_id[7][inner][id]=b&by_id[8].id=c', {
+        byId: { 7: { id: 'a', inner: { id: 'b' } }, 8: { id: 'c' } },
+      }),
+      good('GET /get?times[0]=2026-01-31T10:00:00+09:00&times[1]=2026-01-31T10:00:00Z', {
+        times: ['2026-01-31T01:00:00Z', '2026-01-31T10:00:00Z'],
+      }),
+      good('GET /get?third[id]=a&third[inner][id]=b', { third: { id: 'a', inner: { id: 'b' } } }),
+      bad('GET /get?inner[ID]=a', 'did you mean "id"', ['inner[ID]']),
+      bad('GET /get?inner[]=a', 'the name of a field is missing', ['inner[]']),
+      bad('GET /get?inner[id=a', 'neither a list nor a map', ['inner[id']),
+      bad('GET /get?inner[id]x=a', 'has no fields', ['inner[id]x']),
+      bad('GET /get?name[0]=a', '"name" has no fields', ['name[0]']),
+      bad('GET /get?name[]=a', '"name" has no fields', ['name[]']),
+      bad('GET /get?texts[a]=b', 'texts', ['texts[a]']),
+      bad('GET /get?texts[01]=b', 'texts', ['texts[01]']),
+      bad('GET /get?texts[0]x=b', 'texts', ['texts[0]x']),
+      bad('GET /get?texts[0]=a&texts[2]=c', 'element 1 is missing', ['texts']),
+      bad('GET /get?items[0][tags][0]=a&items[0][tags][2]=c', 'element 1 is missing', ['items[0][tags]']),
+      bad('GET /get?texts[0]=a&texts[0]=b', 'more than once', ['texts[0]']),
+      bad('GET /get?texts[0]=a&texts[]=b', 'write all in one way', ['texts[]']),
+      bad('GET /get?texts=a&texts[0]=b', 'write all in one way', ['texts[0]']),
+      bad('GET /get?inner[id]=a&inner.id=b', 'also as "inner[id]"', ['inner.id']),
+      bad('GET /get?third[id]=a&first=b', '"third[id]" is given too', ['first']),
+      bad('GET /nested/x?inner[id]=a', 'is given by the path', ['inner[id]']),
+      bad('GET /get?items[][id]=a', 'write items[0].…', ['items[][id]']),
+      bad('GET /get?items[1][id]=a', 'element 0 is missing', ['items']),
+      bad('GET /get?by_id[7]id=a', 'is a map', ['by_id[7]id']),
+    ],
+  },
   {
     name: 'comma_lists',
     options: { commaLists: true },

@@ -24,7 +24,7 @@ service Values {
   rpc PostList(All) returns (All) { option (google.api.http) = { post: "/list" body: "texts" }; }
   rpc PostDeeper(All) returns (All) { option (google.api.http) = { post: "/deeper" body: "inner.inner" }; }
   rpc GetChoice(All) returns (All) { option (google.api.http) = { get: "/choice/{first}" additional_bindings { get: "/third/{third.id}" } }; }
-  rpc PostChoice(All) returns (All) { option (google.api.http) = { post: "/choice/{first}" body: "*" }; }
+  rpc PostChoice(All) returns (All) { option (google.api.http) = { post: "/choice/{first}" body: "*" additional_bindings { post: "/choice/third/{third.inner.id}" body: "*" } }; }
   rpc OnlyPart(All) returns (All) { option (google.api.http) = { get: "/part" response_body: "inner" additional_bindings { get: "/part/texts" response_body: "texts" } additional_bindings { get: "/part/i64" response_body: "i64" } additional_bindings { get: "/part/deeper" response_body: "inner.id" } }; }
   rpc Created(All) returns (All) {
     option (google.api.http) = { post: "/created" body: "*" };
@@ -141,7 +141,7 @@ export const pathCases: readonly ValueCase[] = [
   good('GET /third/x?third.count=1', { third: { id: 'x', count: 1 } }),
   bad('GET /choice/x?second=1', 'the path gives "first", and both are members of the oneof "choice"', ['second']),
   bad('GET /choice/x?third.id=1', 'the path gives "first"', ['third.id']),
-  bad('GET /third/x?first=1', 'the path gives "third"', ['first']),
+  bad('GET /third/x?first=1', 'the path gives "third.id"', ['first']),
   bad('GET /nothing', 'no route for GET "/nothing"', undefined, { status: 404 }),
 ];
 
@@ -293,6 +293,9 @@ export const bodyCases: readonly ValueCase[] = [
   badPost('/post/inner/7', '{"inner":{"id":"8"}}', 'another value than the path', ['inner.id']),
   badPost('/post/x', 'name=y', 'another value than the path', ['name'], { headers: form }),
   badPost('/choice/x', '{"second":1}', 'oneof', ['first']),
+  badPost('/choice/third/x', '{"second":1}', 'sets the oneof "choice" that the body sets by "second"', [
+    'third.inner.id',
+  ]),
   badPost('/post', '<x/>', '415', undefined, {
     headers: { 'content-type': 'text/xml' },
     status: 415,

@@ -7,10 +7,12 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import t, { type Test } from 'tap';
+import { main } from '../../lib/cli/main.js';
 import { runCli, runMain, serveCli } from '../support/cli.js';
 import { startEchoService } from '../support/echo-service.js';
 import { send } from '../support/proxy.js';
 import { schemaFromText } from '../support/schema.js';
+import { until } from '../support/until.js';
 
 const greeter = `syntax = "proto3";
 package greeter.v1;
@@ -59,6 +61,18 @@ const serveBad = ['--proto', 'bad.proto', ...upstream, '--listen', '0'];
 const failures: readonly Failure[] = [
   { name: 'nothing to serve', args: [], code: 2, words: ['no-schema', '--proto'] },
   { name: 'unknown flag', args: ['--protos', 'x'], code: 2, words: ['unknown flag --protos', 'did you mean --proto?'] },
+  { name: 'unknown flag without a like', args: ['--such'], code: 2, words: ['unknown flag --such\n'] },
+  { name: 'unknown flag with a value', args: ['--such=1'], code: 2, words: ['unknown flag --such\n'] },
+  { name: 'unknown negation', args: ['--no-such-option'], code: 2, words: ['unknown flag --no-such-option\n'] },
+  {
+    name: 'misspelt negation',
+    args: ['--no-check-orign'],
+    code: 2,
+    words: ['unknown flag --no-check-orign; did you mean --no-check-origin?'],
+  },
+  { name: 'negation of what is no switch', args: ['--no-proto'], code: 2, words: ['--proto cannot be switched off'] },
+  { name: 'flag of another command', args: ['--no-json'], code: 2, words: ['unknown flag --no-json'] },
+  { name: 'unknown short flag', args: ['-x'], code: 2, words: ['unknown flag -x\n'] },
   { name: 'unknown command', args: ['rootes'], code: 2, words: ['"rootes"', 'did you mean routes?'] },
   { name: 'flag without value', args: ['--proto'], code: 2, words: ['proto'] },
   {
@@ -221,7 +235,7 @@ const failures: readonly Failure[] = [
   {
     name: 'missing import',
     args: serveBad,
-    files: { 'bad.proto': 'syntax = "proto3";\nimport "other/x.proto";\n' },
+    files: { 'bad.proto': 'syntax = "proto3";\nimport "other/x.proto";\nmessage A { other.X x = 1; }\n' },
     code: 1,
     words: ['bad.proto:2', 'other/x.proto', '--proto-path'],
   },
@@ -330,8 +344,20 @@ void t.test('routes and check', async (t) => {
   ]);
   const check = await runCli(['check', '--proto', 'protos'], folder);
   t.equal(check.code, 0, check.stderr);
-  t.match(check.stdout, 'ok: 1 routes, 1 warnings');
+  t.match(check.stdout, 'ok: 1 route, 1 warning');
   t.match(check.stderr, 'warning[unannotated-method]: greeter.v1.Greeter.Silent');
+});
+
+void t.test('check tells of slashes that generated clients escape', async (t) => {
+  const folder = folderWith(t, { 'greeter.proto': greeter.replace('{name}', '{name=**}') });
+  const check = (...flags: string[]): ReturnType<typeof runMain> =>
+    runMain(['check', '--proto', 'greeter.proto', ...flags], folder);
+  t.match(
+    (await check()).stderr,
+    /warning\[escaped-slashes\][^]*%2F[^]*greeter\.v1\.Greeter\.SayHello[^]*url_unescape/,
+  );
+  t.notMatch((await check('--url-unescape', 'all_characters')).stderr, 'escaped-slashes');
+  t.notMatch((await check('--no-openapi')).stderr, 'escaped-slashes');
 });
 
 void t.test('a rule goes before a page of our own, and check says so', async (t) => {
@@ -399,7 +425,7 @@ void t.test('the environment, the effective configuration, completion', async (t
     PHOTONGATE_CONFIG: 'p.yaml',
     PHOTONGATE_MAX_BODY_BYTES: '2MiB',
     PHOTONGATE_CHECK_ORIGIN: 'false',
-    PHOTONGATE_STATUS_MAP: '5=410,NOT_FOUND=411',
+    PHOTONGATE_STATUS_MAP: 'ALREADY_EXISTS=410,NOT_FOUND=411',
     PHOTONGATE_UPSTREAM: 'greeter.v1=127.0.0.1:1,127.0.0.1:2',
     PHOTONGATE_LISTEN: '127.0.0.1:7000',
     // What a cluster sets for a service named photongate.
@@ -516,6 +542,54 @@ listeners:
     t.match(bad.stderr, words, text);
     t.match(bad.stderr, 'bad.yaml:4:', text);
   }
+});
+
+void t.test('a signal that comes with the line "listening on" is one that was waited for', async (t) => {
+  const folder = folderWith(t, { 'greeter.proto': greeter });
+  let stop: ((signal: NodeJS.Signals) => void) | undefined;
+  let hangUp: (() => void) | undefined;
+  let order = '';
+  const code = await main(['--proto', 'greeter.proto', '--upstream', '127.0.0.1:1', '--listen', '0'], {
+    output(text) {
+      if (!text.includes('listening on')) return;
+      order += hangUp === undefined ? 'too early ' : 'hangup ';
+      order += stop === undefined ? 'too early ' : 'stop ';
+      stop!('SIGTERM');
+    },
+    error: () => undefined,
+    color: false,
+    columns: 100,
+    workingDirectory: folder,
+    environment: {},
+    interactive: false,
+    onSignal(listener) {
+      stop = listener;
+      return () => undefined;
+    },
+    onHangup: (listener) => void (hangUp = listener),
+    onRestart: () => undefined,
+    exit: () => undefined,
+  });
+  t.equal(order, 'hangup stop ');
+  t.equal(code, 0);
+});
+
+void t.test('SIGHUP reads the configuration again', async (t) => {
+  const folder = folderWith(t, { 'greeter.proto': greeter });
+  const args = ['--proto', 'greeter.proto', '--upstream', '127.0.0.1:1', '--listen', '0'];
+  const { child, urls, finished } = await serveCli(args, folder);
+  let errors = '';
+  child.stderr!.on('data', (text: string) => (errors += text));
+  writeFileSync(join(folder, 'greeter.proto'), greeter.replace('/v1/hello', '/v2/hello'));
+  child.kill('SIGHUP');
+  await until(() => errors.includes('"reloaded"'));
+  t.equal((await send(urls[0]!, 'GET /v2/hello/Ada')).status, 503, 'the new route');
+  writeFileSync(join(folder, 'greeter.proto'), 'syntax = ');
+  child.kill('SIGHUP');
+  await until(() => errors.includes('not reloaded'));
+  t.equal((await send(urls[0]!, 'GET /v2/hello/Ada')).status, 503, 'what is broken changes nothing');
+  child.kill('SIGTERM');
+  t.equal((await finished).code, 0);
 });
 
 void t.test('what is in flight at SIGTERM ends well; a second signal ends at once', async (t) => {

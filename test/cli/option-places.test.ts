@@ -34,13 +34,25 @@ const samples: Readonly<Record<string, readonly [good: Sample, bad: string | und
   N: [plain(7), '1.5'],
   URL: [plain('http://127.0.0.1:9'), 'nowhere'],
   FILE: [plain('a.pem'), undefined],
+  SHARE: [plain(0.25), '2'],
+  ADDRESS: [plain('127.0.0.1:9'), 'nowhere'],
+  'FIELD,…': [{ value: ['path', 'header.x'], text: 'path,header.x' }, 'pathh'],
   TEXT: [plain('some text'), undefined],
   NAME: [plain('n.example'), 'a b'],
+  'TYPE,…': [{ value: ['text/css', 'a/b'], text: 'text/css,a/b' }, 'css'],
   'NAME,…': [{ value: ['x-a', 'x-b'], text: 'x-a,x-b' }, undefined],
-  'CODE=STATUS,…': [{ value: { 5: 410 }, text: '5=410' }, '5=x'],
+  'ADDRESS,…': [{ value: ['10.0.0.0/8', 'unix'], text: '10.0.0.0/8,unix' }, 'somewhere'],
+  'CODE=STATUS,…': [{ value: { 5: 410, 5002: 404 }, text: '5=410,5002=404' }, '5=x'],
 };
 
-function sampleOf({ kind, defaultValue }: OptionSpec): readonly [good: Sample, bad: string | undefined] {
+/** Names that are none of the usual kind. */
+const ownSamples: Readonly<Record<string, readonly [good: Sample, bad: string]>> = {
+  access_log_format: [plain('%PROTOCOL%'), '%NOPE%'],
+};
+
+function sampleOf({ name, kind, defaultValue }: OptionSpec): readonly [good: Sample, bad: string | undefined] {
+  const own = ownSamples[name];
+  if (own !== undefined) return own;
   if (kind.placeholder === undefined) return [plain(defaultValue !== true), 'maybe'];
   const known = samples[kind.placeholder];
   if (known !== undefined) return known;
@@ -48,6 +60,12 @@ function sampleOf({ kind, defaultValue }: OptionSpec): readonly [good: Sample, b
   const words = kind.placeholder.replace(',…', '').split('|');
   const word = words.find((each) => each !== 'none' && each !== kind.print(defaultValue as never))!;
   return [isList ? { value: [word], text: word } : plain(word), 'zzz'];
+}
+
+/** The options of the process and of the first listener. */
+function printedOptions(printed: string): Record<string, unknown> {
+  const { listeners, ...top } = parse(printed) as { listeners: [Record<string, unknown>] };
+  return { ...top, ...listeners[0] };
 }
 
 const base = { descriptorSet: ['set.binpb'], upstreams: ['127.0.0.1:1'], listen: ['127.0.0.1:7000'] };
@@ -83,13 +101,48 @@ void t.test('the same value is the same, wherever it is given', async (t) => {
   const config = loadConfig({ flags: { ...base, options }, workingDirectory: folder });
   t.equal(printConfig(config), byFile.stdout, 'library');
 
-  type Printed = { readonly listeners: readonly Readonly<Record<string, unknown>>[] };
-  const [before, after] = [usual, byFile].map(({ stdout }) => (parse(stdout) as Printed).listeners[0]!);
+  const [before, after] = [usual, byFile].map(({ stdout }) => printedOptions(stdout));
   t.strictSame(
     all.filter(({ name }) => JSON.stringify(before![name]) === JSON.stringify(after![name])).map(({ name }) => name),
     [],
     'each of them had an effect',
   );
+});
+
+void t.test('none takes an option back, wherever it is given, and whatever the default and the file say', async (t) => {
+  const folder = t.testdir();
+  const optional = all.filter(
+    ({ spec }) => spec.kind.description.startsWith('none, or ') || /, or none$/.test(spec.kind.description),
+  );
+  t.ok(optional.length > 15, `${optional.length} options`);
+  const none = Object.fromEntries(
+    optional.map(({ name, spec }) => [name, spec.kind.print(spec.kind.read('none') as never)]),
+  );
+  const found = (printed: string) => {
+    const values = printedOptions(printed);
+    return Object.fromEntries(optional.map(({ name }) => [name, values[name]]));
+  };
+  const values = Object.fromEntries(optional.map(({ name, good }) => [name, good.value]));
+  const nones = (nameOf: (name: string) => string) =>
+    Object.fromEntries(optional.map(({ name }) => [nameOf(name), 'none']));
+  for (const file of [baseFile, { ...baseFile, ...values }]) {
+    const what = file === baseFile ? 'a default' : 'the file';
+    writeFileSync(join(folder, 'p.yaml'), stringify(file));
+    const environment = nones((name) => environmentName(flagName(name)));
+    const byEnvironment = await runMain(['print-config', '--config', 'p.yaml'], folder, environment);
+    t.strictSame(found(byEnvironment.stdout), none, `environment over ${what}`);
+    const flags = optional.map(({ name }) => `--${flagName(name)}=none`);
+    const byFlag = await runMain(['print-config', '--config', 'p.yaml', ...flags], folder);
+    t.strictSame(found(byFlag.stdout), none, `flags over ${what}`);
+    const options = nones(libraryName) as LibraryOptions;
+    const byLibrary = loadConfig({ flags: { options }, file: 'p.yaml', workingDirectory: folder });
+    t.strictSame(found(printConfig(byLibrary)), none, `library over ${what}`);
+    const inner = Object.fromEntries(optional.map(({ spec }) => [spec.key, spec.kind.read('none')]));
+    const byInnerName = loadConfig({ flags: { options: inner }, file: 'p.yaml', workingDirectory: folder });
+    t.strictSame(found(printConfig(byInnerName)), none, `inner names over ${what}`);
+  }
+  writeFileSync(join(folder, 'p.yaml'), stringify({ ...baseFile, ...nones((name) => name) }));
+  t.strictSame(found((await runMain(['print-config', '--config', 'p.yaml'], folder)).stdout), none, 'file');
 });
 
 void t.test('what will not do is refused, wherever it is given', async (t) => {

@@ -8,8 +8,13 @@ import { accepted, rejected } from '../cases/json/read.js';
 import { proto2, proto3, wide } from '../cases/json/schema.js';
 import { printed, unprintable } from '../cases/json/write.js';
 import { schemaFromText } from '../support/schema.js';
+import { watchCalls } from '../support/watch-calls.js';
 
-const schema = schemaFromText({ 'j.proto': proto3, 'k.proto': proto2, 'w.proto': wide });
+const optional = `
+  syntax = "proto3"; package o; import "j.proto";
+  message Optional { j.Disk disk = 1; optional j.Disk maybe = 2; optional int32 number = 3; repeated j.Disk many = 4; oneof pick { j.Disk one = 5; string two = 6; } }
+`;
+const schema = schemaFromText({ 'j.proto': proto3, 'k.proto': proto2, 'w.proto': wide, 'o.proto': optional });
 const codec = new Codec(schema);
 const messageOf = (name: string) => schema.message(name)!;
 
@@ -183,6 +188,61 @@ void t.test('nesting', (t) => {
   t.end();
 });
 
+void t.test('of two types of an Any the first counts, where what is unknown is skipped', (t) => {
+  const lenient = new Codec(schema, { ignoreUnknownFields: true });
+  const inner = '{"size":1,"@type":"t/j.Disk","@type":"t/j.Spec"}';
+  const json = `{"any":{"value":${inner},"@type":"t/google.protobuf.Any"}}`;
+  t.match(print('j.Known', read('j.Known', json, lenient)), '"value":{"@type":"t/j.Disk","size":1}');
+  t.end();
+});
+
+void t.test('messages with as many fields and oneofs as fit into words, one fewer and one more', (t) => {
+  for (const count of [1, 2, 30, 31, 32, 33, 34, 63, 64, 65, 96, 97]) {
+    const plain = Array.from({ length: count }, (_, index) => `int32 f${index} = ${index + 1};`);
+    const [last, beforeLast] = [count - 1, count - 2];
+    const twoOfOne =
+      count < 2
+        ? ''
+        : `message O { ${plain.slice(0, -2).join(' ')} oneof o { ${plain.slice(-2).join(' ')} } oneof p { int32 g = 500; int32 h = 501; } }`;
+    const counted = schemaFromText({
+      's.proto': `syntax = "proto3"; package s; message M { ${plain.join(' ')} } ${twoOfOne}`,
+    });
+    const using = new Codec(counted);
+    const readIt = (type: string, names: readonly string[]): StatusError =>
+      failure(() =>
+        using.reader(counted.message(type)!)(
+          Buffer.from(`{${names.map((name) => `"${name}":1`).join()}}`),
+          new Writer(),
+        ),
+      );
+    const all = plain.map((_, index) => `f${index}`);
+    t.equal(readIt('s.M', all).message, 'nothing was thrown', `${count} fields, each once`);
+    t.equal(readIt('s.M', [...all].reverse()).message, 'nothing was thrown', `${count} fields, the last first`);
+    for (const name of all)
+      t.match(readIt('s.M', [...all, name]).message, `"${name}" is given twice`, `${count} fields`);
+    if (count < 2) continue;
+    t.equal(readIt('s.O', [...all.slice(0, -1), 'g']).message, 'nothing was thrown', `${count} fields, oneofs apart`);
+    t.match(readIt('s.O', [`f${beforeLast}`, `f${last}`]).message, 'another member of oneof o', `${count} fields`);
+    t.match(readIt('s.O', ['g', `f${last}`, 'h']).message, 'another member of oneof p', `${count} fields`);
+    t.match(readIt('s.O', [`f${last}`, `f${last}`]).message, `"f${last}" is given twice`, `${count} fields`);
+  }
+  t.end();
+});
+
+void t.test('long keys of a map are told apart, and no long string is hashed', (t) => {
+  const key = (index: number): string => `${'k'.repeat(20_000)}${index}`;
+  const keys = Array.from({ length: 40 }, (_, index) => key(index));
+  const json = (...more: string[]): string => `{"ss":{${[...keys, ...more].map((text) => `"${text}":""`).join()}}}`;
+  const lengths: number[] = [];
+  const note = (_: unknown, [value]: readonly unknown[]): unknown => lengths.push((value as string).length);
+  watchCalls(Set.prototype, 'add', note, () => t.equal(print('j.Maps', read('j.Maps', json())), json()));
+  t.match(failure(() => read('j.Maps', json(key(39)))).message, /is given twice/);
+  t.match(failure(() => read('j.Maps', json(key(3)))).message, /is given twice/);
+  // V8 hashes longer strings than 16383 by their length alone.
+  t.ok(lengths.length > 40 && Math.max(...lengths) < 16_000);
+  t.end();
+});
+
 void t.test('nesting is depth, not number', (t) => {
   const many: readonly (readonly [type: string, json: string])[] = [
     ['j.Lists', JSON.stringify({ disks: new Array(300).fill({ size: 1 }) })],
@@ -224,6 +284,7 @@ void t.test('options of reading', (t) => {
 });
 
 void t.test('options of printing', (t) => {
+  const all = { alwaysPrintAllFields: true };
   const scalars = read('j.Scalars', '{"i64":"-5","u64":"18446744073709551615","color":"RED"}');
   const cases: readonly (readonly [options: Partial<CodecOptions>, type: string, wire: Buffer, json: string])[] = [
     [{ int64AsNumbers: true }, 'j.Scalars', scalars, '{"i64":-5,"u64":18446744073709551615,"color":"RED"}'],
@@ -260,6 +321,33 @@ void t.test('options of printing', (t) => {
       'j.Known',
       read('j.Known', '{"any":{"@type":"t/j.Disk"}}'),
       '{"any":{"@type":"t/j.Disk","size":0,"name":"","labels":{}},"nullValue":null,"anys":[],"times":[],"values":[],"int32s":[],"nulls":[]}',
+    ],
+    [
+      all,
+      'j.Scalars',
+      hex(''),
+      '{"i32":0,"i64":"0","u32":0,"u64":"0","s32":0,"s64":"0","f32":0,"f64":"0","sf32":0,"sf64":"0","fl":0,"db":0,"bo":false,"st":"","by":"","color":"COLOR_UNSPECIFIED"}',
+    ],
+    [all, 'j.Vm', hex(''), '{"name":"","spec":null,"labels":{},"parent":null,"title":"","tags":[]}'],
+    [
+      all,
+      'j.Vm',
+      read('j.Vm', '{"parent":{},"disk":{},"spec":{"boot":{}}}'),
+      '{"name":"","spec":{"cpuCount":0,"disks":[],"boot":{"size":0,"name":"","labels":{}}},"labels":{},"disk":{"size":0,"name":"","labels":{}},"parent":{"name":"","spec":null,"labels":{},"parent":null,"title":"","tags":[]},"title":"","tags":[]}',
+    ],
+    [
+      all,
+      'j.Known',
+      hex(''),
+      '{"any":null,"time":null,"span":null,"mask":null,"struct":null,"value":null,"list":null,"empty":null,"nullValue":null,"bool":null,"int32":null,"uint32":null,"int64":null,"uint64":null,"float":null,"double":null,"string":null,"bytes":null,"anys":[],"times":[],"values":[],"int32s":[],"nulls":[]}',
+    ],
+    [all, 'k.Old', hex('0802'), '{"id":2,"states":[],"part":null,"piece":[],"byName":{},"[k.more]":[]}'],
+    [all, 'o.Optional', hex(''), '{"disk":null,"many":[]}'],
+    [
+      { ...all, preserveProtoFieldNames: true },
+      'o.Optional',
+      hex('0a00'),
+      '{"disk":{"size":0,"name":"","labels":{}},"many":[]}',
     ],
   ];
   for (const [options, type, wire, json] of cases) {

@@ -85,6 +85,47 @@ holds(
   100,
 );
 
+/** The same value with the `@type` of each Any at another place among its members. */
+function shuffledTypes(value: unknown, place: () => number): unknown {
+  if (Array.isArray(value)) return value.map((element) => shuffledTypes(element, place));
+  if (typeof value !== 'object' || value === null) return value;
+  const members = Object.entries(value).map(([key, inner]) => [key, shuffledTypes(inner, place)] as const);
+  const index = members.findIndex(([key]) => key === '@type');
+  if (index >= 0) members.splice(place() % members.length, 0, ...members.splice(index, 1));
+  return Object.fromEntries(members);
+}
+
+/** Anys in each other to some depth, some of them with members of their own besides. */
+const nestedAny = fc
+  .array(fc.constantFrom('any', 'disk', 'known', 'struct'), { minLength: 1, maxLength: 12 })
+  .map((kinds) =>
+    kinds.reduce<Record<string, unknown>>(
+      (inner, kind) => {
+        if (kind === 'any') return { '@type': 't/google.protobuf.Any', value: inner };
+        if (kind === 'known') return { '@type': 't/j.Known', any: inner, anys: [inner, { '@type': 't/j.Disk' }] };
+        if (kind === 'struct') return { '@type': 't/j.Known', any: inner, struct: { '@type': 1, a: { '@type': 'x' } } };
+        return { '@type': 't/j.Known', any: inner, string: '@type', list: [{ '@type': 'y' }] };
+      },
+      { '@type': 't/j.Disk', size: 1, name: '@type' },
+    ),
+  );
+
+holds(
+  'Anys are read the same wherever their @type stands',
+  fc.property(
+    nestedAny.filter((any) => JSON.stringify(any).length < 20_000),
+    fc.infiniteStream(fc.nat({ max: 20 })),
+    (any, places) => {
+      const value = { any };
+      const next = (): number => places.next().value as number;
+      const text = JSON.stringify(shuffledTypes(value, next));
+      // The value is in its canonical form, each @type first.
+      return same(JSON.parse(print('j.Known', read('j.Known', text))), value);
+    },
+  ),
+  150,
+);
+
 /** The top-level fields of a message, each as its bytes. */
 function fieldsOf(wire: Buffer): Buffer[] {
   const reader = new Reader(wire);
@@ -260,6 +301,70 @@ holds(
     },
   ),
   500,
+);
+
+/** The whole number that a JSON number is; undefined for what is no JSON number, or not whole. */
+function wholeValue(text: string): bigint | undefined {
+  const match = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text);
+  if (match === null) return undefined;
+  const [, sign, whole, fraction = '', exponent = '0'] = match;
+  const digits = BigInt(whole! + fraction);
+  const power = BigInt(exponent) - BigInt(fraction.length);
+  if (digits === 0n) return 0n;
+  if (power > 100n || power < -100n) return undefined;
+  const divisor = power < 0n ? 10n ** -power : 1n;
+  if (digits % divisor !== 0n) return undefined;
+  const value = (digits * (power > 0n ? 10n ** power : 1n)) / divisor;
+  return sign === '-' ? -value : value;
+}
+
+const numberPieces = fc.constantFrom(
+  ...[
+    '0',
+    '0',
+    '1',
+    '9',
+    '5',
+    '12',
+    '000000',
+    '.',
+    '.',
+    'e',
+    'E',
+    '-',
+    '+',
+    'e-3',
+    'e19',
+    'e20',
+    'e-20',
+    'e99999999999',
+  ],
+  ...['18446744073709551615', '18446744073709551616', '9223372036854775807', '9223372036854775808', '4294967295'],
+);
+
+holds(
+  'integers in any spelling have the value that they say, or are refused',
+  fc.property(
+    fc.array(numberPieces, { minLength: 1, maxLength: 7 }).map((pieces) => pieces.join('')),
+    (text) => {
+      const value = wholeValue(text);
+      for (const [name, min, max] of [
+        ['i32', -(2n ** 31n), 2n ** 31n - 1n],
+        ['u32', 0n, 2n ** 32n - 1n],
+        ['i64', -(2n ** 63n), 2n ** 63n - 1n],
+        ['u64', 0n, 2n ** 64n - 1n],
+      ] as const) {
+        const isGood = value !== undefined && value >= min && value <= max;
+        const json = `{"${name}":"${text}"}`;
+        if (statusOf(() => read('j.Scalars', json)) !== (isGood ? 0 : 3)) throw new Error(`${json}: ${isGood}`);
+        if (!isGood) continue;
+        const printed =
+          (JSON.parse(print('j.Scalars', read('j.Scalars', json))) as Record<string, string | number>)[name] ?? 0;
+        same(String(printed), String(value));
+      }
+    },
+  ),
+  3000,
 );
 
 holds(

@@ -91,6 +91,64 @@ void t.test('options', (t) => {
   t.end();
 });
 
+void t.test("the forms that grpc-gateway's runtime takes, by option", (t) => {
+  const gateway = new Codec(schema, { lenientBools: true, grpcGatewayValues: true });
+  const taken: readonly (readonly [type: string, name: string, texts: readonly string[], json: string])[] = [
+    ['j.Scalars', 'bo', ['t', 'T', '1', 'true', 'TRUE', 'True'], '{"bo":true}'],
+    ['j.Vm', 'blank', ['f', 'F', '0', 'false'], '{"blank":false}'],
+    ['j.Scalars', 'i32', ['+7', '007', '7', '+007'], '{"i32":7}'],
+    ['j.Scalars', 'i64', ['+9223372036854775807'], '{"i64":"9223372036854775807"}'],
+    ['j.Scalars', 'db', ['.5', '+.5', '5e-1', '0.5', '+5.e-1'], '{"db":0.5}'],
+    ['j.Scalars', 'fl', ['5.', '+5'], '{"fl":5}'],
+    ['j.Known', 'int32', ['+5'], '{"int32":5}'],
+    ['j.Known', 'empty', ['', '{}'], '{"empty":{}}'],
+    ['j.Known', 'span', ['1h', '60m', '3600s', '+1h', '1h0m0s', '3600000ms', '.5h30m', '30m.5h'], '{"span":"3600s"}'],
+    ['j.Known', 'span', ['0', '+0', '-0', '0h'], '{"span":"0s"}'],
+    ['j.Known', 'span', ['-1.5ms', '-1500us', '-1500\u00b5s', '-1500\u03bcs', '-1500000ns'], '{"span":"-0.001500s"}'],
+    ['j.Known', 'span', ['1.9ns'], '{"span":"0.000000001s"}'],
+    ['j.Known', 'span', ['9223372036.854775807s', '2562047h47m16.854775807s'], '{"span":"9223372036.854775807s"}'],
+    // Beyond Go's range, and yet a Duration.
+    ['j.Known', 'span', ['315576000000s'], '{"span":"315576000000s"}'],
+  ];
+  for (const [type, name, texts, json] of taken) {
+    for (const text of texts) t.equal(readText(type, name, text, gateway), json, `${name} ${text}`);
+  }
+  const refused: readonly (readonly [type: string, name: string, texts: readonly string[]])[] = [
+    ['j.Scalars', 'bo', ['yes', 'tr', '2', ' t']],
+    ['j.Scalars', 'i32', ['+', '++1', '+-1', '-+1', '1.0', '1e3', '0x1', '1_0', '+2147483648']],
+    ['j.Scalars', 'u32', ['+1', '-1']],
+    ['j.Scalars', 'db', ['.', '+', 'e5', 'inf', 'nan', '0x1p4', '1_0', '--1', '1e309']],
+    ['j.Known', 'empty', ['x', '{ }', 'null']],
+    [
+      'j.Known',
+      'span',
+      ['', '1', '5', '1x', 's', '.s', '1h ', '1h 2m', '1,5s', '-', '1d', '2562048h', '1'.repeat(65) + 's'],
+    ],
+  ];
+  for (const [type, name, texts] of refused) {
+    for (const text of texts)
+      t.match(
+        valueError(() => readText(type, name, text, gateway)),
+        /expected/,
+        `${name} ${text}`,
+      );
+  }
+  for (const [type, name, text] of [
+    ['j.Scalars', 'bo', 'T'],
+    ['j.Scalars', 'i32', '+7'],
+    ['j.Scalars', 'db', '.5'],
+    ['j.Known', 'span', '1h'],
+  ] as const) {
+    t.match(
+      valueError(() => readText(type, name, text)),
+      /expected/,
+      `not without the option: ${text}`,
+    );
+  }
+  t.equal(codec.textReader(fieldOf('j.Known', 'empty')), undefined);
+  t.end();
+});
+
 void t.test('keys of maps', (t) => {
   const keyOf = (name: string) => fieldOf('j.Maps', name).map!.key;
   const cases: readonly (readonly [map: string, text: string, hex: string])[] = [

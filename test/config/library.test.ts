@@ -35,6 +35,20 @@ void t.test('values', (t) => {
       },
     ],
     [{ statusMap: new Map([[5, 410]]) }, { statusMap: new Map([[5, 410]]) }],
+    [{ statusMap: { 5002: 404 } }, { statusMap: new Map([[5002, 404]]) }],
+    [
+      { statusMap: '5002=404,5=410' },
+      {
+        statusMap: new Map([
+          [5002, 404],
+          [5, 410],
+        ]),
+      },
+    ],
+    [
+      { statusMap: 'none', ignoreQuery: 'none' },
+      { statusMap: new Map(), ignoreQuery: [] },
+    ],
     [{ ignoreQuery: 'a,b' }, { ignoreQuery: ['a', 'b'] }],
     [
       { ignoreQuery: ['a'], health: false, preset: 'google' },
@@ -50,6 +64,10 @@ void t.test('what will not do', (t) => {
   const rows: readonly [object, RegExp][] = [
     [{ idleTimeout: '5' }, /^idleTimeout: found "5", expected a time/],
     [{ idleTimeout: 0 }, /^idleTimeout: found "0ms", expected a time/],
+    [{ statusMap: { 0: 404 } }, /^statusMap: found "0=404", expected none, or pairs of a gRPC code/],
+    [{ statusMap: { 2147483648: 404 } }, /^statusMap: found "2147483648=404"/],
+    [{ statusMap: { 5002: 200 } }, /^statusMap: found "5002=200"/],
+    [{ statusMap: '5=404,NOT_FOUND=410' }, /^statusMap: found "5=404", expected one HTTP status for the code 5/],
     [{ health: 'yes' }, /^health: found "yes", expected true or false/],
     [{ idle_timeout: '5s' }, /^there is no option "idle_timeout"$/],
     [{ maxJsonDepth: 1.5 }, /^maxJsonDepth: found "1.5", expected a whole number/],

@@ -45,7 +45,11 @@ void t.test('listener and upstream', (t) => {
       t.doesNotThrow(prepare, what);
       continue;
     }
-    t.match(problemsOf(prepare), [{ code: 'upstream-loop', message: /is where photongate itself listens/ }], what);
+    t.match(
+      problemsOf(prepare),
+      [{ code: 'upstream-loop', message: /is an address that photongate itself listens on/ }],
+      what,
+    );
   }
   t.end();
 });

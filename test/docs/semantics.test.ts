@@ -10,6 +10,13 @@ const page = readFileSync(join(root, 'docs/semantics.md'), 'utf8');
 /** `| rule | `test/x.test.ts` "words of it" |`; several tests are separated by `<br>`. */
 const rows = page.split('\n').filter((line) => line.startsWith('| ') && !/^\| (rule|---) /.test(line));
 
+const rules = rows.map((row) => row.split(/(?<!\\)\|/)[1]!.trim());
+t.strictSame(
+  rules.filter((rule, index) => rules.indexOf(rule) !== index),
+  [],
+  'no rule stands twice',
+);
+
 for (const row of rows) {
   const cells = row.split(/(?<!\\)\|/).map((cell) => cell.trim());
   t.equal(cells.length, 4, `two cells: ${row}`);

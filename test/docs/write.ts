@@ -1,18 +1,23 @@
-/** `npm run docs`: writes the pages that are made from the source. */
-import { writeFileSync } from 'node:fs';
+/** `npm run docs`: writes the pages and tables that are generated. With `-- options`, only those of options. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { configJsonSchema } from '../../lib/config/index.js';
 import { services } from '../../examples/photoncloud/services.js';
-import { apiPage, apiPageFile, runApiCases } from './api-pages.js';
-import { guideFile, guidePage, runGuidePages } from './guide-pages.js';
-import { optionsPage } from './options-page.js';
+import { servicePage, withCalls } from './api-pages.js';
+import { envoyKeysPage } from './envoy-page.js';
+import { optionsPage, presetsPage } from './options-page.js';
 
 writeFileSync(new URL('../../docs/options.md', import.meta.url), optionsPage());
+writeFileSync(new URL('../../docs/presets.md', import.meta.url), presetsPage());
 writeFileSync(
   new URL('../../docs/config.schema.json', import.meta.url),
   `${JSON.stringify(configJsonSchema(), null, 2)}\n`,
 );
 
-const answers = await runApiCases();
-for (const service of services) writeFileSync(apiPageFile(service), apiPage(service, answers.get(service.name)!));
+writeFileSync(new URL('../../docs/envoy-keys.md', import.meta.url), envoyKeysPage());
 
-for (const [page, run] of await runGuidePages()) writeFileSync(guideFile(page), guidePage(page, run));
+if (process.argv.includes('options')) process.exit();
+
+for (const service of services) {
+  const page = new URL(`../../${servicePage(service)}`, import.meta.url);
+  writeFileSync(page, withCalls(readFileSync(page, 'utf8'), service));
+}

@@ -6,6 +6,7 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import t from 'tap';
 import { writeHttpBody } from '../../lib/transcode/http-body.js';
 import { Writer } from '../../lib/wire/index.js';
+import { streamRequest } from '../support/stream-client.js';
 import { startTestProxy, type RequestOptions, type TestProxy } from '../support/proxy.js';
 
 const proto = `
@@ -514,6 +515,53 @@ void t.test('entity tags', async (t) => {
   t.equal((await get({ 'if-none-match': 'W/"theirs"' })).status, 304);
   proxy.service.answer = () => ({ headers: { 'x-http-code': '301', location: '/x' } });
   t.strictSame([(await get()).headers['etag'], (await get({ 'if-none-match': '*' })).status], [undefined, 301]);
+});
+
+void t.test('If-Match, and QUERY', async (t) => {
+  const own = await startTestProxy(
+    `syntax = "proto3"; package q.v1; import "google/api/annotations.proto";
+    service Q {
+      rpc Get(M) returns (M) { option (google.api.http) = { get: "/q/{name}" }; }
+      rpc Find(M) returns (M) { option (google.api.http) = { custom { kind: "QUERY" path: "/find" } body: "*" }; }
+    }
+    message M { string name = 1; }`,
+    { etag: true },
+  );
+  t.teardown(() => own.close());
+  const get = (headers: Record<string, string | readonly string[]>) => own.send('GET /q/a', { headers });
+  const etag = (await get({})).headers['etag']!;
+  const rows: readonly [ifMatch: string | readonly string[], status: number][] = [
+    [etag, 200],
+    ['*', 200],
+    [`"x", ${etag}`, 200],
+    [['"x"', etag], 200],
+    [etag.replace(/"$/, '-gzip"'), 200],
+    ['"x"', 412],
+    [`W/${etag}`, 412],
+    [etag.replaceAll('"', ''), 412],
+    ['', 412],
+  ];
+  for (const [ifMatch, status] of rows) {
+    const answer = await get({ 'if-match': ifMatch });
+    t.strictSame([answer.status, answer.headers['etag']], [status, etag], String(ifMatch));
+    if (status === 412) t.match(answer.json, { code: 9, message: /If-Match/ });
+  }
+  t.equal((await get({ 'if-match': '"x"', 'if-none-match': etag })).status, 412, 'If-Match comes first');
+  t.equal((await get({ 'if-match': etag, 'if-none-match': etag })).status, 304);
+  own.service.answer = () => ({ headers: { etag: 'W/"theirs"' } });
+  t.equal((await get({ 'if-match': 'W/"theirs"' })).status, 412, 'a weak tag of the service names nothing');
+  own.service.answer = () => ({});
+  const query = async (headers: Record<string, string>) => {
+    const client = streamRequest(own.port, 'QUERY /find', { version: '2', headers, body: '{"name":"a"}' });
+    const answer = await client.done();
+    client.destroy();
+    return answer;
+  };
+  const found = await query({ 'content-type': 'application/json' });
+  t.strictSame([found.status, found.headers['etag']], [200, etag]);
+  const again = await query({ 'content-type': 'application/json', 'if-none-match': etag });
+  t.strictSame([again.status, again.headers['etag'], again.text], [304, etag, '']);
+  t.equal((await query({ 'content-type': 'application/json', 'if-match': '"x"' })).status, 412);
 });
 
 void t.test('content codings', async (t) => {

@@ -1,7 +1,7 @@
 /** CORS over sockets, as browsers use it: preflight, then the request itself; and what a configuration may say of it. */
 import t from 'tap';
 import { parseConfigFile } from '../../lib/config/file.js';
-import type { CorsOptions } from '../../lib/policy/index.js';
+import type { CorsOptions } from '../../lib/cors/index.js';
 import { ProblemList } from '../../lib/status.js';
 import { startTestProxy, type TestProxy, type TestResponse } from '../support/proxy.js';
 
@@ -218,7 +218,7 @@ void t.test('in a configuration', (t) => {
     ['{ origins: "*", credentials: 1 }', '2:38 credentials: found "1", expected true or false'],
     [
       '{ origins: "*", max_age: 5 }',
-      '2:34 max_age: found "5", expected a time such as 250ms, 1.5s, 2m or 1h, from 1ms to 596h',
+      '2:34 max_age: found "5", expected 0s or a time such as 250ms, 1.5s, 2m or 1h, from 1ms to 596h',
     ],
     [
       '{ origins: "https://a.example/x" }',

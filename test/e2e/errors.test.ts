@@ -2,6 +2,7 @@
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import t from 'tap';
+import { settingsOf } from '../../lib/cli/flags.js';
 import { codeOfHttpStatus, httpStatusOf } from '../../lib/status.js';
 import { Writer } from '../../lib/wire/index.js';
 import { startTestProxy, type TestProxy } from '../support/proxy.js';
@@ -15,6 +16,7 @@ service Errors {
   rpc Get(Message) returns (Message) { option (google.api.http) = { get: "/v1/{id}" }; }
   rpc Put(Message) returns (Message) { option (google.api.http) = { put: "/v1/{id}" body: "inner" }; }
   rpc Echo(Message) returns (Message) { option (google.api.http) = { post: "/v1" body: "*" }; }
+  rpc Watch(Message) returns (stream Message) { option (google.api.http) = { get: "/watch" }; }
 }
 enum Color { NONE = 0; RED = 1; }
 message Message {
@@ -175,6 +177,38 @@ void t.test('details in every shape', async (t) => {
   }
 });
 
+void t.test('codes that gRPC does not define: a status of ones choice, and the code in the body', async (t) => {
+  const statusMap = settingsOf({ 'status-map': '5002=404,17=409,999999999=410,NOT_FOUND=451' }).options!.statusMap!;
+  const rows: readonly [code: number, status: number, text: string][] = [
+    [5002, 404, '5002'],
+    [17, 409, '17'],
+    [999_999_999, 410, '999999999'],
+    [2000, 500, '2000'],
+    [5, 451, 'NOT_FOUND'],
+  ];
+  const shapes = ['status', 'aip193', 'problem', 'photon'] as const;
+  for (const upstreamClient of ['native', 'grpc-js'] as const) {
+    for (const errorFormat of shapes) {
+      const proxy = await withProxy(t, { statusMap, errorFormat, upstreamClient });
+      for (const [code, status, text] of rows) {
+        proxy.service.answer = () => ({ code, details: 'm', messages: [] });
+        for (const request of ['GET /v1/1', 'GET /watch']) {
+          const answer = await proxy.send(request);
+          const what = `${request} ${errorFormat} ${upstreamClient} ${code}`;
+          t.equal(answer.status, status, what);
+          const expected = {
+            status: { code },
+            aip193: { error: { code: status, status: text } },
+            problem: { status, code: text },
+            photon: { error: { code: text } },
+          }[errorFormat];
+          t.match(answer.json, expected, what);
+        }
+      }
+    }
+  }
+});
+
 void t.test('an oversize message of a service is 500', async (t) => {
   const proxy = await withProxy(t, { maxReceiveBytes: 100 });
   proxy.service.answer = () => ({ message: Buffer.concat([Buffer.from([0x12, 120]), Buffer.alloc(120, 0x61)]) });
@@ -188,7 +222,12 @@ void t.test('the reason phrase is the message, ASCII and short', async (t) => {
   for (const [message, reason] of [
     ['plain', 'plain'],
     ['line\r\nbreak\ttab', 'line break tab'],
-    ['na\u00efve \u4e2d', 'na?ve ?'],
+    ['na\u00efve \u4e2d', 'naive \\u4e2d'],
+    ['cut \u2026', 'cut ...'],
+    ['\u201cStra\u00dfe\u201d \u2013 1\u00bd \u2192 e\u0301 \ud83d\ude00', `"Strasse" - 11/2 -> e \\ud83d\\ude00`],
+    ['\ud55c\u0000\u007f!', '\\ud55c !'],
+    ['x'.repeat(119) + '\u2026', 'x'.repeat(119) + '.'],
+    [' '.repeat(500) + 'late', 'late'],
     ['x'.repeat(300), 'x'.repeat(120)],
     ['', 'Not Found'],
   ] as const) {

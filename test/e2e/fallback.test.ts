@@ -9,7 +9,12 @@ import {
 } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
-import { loadConfig } from '../../lib/index.js';
+import { fileURLToPath } from 'node:url';
+import { createGateway, loadConfig } from '../../lib/index.js';
+import type { Exchange } from '../../lib/exchange.js';
+import { Fallbacks } from '../../lib/fallback/index.js';
+import { Holder } from '../../lib/shared.js';
+import { MemoryExchange } from '../support/exchange.js';
 import { streamRequest } from '../support/stream-client.js';
 import { startTestProxy, type TestProxy } from '../support/proxy.js';
 
@@ -324,7 +329,7 @@ void t.test('circles', async (t) => {
   toSecond.port = first.port;
   const itself = await first.send('GET /other');
   t.equal(itself.status, 508, 'itself');
-  t.match(itself.json, { message: /^the fallback .* leads back here: .*; change --fallback/ });
+  t.match(itself.json, { message: /^the fallback leads back here: .*; change --fallback/ });
   t.equal((await first.send('POST /other', { body: 'abc' })).status, 508, 'with a body');
 
   const second = await startTestProxy(proto, { fallback: toFirst.url });
@@ -403,6 +408,187 @@ void t.test('over HTTP/2', async (t) => {
     setImmediate(() => response.destroy());
   };
   t.match(await ask('GET /x'), { status: 200, ended: 'broken' });
+});
+
+void t.test('whatever throws, a request ends', async (t) => {
+  const pair = await startPair();
+  const fallbacks = new Fallbacks();
+  t.teardown(async () => {
+    fallbacks.close();
+    await pair.close();
+  });
+  const { port } = pair.server.address() as AddressInfo;
+  const fallback = fallbacks.to(
+    { fallback: `http://127.0.0.1:${port}`, fallbackTimeoutMs: 10_000, connectTimeoutMs: 10_000 },
+    new Holder(),
+  );
+  pair.handler = (request, response) => request.pipe(response);
+  const run = async (fault: string): Promise<{ done: string; calls: number; aborted: boolean }> => {
+    const memory = new MemoryExchange({ target: '/x', body: ['a', 'b'] });
+    const exchange = new Proxy<Exchange>(memory, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name);
+        if (typeof value !== 'function') return value;
+        return (...given: unknown[]): unknown => {
+          if (name === fault) throw new Error(`fault in ${fault}`);
+          return Reflect.apply(value, target, given);
+        };
+      },
+    });
+    let calls = 0;
+    const done = await new Promise<string>((resolve) => {
+      const end = (what: string) => (error?: unknown) => {
+        calls++;
+        resolve(`${what} ${error instanceof Error ? error.message : ''}`);
+      };
+      const head = {
+        requestId: 'r',
+        target: '/x',
+        caller: { address: '127.0.0.1', forwarded: [] },
+        headers: memory.headers,
+        identity: [],
+      };
+      fallback.forward(exchange, head, { onDone: end('done'), onError: end('error') });
+    });
+    await new Promise(setImmediate);
+    const answer = await Promise.race([memory.answer, Promise.resolve(undefined)]);
+    return { done, calls, aborted: answer?.aborted === true };
+  };
+  t.match(await run(''), { done: 'done ', calls: 1, aborted: false });
+  t.match(await run('respond'), { done: 'error fault in respond', calls: 1, aborted: false });
+  t.match(await run('write'), { done: 'done fault in write', calls: 1, aborted: true });
+  t.match(await run('end'), { done: 'done fault in end', calls: 1, aborted: true });
+  for (const fault of ['continue', 'read']) t.match(await run(fault), { done: /^error /, calls: 1 }, fault);
+});
+
+/** A server that answers each request with the same bytes, and closes. */
+async function startRaw(t: Test): Promise<{ readonly url: string; answer: Buffer; readonly targets: string[] }> {
+  const targets: string[] = [];
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', (chunk: Buffer) => {
+      targets.push(chunk.toString('latin1').split(' ')[1]!);
+      socket.end(raw.answer);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const raw = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, answer: Buffer.alloc(0), targets };
+  return raw;
+}
+
+void t.test('what the server says is checked, over each way to the client', async (t) => {
+  const raw = await startRaw(t);
+  const proxy = await startTestProxy(proto, { fallback: raw.url });
+  t.teardown(() => proxy.close());
+  const embedded = createGateway({
+    proto: fileURLToPath(new URL('../../examples/embed/greeter.proto', import.meta.url)),
+    upstreams: proxy.service.target,
+    fallback: raw.url,
+  });
+  t.teardown(() => embedded.close());
+  const plain = 'content-length: 2\r\n';
+  const rows: readonly [line: string, fields: string, status: number, problem: RegExp | undefined, phrase?: string][] =
+    [
+      ['200 OK', plain, 200, undefined, 'OK'],
+      ['599 Odd', plain, 599, undefined, 'Odd'],
+      ['200', plain, 200, undefined],
+      ['404 Non trouv\u00e9', plain, 502, /reason phrase "Non trouv.+", expected printable ASCII/],
+      ['200 Wait\u2026', plain, 502, /reason phrase/],
+      ['600 X', plain, 502, /status 600, expected 200 to 599/],
+      ['999 X', plain, 502, /status 999/],
+      ['000 X', plain, 502, /fallback server/],
+      ['099 X', plain, 502, /fallback server/],
+      ['1000 X', plain, 502, /fallback server/],
+      ['101 Switching Protocols', 'connection: upgrade\r\nupgrade: x\r\n', 502, /fallback server/],
+      ['200 a\x01b', plain, 502, /reason phrase "a\\u0001b", expected printable ASCII/],
+      ['200 a\x7fb', plain, 502, /reason phrase/],
+      ['200 OK', `${plain}x-bad: a\x01b\r\n`, 502, /fallback server/],
+      ['200 OK', `${plain}x bad: a\r\n`, 502, /fallback server/],
+      ['200 OK', `${plain}x-good: \u00e9\r\n`, 200, undefined],
+      ['204 None', plain, 204, undefined],
+      ['205 Reset', plain, 205, undefined],
+      ['304 Same', plain, 304, undefined],
+    ];
+  for (const [line, fields, status, problem, phrase] of rows) {
+    raw.answer = Buffer.from(`HTTP/1.1 ${line}\r\n${fields}connection: close\r\n\r\nok`);
+    const what = JSON.stringify([line, fields]);
+    const byHttp1 = await proxy.send('GET /x');
+    t.equal(byHttp1.status, status, what);
+    if (phrase !== undefined) t.equal(byHttp1.reason, phrase, what);
+    if (problem !== undefined) t.match((byHttp1.json as { message: string }).message, problem, what);
+    const client = streamRequest(proxy.port, 'GET /x', { version: '2' });
+    const byHttp2 = await client.done();
+    client.destroy();
+    t.match(byHttp2, { status, ended: 'whole' }, `${what} over HTTP/2`);
+    const byFetch = await embedded.fetch(new Request('http://example/x'));
+    t.equal(byFetch.status, status, `${what} by fetch`);
+    const hasBody = ![204, 205, 304].includes(status);
+    if (problem === undefined) t.equal(await byFetch.text(), hasBody ? 'ok' : '', what);
+  }
+});
+
+void t.test('a request stays below the path of the URL', async (t) => {
+  const raw = await startRaw(t);
+  raw.answer = Buffer.from('HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+  const proxy = await startTestProxy(proto, { fallback: `${raw.url}/base` });
+  t.teardown(() => proxy.close());
+  const inside = [
+    '/x',
+    '/x?y=/../..',
+    '/a/../b',
+    '/a/b/../../c',
+    '/a/%2e%2e/b',
+    '/..x',
+    '/...',
+    '/.',
+    '/x/..',
+    '/%E4%B8%AD/..',
+    '//x',
+    '/%2F',
+  ];
+  const outside = [
+    '/..',
+    '/../x',
+    '/./../x',
+    '//../x',
+    '/a/../../x',
+    '/%2e%2e/x',
+    '/%2E./x',
+    '/.%2e',
+    '/..%2fx',
+    '/..%5cx',
+    '/..\\x',
+    '/\\..\\x',
+    '/a\\..\\..\\x',
+    '/%252e%252e/x',
+    '/%25252e./x',
+    '/..;/x',
+    '/..;a=b/x',
+    '/..%3b/x',
+    '/..%20/x',
+    '/..%00/x',
+    '/a/..;/..;/x',
+    '/../base/../../x',
+    'http://elsewhere.example/../x',
+  ];
+  for (const target of inside) {
+    t.equal((await proxy.send(`GET ${target}`)).status, 200, target);
+    t.equal(raw.targets.pop(), `/base${target}`, 'as it was sent');
+  }
+  for (const target of outside) {
+    const refused = await proxy.send(`GET ${target}`);
+    t.match(refused, { status: 400, json: { code: 3, message: /leads out of \/base\/, / } }, target);
+    const client = streamRequest(proxy.port, `GET ${target}`, { version: '2' });
+    if (target.startsWith('/')) t.equal((await client.done()).status, 400, `${target} over HTTP/2`);
+    client.destroy();
+  }
+  t.equal((await proxy.send('GET *')).status, 400);
+  t.strictSame(raw.targets, [], 'nothing went out');
+  const root = await startTestProxy(proto, { fallback: raw.url });
+  t.teardown(() => root.close());
+  t.equal((await root.send('GET /../x')).status, 200, 'without a base there is nothing to leave');
 });
 
 void t.test('what is not a URL', (t) => {

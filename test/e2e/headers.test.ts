@@ -97,8 +97,14 @@ void t.test('the same without a connection, and what no client of Node sends', (
   ];
   const headers = never.flatMap((name) => [name, 'x']);
   t.strictSame(
-    names.metadata([...headers, 'x_ok.1-a', 'v'], 'id').map(([name]) => name),
-    ['x_ok.1-a', 'x-request-id', 'traceparent'],
+    names
+      .metadata({
+        headers: [...headers, 'x_ok.1-a', 'v'],
+        requestId: 'id',
+        caller: { address: '1.2.3.4', forwarded: ['x-forwarded-for', '1.2.3.4'] },
+      })
+      .map(([name]) => name),
+    ['x_ok.1-a', 'x-forwarded-for', 'x-request-id'],
   );
   const out: string[] = [];
   const response = [
@@ -158,10 +164,12 @@ void t.test('trailers: of errors, of answers without body, and over HTTP/1.0 or 
   const proxy = await withProxy(t);
   const te = { te: 'trailers', connection: 'te' };
   proxy.service.answer = () => ({ code: 5, details: 'gone', trailers: { 'x-tail': 't' } });
-  t.equal((await proxy.send('GET /v1/a')).headers['x-tail'], 't');
+  const plain = await proxy.send('GET /v1/a');
+  t.strictSame([plain.headers['x-tail'], plain.headers['trailer']], ['t', undefined]);
   const failed = await proxy.send('GET /v1/a', { headers: te });
   t.strictSame([failed.status, failed.json], [404, { code: 5, message: 'gone' }]);
   t.strictSame([failed.headers['x-tail'], failed.trailers['x-tail']], [undefined, 't']);
+  t.equal(failed.headers['trailer'], 'x-tail', 'they are announced');
   for (const code of ['204', '304']) {
     proxy.service.answer = () => ({ headers: { 'x-http-code': code }, trailers: { 'x-tail': 't' } });
     const empty = await proxy.send('GET /v1/a', { headers: te });
@@ -184,6 +192,7 @@ void t.test('names of grpc-gateway', async (t) => {
     'Grpc-Metadata-Content-Length': '7',
     'Grpc-Metadata-Grpc-Timeout': '1S',
     'Grpc-Metadata-Host': 'x',
+    'Grpc-Metadata-Grpcgateway-User': 'mallory',
     authorization: 'Bearer x',
     'accept-language': 'de',
     'x-plain': 'p',
@@ -199,7 +208,8 @@ void t.test('names of grpc-gateway', async (t) => {
     'grpcgateway-accept-language': 'de',
     'x-request-id': 'id',
   });
-  for (const name of ['x-forwarded-for', 'content-length', 'x-plain', 'accept-language', 'grpcgateway-host', 'host']) {
+  t.equal(metadata['x-forwarded-for'], '127.0.0.1');
+  for (const name of ['content-length', 'x-plain', 'accept-language', 'grpcgateway-host', 'host', 'grpcgateway-user']) {
     t.notOk(name in metadata, name);
   }
   t.match(answer.headers, {

@@ -125,8 +125,9 @@ void t.test('with default options', async (t) => {
     t.strictSame(metadata.get('x-many').join(', '), 'a, b');
     t.strictSame(metadata.get('x-data-bin'), [Buffer.from([1, 2, 255])]);
     t.strictSame(metadata.get('x-request-id'), ['abc-1']);
-    t.match(metadata.get('traceparent')[0], /^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/);
-    const dropped = ['x-forwarded-for', 'forwarded', 'x-envoy-original-path', 'grpc-encoding', 'grpc-anything'];
+    t.strictSame(metadata.get('traceparent'), [], 'none is made up');
+    t.strictSame(metadata.get('x-forwarded-for'), ['127.0.0.1']);
+    const dropped = ['forwarded', 'x-envoy-original-path', 'grpc-encoding', 'grpc-anything'];
     for (const name of [...dropped, 'x-hop', 'x!odd', 'host', 'connection']) {
       t.strictSame(metadata.get(name.replace('!', '')), [], name);
     }
@@ -144,8 +145,7 @@ void t.test('with default options', async (t) => {
     for (const [traceparent, kept] of rows) {
       service.calls.length = 0;
       await proxy.send('GET /v1/a', { headers: { traceparent } });
-      t.equal(service.calls[0]!.metadata.get('traceparent')[0] === trace, kept, String(traceparent));
-      t.equal(service.calls[0]!.metadata.get('traceparent').length, 1);
+      t.strictSame(service.calls[0]!.metadata.get('traceparent'), kept ? [trace] : [], String(traceparent));
     }
   });
 
@@ -216,6 +216,7 @@ void t.test('with default options', async (t) => {
     const trailing = await proxy.send('GET /v1/a', { headers: { te: 'trailers', connection: 'te' } });
     t.notOk('x-two' in trailing.headers);
     t.equal(trailing.trailers['x-two'], 't');
+    t.equal(trailing.headers['trailer'], 'x-two');
     t.strictSame(trailing.json, { name: 'a' });
   });
 
@@ -249,7 +250,7 @@ void t.test('with default options', async (t) => {
       const response = await proxy.send('GET /v1/a');
       t.equal(response.status, expected[code], `code ${code}`);
       t.strictSame(response.json, { code, message: `c\u00f6de ${code}\r\nx` });
-      t.equal(response.reason, `c?de ${code} x`);
+      t.equal(response.reason, `code ${code} x`);
     }
   });
 

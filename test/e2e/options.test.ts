@@ -8,6 +8,7 @@ import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { settingsOf } from '../../lib/cli/flags.js';
 import { flagName, optionSpecs } from '../../lib/config/index.js';
+import { runMain } from '../support/cli.js';
 import type { Answer } from '../support/echo-service.js';
 import { type RequestOptions, startTestProxy, type TestResponse } from '../support/proxy.js';
 
@@ -90,7 +91,22 @@ const rows: readonly Row[] = [
     off: [200, '"version": "1.0"'],
     on: [200, '"version": "2.7"'],
   },
-  { option: 'docs', value: false, request: 'GET /docs', off: [200, 'swagger-ui'], on: [404] },
+  {
+    option: 'openapi_names',
+    value: 'short',
+    request: 'GET /openapi.json',
+    off: [200, '"#/components/schemas/o.v1.Message"'],
+    on: [200, '"#/components/schemas/Message"'],
+  },
+  { option: 'docs', value: false, request: 'GET /docs', off: [200, 'docs/scalar.js'], on: [404] },
+  {
+    option: 'error_pages',
+    value: false,
+    request: 'GET /none',
+    send: header('accept', 'text/html'),
+    off: [404, '<h1>404 Not Found</h1>'],
+    on: [404, '{"code":5,'],
+  },
   { option: 'index', value: false, request: 'GET /', off: [200, 'o.v1.O'], on: [404] },
   {
     option: 'grpc_reflection',
@@ -114,6 +130,7 @@ const rows: readonly Row[] = [
     off: [200, '"a%2Fb# "'],
     on: [200, '"a%2Fb%23 "'],
   },
+  { option: 'bracket_query', value: true, request: 'GET /slash?list[]=a', off: [400, 'list'], on: [200, '["a"]'] },
   { option: 'comma_lists', value: true, request: 'GET /slash?list=a,b', off: [200, '["a,b"]'], on: [200, '["a","b"]'] },
   {
     option: 'lenient_bools',
@@ -165,6 +182,14 @@ const rows: readonly Row[] = [
     on: [200, '{"name":"a","big":"1"}'],
   },
   {
+    option: 'text_plain_json',
+    value: true,
+    request: 'PUT /v1/a',
+    send: { headers: { 'content-type': 'text/plain' }, body: '{"big":"1"}' },
+    off: [415, 'text/plain'],
+    on: [200, '{"name":"a","big":"1"}'],
+  },
+  {
     option: 'update_masks',
     value: false,
     request: 'PATCH /v1',
@@ -194,6 +219,13 @@ const rows: readonly Row[] = [
     send: body('{"quality":"x"}'),
     off: [400, 'snakeCase, list'],
     on: [400, 'snake_case, list'],
+  },
+  {
+    option: 'always_print_all_fields',
+    value: true,
+    request: 'GET /slash',
+    off: [200, '{}'],
+    on: [200, '{"name":"","big":"0","flag":false,"color":"NONE","snakeCase":"","list":[],"inner":null,"mask":null}'],
   },
   {
     option: 'always_print_primitive_fields',
@@ -305,6 +337,15 @@ const rows: readonly Row[] = [
     on: [200, '\u001f'],
   },
   {
+    option: 'trusted_proxies',
+    value: '10.0.0.0/8,127.0.0.1',
+    request: 'GET /v1/a',
+    send: header('x-forwarded-for', '203.0.113.7'),
+    answer: { echo: 'x-forwarded-for' },
+    off: [200, '"127.0.0.1"'],
+    on: [200, '"203.0.113.7, 127.0.0.1"'],
+  },
+  {
     option: 'identity_headers',
     value: 'x-user*',
     request: 'GET /slash',
@@ -365,6 +406,14 @@ const rows: readonly Row[] = [
     on: [431, '"code":8'],
   },
   {
+    option: 'max_request_bytes',
+    value: '2',
+    request: 'PUT /v1/a',
+    send: body('{} '),
+    off: [200],
+    on: [413, 'max_request_bytes'],
+  },
+  {
     option: 'max_json_depth',
     value: '2',
     request: 'PUT /v1/a',
@@ -376,11 +425,46 @@ const rows: readonly Row[] = [
 
 /** Options whose effect is no single answer, and the test that holds each. */
 const elsewhere: Readonly<Record<string, string>> = {
+  server_name: 'test/envoy/serve.test.ts',
+  compression_min_bytes: 'test/envoy/serve.test.ts',
+  compression_types: 'test/envoy/serve.test.ts',
+  reject_unknown_method: 'test/envoy/serve.test.ts',
+  match_incoming_request_route: 'test/envoy/serve.test.ts',
+  original_path_headers: 'test/envoy/serve.test.ts',
+  normalize_path: 'test/envoy/serve.test.ts',
+  merge_slashes: 'test/envoy/serve.test.ts',
+  path_with_escaped_slashes_action: 'test/envoy/serve.test.ts',
+  protocols: 'test/envoy/serve.test.ts',
+  convert_grpc_status: 'test/envoy/serve.test.ts',
+  grpc_status_headers: 'test/envoy/serve.test.ts',
+  ignore_accept: 'test/envoy/serve.test.ts',
+  request_binding: 'test/envoy/serve.test.ts',
+  reject_binding_body_field_collisions: 'test/envoy/serve.test.ts',
+  pass_unknown_query: 'test/envoy/serve.test.ts',
   on_duplicate: 'below',
   reason_phrase: 'below',
   header_timeout: 'below',
   idle_timeout: 'below',
+  write_timeout: 'test/e2e/readers.test.ts',
+  max_connection_requests: 'test/server/connection.test.ts',
+  max_connection_age: 'test/server/connection-age.test.ts',
+  max_connection_age_grace: 'test/server/connection-age.test.ts',
+  log_level: 'test/telemetry/access-log.test.ts',
+  log_format: 'test/telemetry/access-log.test.ts',
+  access_log: 'test/telemetry/access-log.test.ts',
+  access_log_file: 'test/telemetry/access-log.test.ts',
+  access_log_fields: 'test/telemetry/access-log.test.ts',
+  access_log_format: 'test/telemetry/access-log-format.test.ts',
+  access_log_omit_empty: 'test/telemetry/access-log-format.test.ts',
+  access_log_sample: 'test/telemetry/access-log.test.ts',
+  access_log_slow: 'test/telemetry/access-log.test.ts',
+  log_redact_query: 'test/telemetry/access-log.test.ts',
+  admin: 'test/telemetry/admin.test.ts',
+  admin_envoy: 'test/telemetry/envoy-admin.test.ts',
+  metrics_max_series: 'test/telemetry/admin.test.ts',
+  tracing: 'test/telemetry/tracing.test.ts',
   keep_alive_timeout: 'below',
+  drain_delay: 'below',
   drain_timeout: 'below',
   close_error_array: 'test/e2e/streams.test.ts',
   stream_head_delay: 'test/e2e/streams.test.ts',
@@ -393,11 +477,13 @@ const elsewhere: Readonly<Record<string, string>> = {
   connect_timeout: 'test/e2e/upstream.test.ts',
   load_balancing_policy: 'test/e2e/upstream.test.ts',
   dns_refresh_rate: 'test/upstream/servers.test.ts',
+  max_upstream_header_bytes: 'test/upstream/answer.test.ts',
   upstream_keepalive_time: 'test/e2e/upstream.test.ts',
   upstream_keepalive_timeout: 'test/e2e/upstream.test.ts',
   initial_reconnect_backoff: 'test/e2e/upstream.test.ts',
   max_reconnect_backoff: 'test/e2e/upstream.test.ts',
   health_timeout: 'test/e2e/upstream.test.ts',
+  health_cache: 'test/gateway/health.test.ts',
   reflection_interval: 'test/live/reflection.test.ts',
   reflection_timeout: 'test/live/reflection.test.ts',
   max_reflection_bytes: 'test/live/reflection.test.ts',
@@ -447,12 +533,32 @@ void t.test('off and on', async (t) => {
 void t.test('on_duplicate', async (t) => {
   const twice = proto.replace('"/slash"', '"/v1/{big}"');
   await t.rejects(startTestProxy(twice), { message: /matches the same requests/ });
-  const proxy = await startTestProxy(twice, optionOf('on_duplicate', 'first'));
-  t.equal((await proxy.send('GET /v1/x')).text, '{"name":"x"}');
-  t.match(proxy.proxy.prepared.warnings, [{ code: 'unannotated-method' }, { code: 'duplicate-route' }]);
-  const rules = twice.match(/google\.api\.http\)/g)!.length;
-  t.equal(proxy.proxy.prepared.listeners[0]!.parts[0]!.bindings.length, rules - 1, 'what is left out is not counted');
-  await proxy.close();
+  for (const [which, path, text] of [
+    ['first', '/v1/x', '{"name":"x"}'],
+    ['last', '/v1/7', '{"big":"7"}'],
+  ] as const) {
+    const proxy = await startTestProxy(twice, optionOf('on_duplicate', which));
+    t.equal((await proxy.send(`GET ${path}`)).text, text, which);
+    const { warnings, listeners } = proxy.proxy.prepared;
+    t.match(warnings, [
+      { code: 'unannotated-method' },
+      { code: 'duplicate-route', message: new RegExp(`comes ${which}$`) },
+    ]);
+    const rules = twice.match(/google\.api\.http\)/g)!.length;
+    t.equal(listeners[0]!.parts[0]!.bindings.length, rules - 1, 'what is left out is not counted');
+    await proxy.close();
+  }
+});
+
+void t.test('on_duplicate: check says what is left out', async (t) => {
+  const folder = t.testdir({ 'a.proto': proto.replace('"/slash"', '"/v1/{big}"') });
+  for (const which of ['first', 'last']) {
+    const args = ['check', '--proto', 'a.proto', '--on-duplicate', which];
+    const { code, stderr } = await runMain(args, folder);
+    t.equal(code, 0, stderr);
+    const [kept, out] = which === 'first' ? ['name', 'big'] : ['big', 'name'];
+    t.match(stderr, new RegExp(`GET /v1/\\{${out}\\} .*is left out: GET /v1/\\{${kept}\\} .* comes ${which}`), which);
+  }
 });
 
 void t.test('reason_phrase', async (t) => {
@@ -477,6 +583,17 @@ async function untilClosed(port: number, text: string): Promise<string> {
   await once(socket, 'close');
   return answer;
 }
+
+void t.test('drain_delay', async (t) => {
+  const proxy = await startTestProxy(proto, optionOf('drain_delay', '200ms'));
+  t.equal(proxy.proxy.isReady, true);
+  const drained = proxy.close();
+  t.equal(proxy.proxy.isReady, false);
+  const late = await proxy.send('GET /slash', { headers: { connection: 'keep-alive' } });
+  t.same([late.status, late.headers.connection], [200, 'close']);
+  await drained;
+  await t.rejects(proxy.send('GET /slash'));
+});
 
 void t.test('time-outs', async (t) => {
   const get = 'GET /slash HTTP/1.1\r\nhost: localhost\r\n';

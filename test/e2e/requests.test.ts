@@ -62,6 +62,29 @@ void t.test('max_form_parts', async (t) => {
   const refused = await send(4);
   t.equal(refused.status, 400);
   t.match(refused.text, 'more than 3 parts');
+  const pairs = (count: number): string => `&${'numbers=1&&'.repeat(count)}`;
+  const form = { 'content-type': 'application/x-www-form-urlencoded' };
+  t.equal((await proxy.send('POST /upload', { body: pairs(3), headers: form })).status, 200);
+  t.match(await proxy.send('POST /upload', { body: pairs(4), headers: form }), {
+    status: 400,
+    text: /more than 3 form fields; send fewer, or raise --max-form-parts/,
+  });
+  t.equal((await proxy.send(`GET /upload?${pairs(3)}`)).status, 200);
+  t.match(await proxy.send(`GET /upload?${pairs(4)}`), { status: 400, text: /more than 3 query parameters/ });
+});
+
+void t.test('a thousand parameters or form fields by default', async (t) => {
+  const proxy = await startTestProxy(requestsProto);
+  t.teardown(() => proxy.close());
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+  for (const [count, status] of [
+    [1000, 200],
+    [1001, 400],
+  ] as const) {
+    const pairs = new Array(count).fill('numbers=1').join('&');
+    t.equal((await proxy.send(`GET /upload?${pairs}`)).status, status);
+    t.equal((await proxy.send('POST /upload', { body: pairs, headers })).status, status);
+  }
 });
 
 void t.test('what Google’s own clients send', async (t) => {

@@ -447,6 +447,16 @@ void t.test('a limit for each message, none for the stream', async (t) => {
     t.match(large.text, /message 2 of the body/);
     const second = await streamRequest(proxy.port, 'POST /put/x', { body: '[{},{"nope":1}]' }).done();
     t.match(second.text, /"message":"message 2: nope: /);
+    for (const [body, place] of [
+      ['[{},{"nope":1}]', 'line 1, column 6'],
+      ['[{"list":["é"]},\n  {"nope":1}]', 'line 2, column 4'],
+      ['[{"list":["é"]}, {"number":x}]', 'line 1, column 28'],
+      ['{}\n{}\n {"list":[\n1]}', 'line 4, column 1'],
+      ['[{},{} {}]', 'line 1, column 8'],
+    ] as const) {
+      const wrong = await streamRequest(proxy.port, 'POST /put/x', { body }).done();
+      t.ok(wrong.text.includes(place), `${body}: ${wrong.text}`);
+    }
   });
 });
 
@@ -632,7 +642,7 @@ void t.test('HttpBody down', async (t) => {
         { messages: [body('x', 'a\nb')] },
         500,
         { 'content-type': 'application/json' },
-        '{"code":13,"message":"the service sent the content type \\"a\\\\nb\\", which cannot stand in a header"}',
+        '{"code":13,"message":"the content_type that s.v1.S.Download gave, \\"a\\\\nb\\", cannot be sent as a header"}',
         'whole',
       ],
     ];

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadConfig, type RunningProxy, startProxy } from '../../lib/index.js';
 import { settingsOf } from '../../lib/cli/flags.js';
-import { packageVersion } from '../../lib/version.js';
+import { packageVersion } from '../../lib/installation.js';
 import { peerServer, settings } from '../support/http2-peer.js';
 import { send, startTestProxy, type TestResponse } from '../support/proxy.js';
 import { upstreamClients } from '../support/upstream-client.js';
@@ -65,7 +65,7 @@ void t.test('connect_timeout: a service that takes the connection and says nothi
     const flags = { upstream: target, 'upstream-client': client, 'connect-timeout': '150ms' };
     t.match(await ask(t, flags, 'GET /v1/a'), {
       status: 503,
-      json: { code: 14, message: `no connection to ${target} within 0.15s` },
+      json: { code: 14, message: 'no connection to the service within 0.15s' },
     });
   }
 });
@@ -116,7 +116,7 @@ void t.test('upstream_keepalive_time, upstream_keepalive_timeout: a service that
   const reason = 'broke before the call ended: it did not answer a PING within 0.1s';
   t.match(await ask(t, flags, 'GET /v1/a'), {
     status: 503,
-    json: { code: 14, message: `the connection to ${silent.target} ${reason}` },
+    json: { code: 14, message: `the connection to the service ${reason}` },
   });
 });
 
@@ -130,7 +130,7 @@ void t.test(
       gone.close();
       const backoff = { 'initial-reconnect-backoff': '1h', 'max-reconnect-backoff': '1h' };
       const flags = { upstream: `127.0.0.1:${port}`, 'upstream-client': client };
-      const message = `cannot connect to 127.0.0.1:${port}: connection refused`;
+      const message = 'cannot connect to the service: connection refused';
       const [long, short] = [await serve(t, { ...flags, ...backoff }), await serve(t, flags)];
       for (const { urls } of [long, short])
         t.match(await send(urls[0]!, 'GET /v1/a'), { status: 503, json: { message } });

@@ -26,7 +26,7 @@ void t.test('options', async (t) => {
 });
 
 void t.test('a form of many elements comes through in their order, a bad one gets a short answer', async (t) => {
-  const proxy = await startTestProxy(valuesProto);
+  const proxy = await startTestProxy(valuesProto, { maxFormParts: 100_000 });
   t.teardown(() => proxy.close());
   const post = (body: string) =>
     proxy.send('POST /post', { body, headers: { 'content-type': 'application/x-www-form-urlencoded' } });

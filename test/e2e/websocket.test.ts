@@ -21,7 +21,7 @@ service S {
   rpc Get(Message) returns (Message) { option (google.api.http) = { get: "/one/{name}" }; }
   rpc Watch(Message) returns (stream Message) { option (google.api.http) = { get: "/watch/{name}" additional_bindings { post: "/watch" body: "*" } }; }
   rpc Inner(Message) returns (stream Message) { option (google.api.http) = { get: "/inner" response_body: "inner" additional_bindings { get: "/number" response_body: "number" } }; }
-  rpc Put(stream Message) returns (Message) { option (google.api.http) = { post: "/put/{name}" body: "*" additional_bindings { put: "/list/{name}" body: "inner" } }; }
+  rpc Put(stream Message) returns (Message) { option (google.api.http) = { post: "/put/{name}" body: "*" additional_bindings { put: "/list/{name}" body: "inner" } additional_bindings { get: "/collect/{name}" } }; }
   rpc Chat(stream Message) returns (stream Message) { option (google.api.http) = { post: "/chat/{name}" body: "*" additional_bindings { post: "/chat" body: "*" } additional_bindings { get: "/talk/{name}" } }; }
   rpc Pipe(stream google.api.HttpBody) returns (stream google.api.HttpBody) { option (google.api.http) = { post: "/pipe" body: "*" }; }
 }
@@ -62,7 +62,8 @@ class Client {
   async until(count: number): Promise<this> {
     await waitFor(
       () => this.frames.length >= count,
-      () => `${count} frames in ${JSON.stringify([this.frames, this.closed, this.refusal])}`,
+      () =>
+        `${count} frames, not ${this.frames.length}: ${JSON.stringify([this.frames.slice(0, 20), this.closed, this.refusal])}`,
     );
     return this;
   }
@@ -183,6 +184,27 @@ const rows: readonly Row[] = [
     send: [a, wire({ name: 'b' }), ''],
     frames: [/./, wire({ name: 'b' })],
   },
+  {
+    what: 'bidi whose rule is a GET; path and query in the first message alone',
+    target: '/talk/x?number=5',
+    send: ['{"list":["l"]}', '{"name":"b","inner":{"name":"c"}}', ''],
+    frames: ['{"name":"x","number":"5","list":["l"]}', '{"name":"b","inner":{"name":"c"}}'],
+    closed: [1000, ''],
+  },
+  {
+    what: 'the same in binary frames',
+    target: '/talk/x',
+    send: [wire({ number: 7 }), wire({ name: 'b' }), ''],
+    frames: [Buffer.concat([wire({ number: 7 }), wire({ name: 'x' })]), wire({ name: 'b' })],
+  },
+  { what: 'the same, empty', target: '/talk/x', send: [''], frames: ['{"name":"x"}'], closed: [1000, ''] },
+  {
+    what: 'a client stream whose rule is a GET',
+    target: '/collect/x?number=1',
+    send: ['{"list":["a"]}', '{"list":["b"]}', ''],
+    frames: ['{"name":"x","number":"1","list":["a","b"]}'],
+    closed: [1000, ''],
+  },
   { what: 'response_body', target: '/inner?inner.name=z', frames: ['{"name":"z"}'] },
   { what: 'fields', target: '/watch/x?number=5&$fields=number', frames: ['{"number":"5"}'] },
   {
@@ -289,11 +311,33 @@ const rows: readonly Row[] = [
     closed: [4003, /./],
   },
   {
-    what: 'a message where the rule has no body',
+    what: 'a server stream whose rule has no body takes no message',
+    target: '/watch/x',
+    send: [a],
+    answer: { delayMs: 300 },
+    frames: [/"code":3/],
+    closed: [4003, /takes one message/],
+  },
+  {
+    what: 'another value of what the path binds',
     target: '/talk/x',
     send: [a],
-    frames: [/"code":3/],
-    closed: [4003, /body/],
+    frames: [/"field":"name"/],
+    closed: [4003, /name/],
+  },
+  {
+    what: 'another value of what the query binds',
+    target: '/talk/x?number=1',
+    send: ['{"number":2}'],
+    frames: [/"field":"number"/],
+    closed: [4003, /number/],
+  },
+  {
+    what: 'an unknown field of a message',
+    target: '/talk/x',
+    send: ['{"nmber":2}'],
+    frames: [/did you mean .*number/],
+    closed: [4003, /nmber/],
   },
   {
     what: 'too large a message',

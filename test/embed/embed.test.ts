@@ -17,6 +17,8 @@ import { expressServer } from '../../examples/embed/express.js';
 import { fastifyApp } from '../../examples/embed/fastify.js';
 import { fetchApp } from '../../examples/embed/fetch.js';
 import { nodeServer } from '../../examples/embed/node-http.js';
+import { errorChannel } from '../../lib/gateway/index.js';
+import type { ErrorFormatter } from '../../lib/transcode/index.js';
 import { libraryName, optionSpecs } from '../../lib/config/index.js';
 import { createGateway, type EmbeddedGateway, type GatewayInput } from '../../lib/index.js';
 import { type EchoService, startEchoService } from '../support/echo-service.js';
@@ -38,7 +40,7 @@ async function open(t: Test, server: Server, gateway: EmbeddedGateway): Promise<
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.teardown(async () => {
-    server.closeAllConnections();
+    if ('closeAllConnections' in server) server.closeAllConnections();
     server.close();
     await gateway.close();
   });
@@ -221,6 +223,82 @@ void t.test('Express', async (t) => {
   t.match(await send(url, 'POST /api/echo', parsed), { status: 200, json: { echo: { a: 1 } } });
   t.equal((await send(url, 'GET /v1/hello/Ada')).status, 404, 'below its path alone');
   t.match((await send(url, 'GET /api/v1/hello/%zz')).headers, { 'content-type': 'application/problem+json' });
+});
+
+/** Follows what the pages below a path say, as a reader would. */
+async function followPages(t: Test, url: string, base: string): Promise<void> {
+  const { json: document } = await send(url, `GET ${base}/openapi.json`);
+  const [server] = (document as { servers: [{ url: string }] }).servers;
+  t.equal(server.url, base, `${base}: the document says where it is`);
+  t.match(await send(url, `GET ${server.url}/v1/hello/Ada`), { status: 200, json: { message: 'Ada' } });
+  t.match((await send(url, `GET ${base}/openapi.yaml`)).text, `- url: ${base}\n`);
+  const { text } = await send(url, `GET ${base}/openapi.json`);
+  t.match(text, `curl http://127.0.0.1:8080${base}/v1/hello/my-name`, 'curl lines have it, too');
+  const index = await send(url, `GET ${base}/`, { headers: { accept: 'text/html' } });
+  const links = [...index.text.matchAll(/href="(\/[^"]*)"/g)].map(([, href]) => href!);
+  t.ok(links.includes(`${base}/docs`), index.text);
+  for (const link of links) t.equal((await send(url, `GET ${link}`)).status, 200, link);
+  t.match((await send(url, `GET ${base}`)).text, `${base}/v1/hello/{name}`, 'the list for a shell');
+}
+
+void t.test('pages know where they are mounted', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo, { health: false });
+  const router = express.Router();
+  router.use('/v', gateway.express);
+  const app = express().use('/api', gateway.express).use('/team/:name', gateway.express).use('/deep', router);
+  const url = await open(t, createServer(app), gateway);
+  for (const base of ['/api', '/API', '/team/a.b-1', '/deep/v']) await followPages(t, url, base);
+  t.match((await send(url, 'GET /docs')).status, 404);
+  // Whatever a client writes there, it stays a path.
+  const odd = await send(url, `GET /team/a'b(c)$;&/openapi.json`);
+  t.match(odd.json, { servers: [{ url: '/team/a%27b%28c%29%24%3b%26' }] });
+
+  // Connect and its like keep the whole target, and nothing else.
+  const bare = createServer((request, response) => {
+    const { url: target = '/' } = request;
+    const isOurs = target.startsWith('/our');
+    if (isOurs) Object.assign(request, { originalUrl: target, url: target.slice('/our'.length) || '/' });
+    gateway.node(request, response);
+  });
+  const bareUrl = await open(t, bare, gateway);
+  await followPages(t, bareUrl, '/our');
+  t.match((await send(bareUrl, 'GET /openapi.json')).json, { servers: [{ url: '/' }] });
+  t.match((await send(bareUrl, 'GET /our/nothing')).text, 'GET /our/');
+
+  const fast = fastify();
+  void fast.register(gateway.fastify, { prefix: '/fast' });
+  await fast.ready();
+  await followPages(t, await open(t, fast.server, gateway), '/fast');
+});
+
+void t.test('a body that came whole before the gateway got the request', async (t) => {
+  const echo = await service(t);
+  const gateway = gatewayFor(t, echo);
+  const late = (next: () => void): void => void setTimeout(next, 50);
+  const servers = [
+    ['1.1', createServer((request, response) => late(() => gateway.node(request, response)))],
+    ['1.1', createServer(express().use((_request, _response, next) => late(next), gateway.express))],
+    ['2', createHttp2Server((request, response) => late(() => gateway.node(request, response)))],
+  ] as const;
+  for (const [version, server] of servers) {
+    const url = await open(t, server as Server, gateway);
+    for (const [target, type] of [
+      ['/v1/hello', 'application/json'],
+      ['/v1/chat', 'application/x-ndjson'],
+    ] as const) {
+      for (const body of ['', '{"name":"Bo"}']) {
+        const headers = { 'content-type': type, accept: type };
+        const client = streamRequest(portOf(url), `POST ${target}`, { version, headers, open: true });
+        if (body !== '') client.write(body);
+        client.end();
+        const { status, text } = await client.done();
+        client.destroy();
+        const message = body === '' ? '{}' : '{"message":"Bo"}';
+        t.strictSame([status, text.trim()], [200, message], `HTTP/${version} ${target} ${body}`);
+      }
+    }
+  }
 });
 
 void t.test('a body that was parsed before is an error that says so', async (t) => {
@@ -574,10 +652,52 @@ void t.test('options', (t) => {
   fails({ proto: [] }, /^there is nothing to serve/);
   fails({ proto: 'none.proto' }, /none\.proto/);
   fails({ services: 'none.v1.None' }, /none\.v1\.None/);
-  const ofListeners = optionSpecs.filter(
-    ({ name, listenerOnly }) => listenerOnly && name !== 'idle_timeout' && name !== 'drain_timeout',
-  );
+  const ofRequests = ['idle_timeout', 'write_timeout', 'drain_timeout', 'max_connection_requests'];
+  const ofListeners = optionSpecs.filter(({ name, listenerOnly }) => listenerOnly && !ofRequests.includes(name));
   for (const { name } of ofListeners) fails({ [libraryName(name)]: '1' }, /: this is an option of listeners/);
   fails({ allowedHosts: ['a'] }, /: this is an option of listeners/);
+  const ofProcess = optionSpecs.filter(({ processOnly }) => processOnly);
+  for (const { name } of ofProcess) fails({ [libraryName(name)]: '1' }, /./);
+  fails({ accessLog: 'json' }, /^accessLog: this is an option of the command/);
   t.end();
+});
+
+void t.test('errors in a shape of the application', async (t) => {
+  const echo = await service(t);
+  const seen: unknown[] = [];
+  const log = (event: unknown): void => void seen.push((event as { cause: unknown }).cause);
+  errorChannel.subscribe(log);
+  t.teardown(() => errorChannel.unsubscribe(log));
+  let answer: ErrorFormatter = (error, { method, path }) => ({
+    status: 418,
+    headers: { 'X-Own': 'yes' },
+    body: { oops: error.message, code: error.code, method, path },
+  });
+  const gateway = gatewayFor(t, echo, { errorFormat: (error, request) => answer(error, request) });
+  const ask = async (path = '/nowhere/x') => {
+    const response = await gateway.fetch(new Request(`http://example${path}`));
+    return { status: response.status, headers: Object.fromEntries(response.headers), text: await response.text() };
+  };
+  const own = await ask();
+  t.match(own, { status: 418, headers: { 'x-own': 'yes', 'content-type': 'application/json', 'x-request-id': /./ } });
+  t.match(JSON.parse(own.text), { oops: /no route for GET/, code: 5, method: 'GET', path: '/nowhere/x' });
+  echo.answer = () => ({ code: 9, details: 'not now' });
+  t.match(JSON.parse((await ask('/v1/hello/a')).text), { oops: 'not now', code: 9 }, 'of a service');
+  answer = () => ({ body: 'plain' });
+  t.match(await ask(), { status: 404, text: 'plain', headers: { 'content-type': /^text\/plain/ } });
+  t.strictSame(seen, []);
+  const wrong: readonly ErrorFormatter[] = [
+    () => {
+      throw new Error('broken');
+    },
+    () => ({ status: 600 }),
+    () => ({ headers: { 'a b': 'c' } }),
+    () => ({ headers: { a: 'b\nc' } }),
+    () => undefined as never,
+  ];
+  for (const format of wrong) {
+    answer = format;
+    t.match(await ask(), { status: 404, text: /"code":5/ }, String(format));
+    t.ok(seen.pop() instanceof Error, 'and it is told of');
+  }
 });

@@ -12,7 +12,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadConfig, type RunningProxy, startProxy } from '../../lib/index.js';
+import { prepareProxy } from '../../lib/proxy.js';
 import { parseUpstream } from '../../lib/upstream/index.js';
+import { followDocument } from '../support/openapi.js';
 
 type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 
@@ -182,7 +184,16 @@ async function compareWatch(gateway: string, photongate: string): Promise<void> 
   deepStrictEqual(steady(ours), steady(theirs), 'POST /v3/watch');
 }
 
+/** What etcd's protos are documented to take is taken. */
+async function followDocuments(): Promise<void> {
+  const [listener] = prepareProxy(loadConfig({ file: configFile, flags: {} }), { offline: true }).listeners;
+  const { examples, requests, faults } = await followDocument(listener!.handler);
+  deepStrictEqual(faults, [], 'the OpenAPI document');
+  console.log(`etcd: ${examples} examples and ${requests} requests of its OpenAPI document are taken`);
+}
+
 async function main(): Promise<void> {
+  await followDocuments();
   const folder = mkdtempSync(join(tmpdir(), 'photongate-etcd-'));
   const etcd = await startEtcd(join(folder, 'data'));
   let proxy: RunningProxy | undefined;

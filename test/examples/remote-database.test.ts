@@ -49,7 +49,7 @@ async function startServer(test: Test, folder: string, token?: string): Promise<
   return { url, fail, kill };
 }
 
-async function connect(test: Test, url: string, log: string[] = [], timeoutMs = 3000): Promise<Database> {
+async function connect(test: Test, url: string, log: string[] = [], timeoutMs = 15_000): Promise<Database> {
   const database = await Database.connect({
     url,
     timeoutMs,

@@ -65,6 +65,32 @@ void t.test('bodies and their messages, whole and byte by byte', (t) => {
   t.end();
 });
 
+void t.test('where messages start, in lines and characters, whole and byte by byte', (t) => {
+  const bodies: readonly (readonly [body: string, places: readonly string[]])[] = [
+    ['{}{}', ['1:1', '1:3']],
+    ['\ufeff {}', ['1:2']],
+    ['[{"a":"é日😀"}, {"b":"\\"é"} ,1,{}]', ['1:2', '1:15', '1:28', '1:30']],
+    ['[{"a":\n"é"}, 1,\r\n "é",\n\n2]', ['1:2', '2:7', '3:2', '5:1']],
+    ['{"é":1}\n {"é":2}\n\n3', ['1:1', '2:2', '4:1']],
+  ];
+  for (const [body, expected] of bodies) {
+    for (const chunks of [[Buffer.from(body)], bytewise(body)]) {
+      const places: string[] = [];
+      const reader = new JsonStreamReader({ maxMessageBytes: 100, arrays: true }, (_, { line, column }) =>
+        places.push(`${line}:${column}`),
+      );
+      for (const chunk of chunks) reader.push(chunk);
+      reader.end();
+      t.strictSame(places, expected, `${body}, ${chunks.length} chunks`);
+    }
+  }
+  t.strictSame(
+    read([Buffer.from('["é" 1]')]),
+    '3 invalid JSON at line 1, column 6: found "1" after message 1, expected "," or "]"',
+  );
+  t.end();
+});
+
 void t.test('the limit is that of one message', (t) => {
   const ten = '{"a":1234}';
   t.strictSame(read([Buffer.from(`[${ten},${ten}]`)], { limit: 10 }), [ten, ten]);

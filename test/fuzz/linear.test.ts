@@ -16,6 +16,7 @@ import { StepCounter } from './steps.js';
 const proto = `syntax = "proto3";
 package l.v1;
 import "google/api/annotations.proto";
+import "google/protobuf/field_mask.proto";
 import "google/protobuf/struct.proto";
 service L {
   rpc Get(Message) returns (Message) { option (google.api.http) = { get: "/v1/{name=**}" }; }
@@ -23,7 +24,8 @@ service L {
 }
 message Message {
   string name = 1; repeated int32 numbers = 2; map<string, string> map = 3; repeated Message list = 4; Message inner = 5;
-  google.protobuf.Struct any = 6; bytes data = 7; double ratio = 8;
+  google.protobuf.Struct any = 6; bytes data = 7; double ratio = 8; map<string, Message> tree = 9; repeated int64 longs = 10;
+  google.protobuf.FieldMask mask = 11;
 }
 `;
 const schema = schemaFromText(proto);
@@ -49,7 +51,8 @@ function gatewayOf(): Gateway {
       prefix: '',
       thorough: false,
     },
-    defaultGatewayOptions,
+    // No limit but those of the input.
+    { ...defaultGatewayOptions, maxFormParts: 1_000_000 },
     problems,
   );
   problems.throwIfAny();
@@ -61,12 +64,15 @@ function never(): never {
 }
 
 async function ask(target: string, body?: string): Promise<void> {
-  const exchange = new MemoryExchange(body === undefined ? { target } : { target, body, ...form });
+  const exchange = new MemoryExchange(body === undefined ? { target } : { target, body, ...formType });
   gateway.handle(exchange);
   await exchange.answer;
 }
 
-const form = { headers: ['host', 'localhost', 'content-type', 'application/x-www-form-urlencoded'] };
+const form = (n: number, pair: (index: number) => string): Promise<void> =>
+  ask('/v1', `nope=1&${range(n).map(pair).join('&')}`);
+
+const formType = { headers: ['host', 'localhost', 'content-type', 'application/x-www-form-urlencoded'] };
 
 const attempt = (run: () => unknown): void => {
   try {
@@ -123,6 +129,30 @@ const cases: readonly [name: string, n: number, run: (n: number) => unknown][] =
   ['query: ampersands', 3000, (n) => ask(`/v1/a?nope${'&'.repeat(n)}`)],
   ['query: a long value', 3000, (n) => ask(`/v1/a?nope&data=${'%41'.repeat(n)}`)],
   ['form: pairs', 1000, (n) => ask('/v1', `nope=1&${'numbers=1&'.repeat(n)}`)],
+  ['form: indices, the last first', 300, (n) => form(n, (i) => `list[${n - 1 - i}].ratio=1`)],
+  ['form: entries of a map of messages', 300, (n) => form(n, (i) => `tree[${i}].ratio=1`)],
+  ['form: deep names of maps', 6, (n) => form(40, (i) => `${`tree[${i}].`.repeat(n)}ratio=1`)],
+  ['form: deep names of lists', 12, (n) => form(40, (i) => `${'list[0].'.repeat(n)}list[${i}].ratio=1`)],
+  ['form: deep names of messages', 12, (n) => form(40, (i) => `${'inner.'.repeat(n)}map[${i}]=1`)],
+  ['form: long keys', 1000, (n) => form(40, (i) => `map[${i}${'k'.repeat(n)}]=1`)],
+  ['form: brackets', 1000, (n) => form(40, (i) => `tree[${i}${'['.repeat(n)}${']'.repeat(n)}].ratio=1`)],
+  ['form: a mask', 1000, (n) => form(1, () => `mask=${'aB,'.repeat(n)}c`)],
+  ['form: a whole mask of capitals', 3000, (n) => form(1, () => `mask=${'A'.repeat(n)}`)],
+  [
+    'JSON: numbers in rare spellings',
+    500,
+    (n) =>
+      readJson(
+        `{"numbers":[${range(n)
+          .map(() => '1.0e0')
+          .join()}]}`,
+      ),
+  ],
+  ['JSON: one integer with many digits', 3000, (n) => readJson(`{"longs":[1.${'0'.repeat(n)}]}`)],
+  ['JSON: one integer with a long exponent', 3000, (n) => readJson(`{"longs":[1e-${'9'.repeat(n)}]}`)],
+  ['JSON: one integer with a large exponent', 500, (n) => readJson(`{"longs":[1e${n * 1000}]}`)],
+  ['JSON: a quoted double', 3000, (n) => readJson(`{"ratio":"1.${'0'.repeat(n)}"}`)],
+  ['JSON: a mask', 3000, (n) => readJson(`{"mask":"${'aB.c,'.repeat(n)}d"}`)],
   ['JSON: numbers', 1000, (n) => readJson(`{"numbers":[${range(n).join()}]}`)],
   ['JSON: a long number', 3000, (n) => readJson(`{"ratio":${'1'.repeat(n)}}`)],
   ['JSON: a long string', 3000, (n) => readJson(`{"name":"${'a\\n'.repeat(n)}"}`)],
@@ -221,6 +251,21 @@ const cases: readonly [name: string, n: number, run: (n: number) => unknown][] =
   ['.proto: braces', 1000, (n) => loadText(syntax + '{'.repeat(n))],
   ['.proto: closing braces', 1000, (n) => loadText(syntax + '}'.repeat(n))],
   ['.proto: nothing known', 1000, (n) => loadText(`${syntax}${'foo '.repeat(n)}`)],
+  [
+    '.proto: options in brackets',
+    500,
+    (n) => loadText(message3(`string s = 1 [${'deprecated = true, '.repeat(n)}deprecated = true];`)),
+  ],
+  [
+    '.proto: options by paths',
+    200,
+    (n) =>
+      loadText(
+        `${syntax}import "google/api/annotations.proto"; message M {} service S { rpc A(M) returns (M) { ${range(n)
+          .map((i) => `option (google.api.http).a${i}.b = 1;`)
+          .join(' ')} } }`,
+      ),
+  ],
   ['.proto: a deep option', 20, (n) => loadText(`${syntax}option (a) = ${'{ a: '.repeat(n)}1${'}'.repeat(n)};`)],
 ];
 

@@ -62,10 +62,11 @@ function runOf(clientStreaming: boolean) {
       httpVersion: '1.1',
       hasBody: false,
       requestId: 'r',
+      caller: { address: '127.0.0.1', forwarded: [] },
     },
     captures: [],
     maxMessageBytes: 10,
-    outcome: { onStreamed: () => void did.push('done') },
+    outcome: { onCallFailed: () => undefined, onStreamed: () => void did.push('done'), report: () => undefined },
   });
   run.start();
   return { did, sink, listener: () => listener };

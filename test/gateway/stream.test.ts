@@ -2,6 +2,7 @@
  * Streaming calls without sockets: a request in memory on one side, a call that the test plays on the other. What must
  * happen in which order, and what must never.
  */
+import { mock } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import type { Call, CallListener, CallRequest, CallStatus, Channel } from '../../lib/exchange.js';
@@ -17,6 +18,7 @@ package m.v1;
 import "google/api/annotations.proto";
 import "google/api/httpbody.proto";
 service M {
+  rpc Get(Message) returns (Message) { option (google.api.http) = { get: "/get" }; }
   rpc Watch(Message) returns (stream Message) { option (google.api.http) = { get: "/watch" additional_bindings { post: "/watch" body: "*" } }; }
   rpc Put(stream Message) returns (Message) { option (google.api.http) = { post: "/put" body: "*" }; }
   rpc Chat(stream Message) returns (stream Message) { option (google.api.http) = { post: "/chat" body: "*" }; }
@@ -145,6 +147,95 @@ void t.test('back-pressure downwards: paused once, resumed once', async (t) => {
   call().message(named('c'));
   call().end();
   t.equal((await exchange.answer).body.toString(), '[{"name":"a"},{"name":"b"},{"name":"c"}]');
+});
+
+void t.test('the SSE keep-alive is written while the reader keeps up, and not while it is behind', async (t) => {
+  const headers = ['host', 'localhost', 'accept', 'text/event-stream'];
+  const { exchange, call } = await start({ target: '/watch', headers, highWater: 20 }, { sseKeepAliveMs: 1000 });
+  mock.timers.enable({ apis: ['setInterval'] });
+  t.teardown(() => mock.timers.reset());
+  call().message(named('first'));
+  exchange.drain();
+  const comments = (): number =>
+    text(exchange)
+      .split('\n')
+      .filter((line) => line.startsWith(':')).length;
+  mock.timers.tick(1000);
+  t.equal(comments(), 1, 'while it keeps up');
+  call().message(named('a message that is over the mark'));
+  const before = exchange.soFar.length;
+  mock.timers.tick(5000);
+  t.equal(exchange.soFar.length, before, 'nothing is added to what it has not read');
+  exchange.drain();
+  mock.timers.tick(1000);
+  t.equal(comments(), 2, 'once it has caught up');
+  exchange.goAway();
+  mock.timers.tick(5000);
+  t.equal(comments(), 2, 'and never to one that is gone');
+});
+
+void t.test('a message that begins waits for room at its client', async (t) => {
+  for (const [request, head] of [
+    [{ target: '/get' }, []],
+    [{ target: '/put', method: 'POST', body: '{}' }, []],
+    [{ target: '/watch' }, [named('a')]],
+    [{ target: '/chat', method: 'POST', body: '{}' }, [named('a')]],
+  ] as const) {
+    const { exchange, call } = await start({ ...request, room: 1000 });
+    const { listener, log } = call();
+    for (const first of head) call().message(first);
+    log.length = 0;
+    listener.onMessageStart!(1000);
+    t.strictSame(log, [], `${request.target}: there is room`);
+    if (head.length > 0) call().message(named('b'));
+    listener.onMessageStart!(1001);
+    t.strictSame(log, ['pause'], 'there is none');
+    t.equal(exchange.isHolding, true);
+    exchange.makeRoom();
+    t.strictSame(log, ['pause', 'resume']);
+    call().message(named('c'));
+    call().end();
+    t.match((await exchange.answer).body.toString(), /"c"/);
+  }
+});
+
+void t.test('a reader that is behind and a message without room: both must go before the call goes on', async (t) => {
+  for (const isRoomFirst of [true, false]) {
+    const { exchange, call } = await start({ target: '/watch', highWater: 10, room: 10 });
+    const { listener, log } = call();
+    log.length = 0;
+    call().message(named('a'));
+    listener.onMessageStart!(11);
+    t.strictSame(log, ['pause', 'pause']);
+    const [first, second] = [(): void => exchange.makeRoom(), (): void => exchange.drain()];
+    if (isRoomFirst) first();
+    else second();
+    t.strictSame(log, ['pause', 'pause'], 'one is not enough');
+    if (isRoomFirst) second();
+    else first();
+    t.strictSame(log, ['pause', 'pause', 'resume']);
+    exchange.goAway();
+  }
+});
+
+void t.test('room that comes too late harms nobody', async (t) => {
+  for (const target of ['/get', '/watch']) {
+    const { exchange, call } = await start({ target, room: 10 });
+    call().listener.onMessageStart!(11);
+    const { log } = call();
+    log.length = 0;
+    exchange.goAway();
+    exchange.makeRoom();
+    await sleep(1);
+    t.strictSame(
+      log.filter((line) => line !== 'resume'),
+      ['cancel'],
+      target,
+    );
+    call().end();
+    exchange.makeRoom();
+    t.equal(log.filter((line) => line === 'cancel').length, 1);
+  }
 });
 
 void t.test('back-pressure upwards', async (t) => {

@@ -21,6 +21,8 @@ export interface Google extends BuiltGateway {
   readonly schema: Schema;
   /** Takes the call that was made since the last time; undefined where there was none. */
   taken(): KeptCall | undefined;
+  /** A gateway for some packages or services alone. */
+  build(services: readonly string[]): BuiltGateway;
 }
 
 /** The `.proto` files below a folder that have rules, as import names, sorted. */
@@ -63,23 +65,26 @@ export function loadGoogle(root: string): Google {
     { protos, protoPaths: [root], descriptorSets: [], workingDirectory: root, annotationsRoot },
     problems,
   );
-  const built = buildGateway(
-    {
-      schema,
-      rules: new RuleFiles(schema, root, problems).ruleSet([]),
-      types: schema,
-      channelFor: () => channel,
-      listenHost: '127.0.0.1',
-      prefix: '',
-      thorough: false,
-    },
-    { ...defaultGatewayOptions, onDuplicate: 'first' },
-    problems,
-  );
+  const build = (services?: readonly string[]): BuiltGateway =>
+    buildGateway(
+      {
+        schema,
+        rules: new RuleFiles(schema, root, problems).ruleSet([]),
+        types: schema,
+        channelFor: () => channel,
+        listenHost: '127.0.0.1',
+        prefix: '',
+        thorough: false,
+      },
+      { ...defaultGatewayOptions, onDuplicate: 'first', services },
+      problems,
+    );
+  const built = build();
   problems.throwIfAny();
   return {
     ...built,
     schema,
+    build,
     taken() {
       const call = kept;
       kept = undefined;

@@ -231,11 +231,12 @@ void t.test('rules whose breach ends the connection', async (t) => {
     ],
     [
       Buffer.concat([
-        frame(1, 0, 1, '88'),
-        ...Array.from({ length: 17 }, () => frame(9, 0, 1, Buffer.alloc(16_384, 0x88))),
+        // A value of 256 MiB.
+        frame(1, 0, 1, '0001617fffffff7f'),
+        ...Array.from({ length: 1024 }, () => frame(9, 0, 1, Buffer.alloc(16_384))),
       ]),
       'ENHANCE_YOUR_CALM',
-      'sent headers without end: 262145 bytes in 17 frames so far',
+      'sent headers without end: 16777224 bytes in 1025 frames so far',
     ],
   ];
   for (const [bytes, code, reason] of cases) {

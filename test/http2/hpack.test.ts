@@ -8,6 +8,7 @@ import { Connection, ConnectionError, ErrorCode } from '../../lib/http2/index.js
 import { FieldDecoder } from '../../lib/http2/hpack-decoder.js';
 import { FieldEncoder } from '../../lib/http2/hpack-encoder.js';
 import { decodeHuffman } from '../../lib/http2/huffman.js';
+import { Writer } from '../../lib/wire/index.js';
 
 const hex = (text: string): Buffer => Buffer.from(text.replace(/\s/g, ''), 'hex');
 
@@ -50,7 +51,7 @@ void t.test('the examples of RFC 7541, appendix C.4 and C.6', (t) => {
   for (const [block, fields] of blocks) t.strictSame(decodeAll(requests, hex(block)), fields);
 
   // A table of 256 bytes, so that entries are evicted.
-  const responses = new FieldDecoder(1000, 256);
+  const responses = new FieldDecoder(1000, new Set(), 256);
   const date = 'Mon, 21 Oct 2013 20:13:21 GMT';
   const location = ['location', 'https://www.example.com'];
   t.strictSame(
@@ -108,7 +109,8 @@ void t.test('blocks that cannot be decoded', (t) => {
     ['400161', `${prefix}a header that is cut short`],
     ['4003616161047a', `${prefix}a header that is cut short`],
     ['40ff', `${prefix}a header that is cut short`],
-    ['407fffffff7f', `${prefix}a header that is cut short`],
+    ['407fffffff7f', `${prefix}a name of 268435582 bytes`],
+    ['4001617fffffff7f', `${prefix}a header that is cut short`],
     ['3fe21f', `${prefix}a table of 4097 bytes, expected 4096 at most`],
     ['823f00', `${prefix}a change of table size after a header`],
     // Huffman: padding of zeros, of more than seven bits, and the end of string itself.
@@ -133,6 +135,145 @@ void t.test('a list over its limit is decoded for the table, and not kept', (t) 
   t.equal(decoder.overflow, true);
   t.strictSame(decodeAll(decoder, hex('be')), ['a', value], 'the table goes on');
   t.equal(decoder.overflow, false);
+  t.end();
+});
+
+void t.test('essential fields of a list over its limit are kept wherever they stand, once', (t) => {
+  const encoder = new FieldEncoder();
+  const decoder = new FieldDecoder(300, new Set(['grpc-status', 'grpc-message']));
+  const decoded = (...fields: string[]): string[] => decodeAll(decoder, Buffer.from(encoder.encode(fields)));
+  const big = ['x-big', 'v'.repeat(200)];
+  const status = ['grpc-status', '5'];
+  // 237 bytes, and 44 and 45 each.
+  t.strictSame(decoded(...big, ...status), [...big, ...status]);
+  t.equal(decoder.overflow, false);
+  const lists: readonly (readonly [sent: string[], kept: string[]])[] = [
+    [
+      [...big, ...big, ...status],
+      [...big, ...status],
+    ],
+    [
+      [...big, 'x', 'a'.repeat(30), ...status, 'grpc-message', 'no'],
+      [...big, 'x', 'a'.repeat(30), ...status, 'grpc-message', 'no'],
+    ],
+    [
+      [...big, 'x', 'a'.repeat(30), ...status, ...status, 'y', ''],
+      [...big, 'x', 'a'.repeat(30), ...status],
+    ],
+    // Alone over the limit: 32 + 12 + 256 is not, one more is.
+    [
+      [...big, 'grpc-message', 'm'.repeat(256), ...status],
+      [...big, 'grpc-message', 'm'.repeat(256), ...status],
+    ],
+    [
+      [...big, 'grpc-message', 'm'.repeat(257), ...status],
+      [...big, ...status],
+    ],
+    // What is smaller than what did not fit is kept.
+    [
+      ['x', 'v'.repeat(300), 'y', '1'],
+      ['y', '1'],
+    ],
+  ];
+  for (const [sent, kept] of lists) {
+    t.strictSame(decoded(...sent), kept);
+    t.equal(decoder.overflow, true);
+  }
+  t.strictSame(decoded('y', '1'), ['y', '1']);
+  t.equal(decoder.overflow, false);
+  t.end();
+});
+
+/** Decodes a block in parts of these sizes, the last of which is repeated. */
+function decodeParts(decoder: FieldDecoder, block: Buffer, sizes: readonly number[]): string[] {
+  decoder.begin();
+  for (let pos = 0, turn = 0; pos < block.length; turn++) {
+    const size = sizes[Math.min(turn, sizes.length - 1)]!;
+    decoder.push(Buffer.from(block.subarray(pos, pos + size)));
+    pos += size;
+  }
+  return decoder.finish();
+}
+
+void t.test('a block in parts is the same list, and leaves the same table', (t) => {
+  const text = fc.oneof(
+    fc.stringMatching(/^[!-~]{0,30}$/),
+    fc.integer({ min: 0, max: 20_000 }).map((size) => 'v'.repeat(size)),
+  );
+  const fields = fc.array(fc.tuple(fc.constantFrom('x-a', 'x-b', ':path', 'cookie', 'te'), text), { maxLength: 8 });
+  const sizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 5000 })), {
+    minLength: 1,
+    maxLength: 6,
+  });
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fields, sizes), { maxLength: 5 }), fc.constantFrom(500, 1e6), (blocks, limit) => {
+      const encoder = new FieldEncoder();
+      const [whole, parts] = [new FieldDecoder(limit), new FieldDecoder(limit)];
+      for (const [pairs, sizes] of blocks) {
+        const block = Buffer.from(encoder.encode(pairs.flat()));
+        const expected = decodeAll(whole, block);
+        if (JSON.stringify(decodeParts(parts, block, sizes)) !== JSON.stringify(expected)) return false;
+        if (parts.overflow !== whole.overflow) return false;
+      }
+      return true;
+    }),
+    { numRuns: 300 },
+  );
+  t.end();
+});
+
+/** A header as a literal, its value in plain octets. */
+function literal(prefix: number, name: string, value: Buffer): Buffer {
+  const out = new Writer();
+  out.byte(prefix);
+  out.byte(name.length);
+  out.ascii(name);
+  if (value.length < 127) out.byte(value.length);
+  else {
+    out.byte(127);
+    out.uint32(value.length - 127);
+  }
+  out.raw(value);
+  return out.take();
+}
+
+void t.test('a value of any size costs its own list, and is not held', (t) => {
+  // 65 536 is what is held of a value with a limit of 1000 and a table of 4096 at most, and some more.
+  for (const size of [4097, 16_383, 16_384, 16_385, 65_536, 5_000_000]) {
+    const value = Buffer.alloc(size, 'v');
+    for (const [prefix, isIndexed] of [
+      [0x40, true],
+      [0x00, false],
+      [0x10, false],
+    ] as const) {
+      const decoder = new FieldDecoder(1000);
+      t.strictSame(decodeAll(decoder, literal(0x40, 'a', Buffer.from('1'))), ['a', '1']);
+      t.strictSame(decodeAll(decoder, hex('be')), ['a', '1'], 'in the table');
+      const block = Buffer.concat([literal(prefix, 'x', value), literal(0, 'grpc-status', Buffer.from('5'))]);
+      decoder.begin();
+      let most = 0;
+      for (let pos = 0; pos < block.length; pos += 1000) {
+        decoder.push(block.subarray(pos, pos + 1000));
+        most = Math.max(most, (decoder as unknown as { held: { length: number } }).held.length);
+      }
+      t.strictSame(decoder.finish(), ['grpc-status', '5']);
+      t.equal(decoder.overflow, true);
+      t.ok(most <= 4 * 4096 + 1000, `${most} bytes were held of ${size}`);
+      // As every decoder has it: an entry larger than the table leaves it empty.
+      if (isIndexed) t.throws(() => decodeAll(decoder, hex('be')), { message: /index 62/ });
+      else t.strictSame(decodeAll(decoder, hex('be')), ['a', '1']);
+    }
+  }
+  t.end();
+});
+
+void t.test('a block whose end is missing', (t) => {
+  for (const parts of [['4001'], ['40016105', '31'], ['400161', '7fffffff7f', '3131']]) {
+    const decoder = new FieldDecoder(1000);
+    decoder.begin();
+    for (const part of parts) decoder.push(hex(part));
+    t.throws(() => decoder.finish(), { message: 'sent headers that cannot be decoded: a header that is cut short' });
+  }
   t.end();
 });
 
@@ -210,6 +351,24 @@ void t.test('what is encoded is decoded, whatever size the table has in between'
     }),
     { numRuns: 500 },
   );
+  t.end();
+});
+
+void t.test('of several table sizes the smallest is announced, and then the one that holds', (t) => {
+  const cases: readonly (readonly [sizes: number[], block: string])[] = [
+    [[100], '3f45'],
+    [[0, 4096], '203fe11f'],
+    [[10, 100], '2a3f45'],
+    [[100, 10], '2a'],
+    [[100, 10, 50], '2a3f13'],
+    [[4096], ''],
+  ];
+  for (const [sizes, block] of cases) {
+    const encoder = new FieldEncoder();
+    for (const size of sizes) encoder.setMaxTableBytes(size);
+    t.equal(encoder.encode([]).toString('hex'), block, sizes.join());
+    t.equal(encoder.encode([]).length, 0, 'once');
+  }
   t.end();
 });
 

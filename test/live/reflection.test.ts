@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { fileURLToPath } from 'node:url';
+import { clone } from '@bufbuild/protobuf';
+import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { Client, credentials } from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
 import { Code, ConfigError, loadConfig, type Problem, type RunningProxy, startProxy } from '../../lib/index.js';
@@ -22,6 +24,9 @@ import {
 } from '../support/reflection.js';
 import { until } from '../support/until.js';
 
+const lost = fileOf('a.proto', 'a.v1.A', { Get: '/a' }, ['google/api/annotations.proto', 'lost.proto']);
+const lostType = clone(FileDescriptorProtoSchema, lost);
+Object.assign(lostType.messageType[0]!.field[0]!, { type: 11, typeName: '.lost.T' });
 const greeter = fileOf('greeter.proto', 'greeter.v1.Greeter', { Hello: '/v1/hello/{name}' });
 const fast = { reflectionInterval: '100ms', reflectionTimeout: '2s' };
 
@@ -193,11 +198,11 @@ const refusals: readonly [name: string, told: Told, options: object, code: strin
   ['bytes too many', { files: [big] }, { maxReflectionBytes: 1000 }, 'reflection-failed', /more than 1000 bytes/],
   ['a service without a file', { files: [], services: ['a.B'] }, {}, 'reflection-failed', /lists the service a\.B/],
   [
-    'an import that nobody has',
-    { files: [fileOf('a.proto', 'a.v1.A', { Get: '/a' }, ['google/api/annotations.proto', 'lost.proto'])] },
+    'an import that nobody has, and that is used',
+    { files: [lostType] },
     {},
     'import-not-found',
-    /"lost\.proto"/,
+    /"lost\.proto" .* needed for the type ".lost.T"/,
   ],
   ['no protobuf', { files: [], answer: () => Buffer.from([0xff]) }, {}, 'reflection-failed', /is no grpc\.reflection/],
   [
@@ -237,6 +242,24 @@ for (const [name, told, options, code, message] of refusals) {
   });
 }
 
+void t.test(
+  'an import that nobody has, of which no type is used, is a warning; reflection of ours leaves it out',
+  async (t) => {
+    const { target } = await server(t, { files: [lost] });
+    const proxy = await proxyFor(t, [target]);
+    t.match(proxy.prepared.warnings, [{ code: 'import-not-found', message: /"lost\.proto" .* uses no type of it/ }]);
+    t.equal((await send(proxy.urls[0]!, 'GET /a')).status, 200);
+    const session = await startProxy(
+      loadConfig({
+        flags: { reflection: true, listen: ['127.0.0.1:0'], upstreams: [new URL(proxy.urls[0]!).host] },
+        workingDirectory: annotationsRoot,
+      }),
+    );
+    t.teardown(() => session.drain());
+    t.strictSame(session.prepared.warnings, []);
+  },
+);
+
 void t.test('a server without reflection refuses the start', async (t) => {
   const { target } = await server(t, { files: [greeter] }, { versions: [] });
   t.match(await problemsOf(proxyFor(t, [target])), [{ code: 'reflection-unsupported', hint: /--proto/ }]);
@@ -262,7 +285,7 @@ void t.test('commands and flags', async (t) => {
       [['routes', '--reflection', '--upstream', target], 0, route],
       [['routes', '--upstream', target, '--reflection'], 0, route],
       [['routes', '--upstream', target], 0, route, { PHOTONGATE_REFLECTION: 'true' }],
-      [['check', '--reflection=default', '--upstream', target], 0, /ok: 1 routes, 0 warnings/],
+      [['check', '--reflection=default', '--upstream', target], 0, /ok: 1 route, 0 warnings/],
       [['check', '--reflection=nope', '--upstream', target], 1, /reflection-upstream.*"nope"/],
       [['check', '--reflection', '--upstream', '127.0.0.1:1'], 1, /reflection-unavailable.*127\.0\.0\.1:1/],
       [['routes', '--no-reflection', '--upstream', target], 2, /no-schema/, { PHOTONGATE_REFLECTION: 'true' }],

@@ -3,7 +3,9 @@
  * a public generator makes of it, type-checked and run against the proxy.
  */
 import { execFile } from 'node:child_process';
+import crypto from 'node:crypto';
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +14,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import openapiTS, { astToString } from 'openapi-typescript';
 import t from 'tap';
 import { parse } from 'yaml';
-import { openApiDocument, printDocument, type OpenApiOptions } from '../../lib/openapi/index.js';
+import { type ComponentNaming, openApiDocument, printDocument, type OpenApiOptions } from '../../lib/openapi/index.js';
 import { bindingsOf } from '../../lib/rule/index.js';
 import { ProblemList } from '../../lib/status.js';
 import { startTestProxy } from '../support/proxy.js';
@@ -114,8 +116,12 @@ const plain: OpenApiOptions = {
   preserveProtoFieldNames: false,
   int64AsNumbers: false,
   alwaysPrintEnumsAsInts: false,
+  alwaysPrintAllFields: false,
   envelope: 'none',
   errorFormat: 'status',
+  streamFormat: 'array',
+  closeErrorArray: false,
+  urlUnescape: 'all_characters_except_slash',
 };
 const photon: OpenApiOptions = { ...plain, preserveProtoFieldNames: true, envelope: 'photon', errorFormat: 'photon' };
 
@@ -139,9 +145,9 @@ const rows: readonly (readonly [options: OpenApiOptions, path: string, expected:
   [plain, `${book}/pin`, { type: 'string', writeOnly: true }],
   [plain, `${book}/pages`, { type: 'integer', format: 'int32' }],
   [plain, `${book}/copies`, { type: 'integer', format: 'uint32', minimum: 0 }],
-  [plain, `${book}/sold`, { type: 'string', format: 'int64', pattern: '^-?[0-9]+$' }],
+  [plain, `${book}/sold`, { type: 'string', format: 'int64', pattern: '^-?[0-9]+$', examples: ['1'] }],
   [{ ...plain, int64AsNumbers: true }, `${book}/sold`, { type: 'integer', format: 'int64' }],
-  [plain, `${book}/total`, { type: 'string', format: 'uint64', pattern: '^[0-9]+$' }],
+  [plain, `${book}/total`, { type: 'string', format: 'uint64', pattern: '^[0-9]+$', examples: ['1'] }],
   [plain, `${book}/price`, { type: 'number', format: 'double' }],
   [plain, `${book}/weight`, { type: 'number', format: 'float' }],
   [plain, `${book}/lent`, { type: 'boolean' }],
@@ -156,13 +162,13 @@ const rows: readonly (readonly [options: OpenApiOptions, path: string, expected:
   [plain, `${book}/createdAt`, { type: 'string', format: 'date-time' }],
   [photon, `${book}/created_at`, { type: 'string', format: 'date-time' }],
   [plain, `${book}/extra`, { type: 'object', additionalProperties: true }],
-  [plain, `${book}/maybe`, { type: ['string', 'null'], format: 'int64', pattern: '^-?[0-9]+$' }],
+  [plain, `${book}/maybe`, { type: ['string', 'null'], format: 'int64', pattern: '^-?[0-9]+$', examples: ['1'] }],
   [plain, `${book}/sequel`, { ...reference('d.v1.Book'), deprecated: true }],
   [plain, 'components/schemas/d.v1.Book/required', ['title']],
   [
     plain,
     'components/schemas/d.v1.Book/dependentSchemas',
-    { person: { properties: { library: false } }, library: { properties: { person: false } } },
+    { person: { properties: { library: { not: {} } } }, library: { properties: { person: { not: {} } } } },
   ],
   [
     plain,
@@ -207,7 +213,8 @@ const rows: readonly (readonly [options: OpenApiOptions, path: string, expected:
       name: 'name',
       in: 'path',
       required: true,
-      description: 'May hold slashes.',
+      description:
+        'May hold slashes, as they are: of `%2F`, which generated clients send, the service gets these three characters. Where the proxy runs with `url_unescape: all_characters`, it gets a slash.',
       schema: { type: 'string' },
       example: 'my-name',
     },
@@ -268,12 +275,42 @@ const rows: readonly (readonly [options: OpenApiOptions, path: string, expected:
     'paths/~v1~titles/get/responses/200/content/application~json/schema',
     { type: 'array', items: { type: 'string' } },
   ],
+  [plain, 'paths/~v1~titles/get/responses/200/content/application~json/example', ['my-titles']],
+  [plain, 'paths/~v1~watch/get/responses/200/content/text~event-stream/example/name', 'my-name'],
+  [plain, 'paths/~v1~watch/get/responses/200/content/text~event-stream/example/sold', '1'],
+  [plain, 'paths/~v1~watch/get/responses/200/content/text~event-stream/example/pin', undefined],
+  [photon, 'paths/~v1~titles/get/responses/200/content/application~json/example/data', ['my-titles']],
   [plain, 'paths/~v1~titles/put/operationId', 'Books_Any'],
   [plain, 'paths/~v1~titles/x-purge/operationId', 'Books_Purge'],
   [
     plain,
     'paths/~v1~watch/get/responses/200/content/application~x-ndjson/schema',
-    { anyOf: [reference('d.v1.Book'), reference('Error')] },
+    {
+      anyOf: [
+        reference('d.v1.Book'),
+        { type: 'object', properties: { error: reference('Error') }, required: ['error'] },
+      ],
+    },
+  ],
+  [
+    { ...plain, errorFormat: 'aip193' },
+    'paths/~v1~watch/get/responses/200/content/application~x-ndjson/schema',
+    { anyOf: [reference('d.v1.Book'), reference('ErrorResponse')] },
+  ],
+  [
+    { ...plain, errorFormat: 'aip193', closeErrorArray: true },
+    'paths/~v1~watch/get/responses/200/content/application~json/schema',
+    { type: 'array', items: { anyOf: [reference('d.v1.Book'), reference('ErrorResponse')] } },
+  ],
+  [
+    { ...photon, streamFormat: 'grpc-gateway' },
+    'paths/~v1~watch/get/responses/200/content/application~json/schema',
+    {
+      anyOf: [
+        { type: 'object', properties: { result: reference('d.v1.Book') }, required: ['result'] },
+        reference('ErrorEnvelope'),
+      ],
+    },
   ],
   [
     photon,
@@ -321,6 +358,58 @@ void t.test('two parts that print differently', (t) => {
   t.strictSame(at(document, 'paths/~b~v1~watch/get/responses/200/content/application~json/schema'), {
     type: 'array',
     items: reference('d.v1.Book-2'),
+  });
+  t.end();
+});
+
+/** Of one file in two packages. */
+const clashing = {
+  'a.proto': `syntax = "proto3"; package a.v1; import "google/api/annotations.proto"; import "b.proto";
+    service A { rpc Get(b.v1.Book) returns (Book) { option (google.api.http) = { post: "/v1" body: "*" }; } }
+    message Book { Page page = 1; message Page { Kind kind = 1; Error error = 2; } enum Kind { NONE = 0; } message Error {} }
+    message Error { Book book = 1; Book.Error inner = 2; }`,
+  'b.proto': `syntax = "proto3"; package b.v1; message Book { Only only = 1; } message Only {}`,
+};
+
+void t.test('names of components', (t) => {
+  const services = schemaFromText(clashing).services;
+  const names = (naming: ComponentNaming): string[] => {
+    const part = { prefix: '', bindings: bindingsOf(services, problems), options: plain };
+    const document = openApiDocument([part], { title: 'A', version: '1', names: naming });
+    return Object.keys(at(document, 'components/schemas') as object);
+  };
+  t.strictSame(names('dotted'), [
+    'Error',
+    'a.v1.Book',
+    'a.v1.Book.Error',
+    'a.v1.Book.Kind',
+    'a.v1.Book.Page',
+    'b.v1.Book',
+    'b.v1.Only',
+  ]);
+  t.strictSame(names('underscored'), [
+    'Error',
+    'a_v1_Book',
+    'a_v1_Book_Error',
+    'a_v1_Book_Kind',
+    'a_v1_Book_Page',
+    'b_v1_Book',
+    'b_v1_Only',
+  ]);
+  t.strictSame(names('short'), ['Book_Error', 'Book_Kind', 'Book_Page', 'Error', 'Only', 'a_v1_Book', 'b_v1_Book']);
+  t.end();
+});
+
+void t.test('a message of the name of our own', (t) => {
+  const { services } = schemaFromText(`syntax = "proto3"; import "google/api/annotations.proto";
+    service S { rpc Get(Error) returns (Meta) { option (google.api.http) = { post: "/v1" body: "*" }; } }
+    message Error { string mine = 1; } message Meta { Error error = 1; }`);
+  const part = { prefix: '', bindings: bindingsOf(services, problems), options: photon };
+  const document = openApiDocument([part], { title: 'A', version: '1' });
+  t.ok(at(document, 'components/schemas/Error/properties/mine'));
+  t.strictSame(at(document, 'paths/~v1/post/responses/200/content/application~json/schema/properties'), {
+    data: reference('Meta'),
+    meta: reference('Meta2'),
   });
   t.end();
 });
@@ -418,10 +507,22 @@ void t.test('pages', async (t) => {
   t.match(list.text, /^d\.v1\.Books\n {2}GET +\/v1\/\{name=shelves\/\*\/books\/\*\} +Reads a book\.\n/);
   const page = await proxy.send('GET /', { headers: { accept: 'text/html,*/*;q=0.8' } });
   t.match(page.headers['content-type'], 'text/html');
-  t.match(page.text, '<td>Reads a book.</td>');
-  t.match(await proxy.send('GET /docs'), { status: 200, text: /swagger-ui-bundle/ });
-  t.equal((await proxy.send('GET /docs/swagger-ui.css')).status, 200);
-  t.equal((await proxy.send('HEAD /docs/swagger-ui-bundle.js')).text, '');
+  t.match(page.text, '>Reads a book.</span>');
+  t.match(await proxy.send('GET /docs'), { status: 200, text: /docs\/scalar\.js/ });
+  t.equal((await proxy.send('GET /docs/start.js')).status, 200);
+  t.equal((await proxy.send('HEAD /docs/scalar.js')).text, '');
   t.equal((await proxy.send('POST /docs')).status, 405);
+  t.match((await proxy.send('GET /docs')).text, '<title>My &#60;books&#62;</title>');
+  let hashes = 0;
+  const { createHash } = crypto;
+  crypto.createHash = (...args) => {
+    hashes++;
+    return createHash(...args);
+  };
+  syncBuiltinESMExports();
+  for (const page of ['/', '/docs', '/docs/scalar.js', '/openapi.json']) await proxy.send(`GET ${page}`);
+  Object.assign(crypto, { createHash });
+  syncBuiltinESMExports();
+  t.equal(hashes, 0, 'what stays as it is is hashed once');
   await proxy.close();
 });

@@ -11,7 +11,7 @@ import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import t, { type Test } from 'tap';
 import { Codec } from '../../lib/codec/index.js';
 import type { Channel } from '../../lib/exchange.js';
-import { reflectionTargets } from '../../lib/gateway/reflection.js';
+import { reflectionTargets } from '../../lib/builtin/reflection.js';
 import { type Config, loadConfig, startProxy } from '../../lib/index.js';
 import type { LibrarySettings } from '../../lib/config/index.js';
 import { Code } from '../../lib/status.js';

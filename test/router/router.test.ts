@@ -309,7 +309,7 @@ void t.test('duplicates', (t) => {
         place: { file: 'a.proto', line: 3 },
         rpc: 'p.S.Late',
         template: '/a/{late=*}',
-        hint: 'change one of the two templates (variable names make no difference), or keep the first with on_duplicate: first',
+        hint: 'change one of the two templates (variable names make no difference), or keep one with on_duplicate: first, or last',
       },
     ]);
     t.end();
@@ -330,6 +330,23 @@ void t.test('duplicates', (t) => {
     t.end();
   });
 
+  void t.test('the last wins by option', (t) => {
+    const problems = new ProblemList();
+    const matcher = twins({ onDuplicate: 'last' }).build(problems);
+    t.equal(matcher.match('GET', '/a/1')?.value, 'p.S.Late');
+    t.strictSame(matcher.values, ['p.S.Late']);
+    t.strictSame(problems.errors, []);
+    t.match(problems.warnings, [
+      {
+        code: 'duplicate-route',
+        message:
+          'GET /%61/{early} of p.S.Early (b.proto:9) is left out: GET /a/{late=*} of p.S.Late (a.proto:3) matches the same requests and comes last',
+        rpc: 'p.S.Early',
+      },
+    ]);
+    t.end();
+  });
+
   void t.test('then the file name, then the declaration', (t) => {
     const place = (file: string) => ({ file });
     const order: Partial<RuleOrigin>[] = [
@@ -338,14 +355,20 @@ void t.test('duplicates', (t) => {
       { rpc: 'first', place: place('a.proto'), fileOrder: 2, declaration: 5 },
       { rpc: 'second', place: place('a.proto'), fileOrder: 2, declaration: 6 },
     ];
-    const builder = new PathMatcherBuilder<string>({ onDuplicate: 'first' });
-    for (const origin of order) add(builder, '/x', origin);
-    const problems = new ProblemList();
-    t.equal(builder.build(problems).match('GET', '/x')?.value, 'first');
-    t.strictSame(
-      problems.warnings.map(({ rpc }) => rpc),
-      ['second', 'third', 'fifth'],
-    );
+    const rows = [
+      ['first', 'first', ['second', 'third', 'fifth']],
+      ['last', 'fifth', ['third', 'second', 'first']],
+    ] as const;
+    for (const [onDuplicate, kept, leftOut] of rows) {
+      const builder = new PathMatcherBuilder<string>({ onDuplicate });
+      for (const origin of order) add(builder, '/x', origin);
+      const problems = new ProblemList();
+      t.equal(builder.build(problems).match('GET', '/x')?.value, kept);
+      t.strictSame(
+        problems.warnings.map(({ rpc }) => rpc),
+        leftOut,
+      );
+    }
     t.end();
   });
 

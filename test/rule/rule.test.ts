@@ -1,7 +1,7 @@
 import t from 'tap';
 import { bindingsOf, fieldPathText, selectorMatches, selectServices, type Binding } from '../../lib/rule/index.js';
 import { ProblemList, type Problem } from '../../lib/status.js';
-import { schemaFromText } from '../support/schema.js';
+import { loadText, schemaFromText } from '../support/schema.js';
 
 const messages = `
 message Request {
@@ -252,8 +252,17 @@ const errorCases: readonly (readonly [text: string, ...Expected[]])[] = [
     'get: "/{name.x}"',
     [
       'field-path-step',
-      '"name.x" leads through "name" of type string, expected a message that stands once',
+      '"name.x" continues after "name" of type string, expected a single message there',
       'end the path at "name", or name a field of another message',
+      1,
+    ],
+  ],
+  [
+    `get: "/{shelf${'.name'.repeat(100)}}"`,
+    [
+      'field-path-depth',
+      `"shelf${'.name'.repeat(100)}"`.slice(0, 81) + '…" is a path of more than 100 fields',
+      'no gRPC server reads messages that are nested deeper',
       1,
     ],
   ],
@@ -261,7 +270,7 @@ const errorCases: readonly (readonly [text: string, ...Expected[]])[] = [
     'get: "/{shelves.name}"',
     [
       'field-path-step',
-      '"shelves.name" leads through the repeated field "shelves", expected a message that stands once',
+      '"shelves.name" continues after the repeated field "shelves", expected a single message there',
       'end the path at "shelves", or name a field of another message',
       1,
     ],
@@ -270,7 +279,7 @@ const errorCases: readonly (readonly [text: string, ...Expected[]])[] = [
     'get: "/{labels.key}"',
     [
       'field-path-step',
-      '"labels.key" leads through the map "labels", expected a message that stands once',
+      '"labels.key" continues after the map "labels", expected a single message there',
       'end the path at "labels", or name a field of another message',
       1,
     ],
@@ -364,7 +373,7 @@ const errorCases: readonly (readonly [text: string, ...Expected[]])[] = [
     'post: "/" body: "shelves.name"',
     [
       'field-path-step',
-      'body: "shelves.name" leads through the repeated field "shelves", expected a message that stands once',
+      'body: "shelves.name" continues after the repeated field "shelves", expected a single message there',
       'end the path at "shelves", or name a field of another message',
     ],
   ],
@@ -785,8 +794,8 @@ void t.test('selectServices', (t) => {
   t.strictSame(select('c.Imported').errors, [
     [
       'unknown-service',
-      '"c.Imported" names services of c.proto only, which was imported and not asked for',
-      'ask for it: --proto c.proto',
+      '"c.Imported" matches only services of c.proto, which is imported but not served',
+      'serve it: --proto c.proto',
     ],
   ]);
   for (const pattern of ['', 'a', 'a*', '*.Greeter', 'a..b', 'a.', 'a.v1.Greeter/M', '__proto__']) {
@@ -814,5 +823,21 @@ void t.test('selectorMatches', (t) => {
   ];
   for (const [selector, name, expected] of cases)
     t.equal(selectorMatches(selector, name), expected, `${selector} ${name}`);
+  t.end();
+});
+
+void t.test('a field whose type no file declares is no unknown field', (t) => {
+  const { schema } =
+    loadText(`syntax = "proto3"; import "google/api/annotations.proto"; message M { Lost lost = 1; M m = 2; }
+    service S {
+      rpc A(M) returns (M) { option (google.api.http) = { get: "/a/{lost}" }; }
+      rpc B(M) returns (M) { option (google.api.http) = { post: "/b" body: "m.lost" }; }
+    }`);
+  const problems = new ProblemList();
+  bindingsOf(schema.services, problems);
+  t.strictSame(
+    problems.errors.map(({ message }) => message),
+    ['the type of field M.lost is not known', 'body: the type of field M.lost (in "m.lost") is not known'],
+  );
   t.end();
 });

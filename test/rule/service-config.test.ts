@@ -45,6 +45,9 @@ function load(...texts: readonly string[]): Loaded {
 const other = 'GET /other none Other';
 const annotated = ['GET /annotated/{name} none Get', 'GET /more/{name} none Get'];
 
+const off = (selector: string): string => `http: { rules: [ { selector: "${selector}" } ] }`;
+const on = (selector: string, path: string): string => `http: { rules: [ { selector: "${selector}", get: ${path} } ] }`;
+
 void t.test('rules', (t) => {
   for (const [name, texts, routes] of [
     [
@@ -83,6 +86,34 @@ void t.test('rules', (t) => {
       ['GET /w none Get', 'GET /p none Put', 'GET /w none Other'],
     ],
     [
+      'of wildcards, too, whichever is wider',
+      [on('c.v1.*', '/narrow'), on('*', '/wide')],
+      ['GET /wide none Get', 'GET /wide none Put', 'GET /wide none Other'],
+    ],
+    [
+      'and the other way round',
+      [on('*', '/wide'), on('c.v1.*', '/narrow')],
+      ['GET /narrow none Get', 'GET /narrow none Put', 'GET /narrow none Other'],
+    ],
+    [
+      'a later wildcard goes before a name',
+      [on('c.v1.Books.Put', '/p'), on('*', '/w')],
+      ['GET /w none Get', 'GET /w none Put', 'GET /w none Other'],
+    ],
+    ['one that has a selector alone takes the routes away', [off('c.v1.Books.Get')], [other]],
+    ['of all that a wildcard names', [off('c.v1.*')], []],
+    ['but for those that a later rule gives some', [off('*'), on('c.v1.Books.Put', '/p')], ['GET /p none Put']],
+    [
+      'and not those of an earlier rule that is wider',
+      [on('*', '/w'), off('c.v1.Books.Put')],
+      ['GET /w none Get', 'GET /w none Other'],
+    ],
+    [
+      'an empty list of bindings is none',
+      ['http: { rules: [ { selector: c.v1.Books.Get, additional_bindings: [] } ] }'],
+      [other],
+    ],
+    [
       'camelCase and JSON',
       [
         '{"http": {"rules": [{"selector": "c.v1.Books.Other", "get": "/a", "additionalBindings": [{"get": "/b", "responseBody": "title"}]}]}}',
@@ -105,7 +136,15 @@ void t.test('what is wrong', (t) => {
     ['http: { rules: [ { selector: c.v1.Books.Get, get: "a" } ] }', /^template-syntax 0\.yaml:1:/],
     ['http: { rules: [ { selector: c.v1.Books.Get, get: "/{nam}" } ] }', /^unknown-field 0\.yaml:1:/],
     ['http: { rules: [ { selector: c.v1.Books.Get, get: /a, put: /b } ] }', /^http-rule-two-patterns 0\.yaml:1:/],
-    ['http: { rules: [ { selector: c.v1.Books.Get } ] }', /^http-rule-no-pattern 0\.yaml:1:/],
+    ['http: { rules: [ { selector: c.v1.Books.Get, body: "*" } ] }', /^http-rule-no-pattern 0\.yaml:1:/],
+    ['http:\n  rules:\n  - selector: c.v1.Books.Get\n    get:\n', /^http-rule-no-pattern 0\.yaml:3:/],
+    ['http: { rules: [ { selector: c.v1.Books.Get, get: null } ] }', /^http-rule-no-pattern 0\.yaml:1:/],
+    [
+      'http: { rules: [ { selector: c.v1.Books.Get, additional_bindings: [ { get: /a } ] } ] }',
+      /^http-rule-no-pattern /,
+    ],
+    [off('c.v1.Books.Gett'), /^unknown-rpc 0\.yaml:1:/],
+    ['http: { rules: [ {} ] }', /^selector-syntax 0\.yaml:1:.*no selector/],
     ['http: { rules: [ { get: /a } ] }', /^selector-syntax 0\.yaml:1:.*no selector/],
     ['http: { rules: [ { selector: "c.*.Get", get: /a } ] }', /^selector-syntax 0\.yaml:1:/],
     ['http: { rule: [] }', /^option-unknown 0\.yaml:1:\d+ .*rule/],
@@ -118,6 +157,18 @@ void t.test('what is wrong', (t) => {
     const { errors } = load(text);
     t.match(errors[0] ?? '', error, text);
   }
+  t.end();
+});
+
+void t.test('an RPC whose routes were taken away has none by auto_mapping either, and is not warned of', (t) => {
+  const schema = schemaFromText(proto);
+  const problems = new ProblemList();
+  const files = memoryFiles({ 'r.yaml': off('c.v1.Books.*') }, '/work');
+  const rules = new RuleFiles(schema, '/work', problems, files).ruleSet(['r.yaml']);
+  for (const autoMapping of [true, false]) {
+    t.strictSame(bindingsOf(schema.services, problems, { rules, autoMapping }), []);
+  }
+  t.strictSame(problems.warnings, []);
   t.end();
 });
 
@@ -135,7 +186,7 @@ void t.test('a rule for what is not served is a warning', (t) => {
       code: 'unserved-rule',
       message: '"c.v1.Books.Get" selects RPCs of services that are not served',
       place: { file: 'r.yaml', line: 1, column: 20 },
-      hint: 'ask for their .proto file with --proto, and check --service',
+      hint: 'serve their .proto file with --proto, and check --service',
     },
   ]);
   t.end();

@@ -285,7 +285,19 @@ void t.test('the shipped definitions are complete', (t) => {
   const schema = load({ protos: [annotationsRoot] });
   t.equal(schema.message('google.api.HttpRule')!.field('response_body')!.number, 12);
   t.equal(schema.message('google.api.Http')!.field('fully_decode_reserved_expansion')!.number, 2);
-  t.equal(schema.message('google.protobuf.MethodOptions')!.extensions.length, 2);
+  const methodOptions = schema.message('google.protobuf.MethodOptions')!.extensions.map(({ fullName }) => fullName);
+  for (const name of [
+    'google.api.http',
+    'google.api.method_visibility',
+    'google.api.routing',
+    'google.longrunning.operation_info',
+    'grpc.gateway.protoc_gen_openapiv2.options.openapiv2_operation',
+    'openapi.v3.operation',
+    'gnostic.openapi.v3.operation',
+    'photongate.http',
+  ]) {
+    t.ok(methodOptions.includes(name), name);
+  }
   t.strictSame(
     schema
       .message('photongate.HttpOptions')!
@@ -314,5 +326,8 @@ void t.test('the shipped definitions are complete', (t) => {
   for (const name of wanted) t.ok(schema.message(`google.protobuf.${name}`), name);
   for (const name of ['Status', 'BadRequest', 'RetryInfo']) t.ok(schema.message(`google.rpc.${name}`), name);
   t.equal(schema.enum('google.rpc.Code')!.values.length, 17);
+  for (const name of ['google.type.Money', 'google.longrunning.Operation', 'buf.validate.FieldRules']) {
+    t.ok(schema.message(name), name);
+  }
   t.end();
 });

@@ -77,6 +77,14 @@ void t.test('where imports are found', (t) => {
   t.equal(found(everywhere, { protos }), 'named', 'then named folders');
   t.equal(found(everywhere, { protos: ['deep/own/main.proto'] }), 'cwd', 'then the working directory');
   t.equal(found(without('x/y.proto'), { protos: ['deep/own/main.proto'] }), 'own', 'then the folder of a named file');
+  const lonely = without('x/y.proto', 'deep/own/x/y.proto');
+  t.equal(
+    found(lonely, { protos: ['named/x/y.proto', 'deep/own/main.proto'] }),
+    'named',
+    'then a named file whose path ends so',
+  );
+  const two = loadText(lonely, { protos: ['named/x/y.proto', 'p1/x/y.proto', 'deep/own/main.proto'] });
+  t.match(two.problems.errors, [{ code: 'duplicate-type' }, { code: 'import-not-found' }], 'not if there are two');
   const names = (files: Files, options: SchemaTextOptions): string[] =>
     schemaFromText(files, options).files.map(({ name }) => name);
   t.strictSame(names(everywhere, { protos: ['deep/own/main.proto'], protoPaths: ['deep'] }), [
@@ -89,7 +97,7 @@ void t.test('where imports are found', (t) => {
 void t.test('a file is one file, whatever names lead to it', (t) => {
   const files = {
     'protos/a.proto': service('A', 'import "b.proto";'),
-    'protos/b.proto': service('B', 'import "a.proto";'),
+    'protos/b.proto': service('B'),
     'c.proto': service('C', 'import "protos/a.proto";'),
   };
   const schema = schemaFromText(files, { protos: ['c.proto', 'protos'], protoPaths: ['.'] });
@@ -101,6 +109,22 @@ void t.test('a file is one file, whatever names lead to it', (t) => {
       ['protos/b.proto', 2],
     ],
   );
+  t.end();
+});
+
+void t.test('one number of two options is a warning: text names the one that is meant', (t) => {
+  const extension = (name: string): string =>
+    `syntax = "proto3"; import "google/protobuf/descriptor.proto"; extend google.protobuf.FieldOptions { string ${name} = 50000; }`;
+  const { problems } = loadText({ 'a.proto': extension('a'), 'b.proto': extension('b') });
+  t.strictSame(problems.errors, []);
+  t.strictSame(problems.warnings.map(brief), [
+    [
+      'duplicate-number',
+      'b.proto:1:101',
+      'extensions a and b of google.protobuf.FieldOptions have one number, 50000',
+      'give one of them another number',
+    ],
+  ]);
   t.end();
 });
 
@@ -135,6 +159,22 @@ void t.test("a user's own google files come before ours", (t) => {
         'syntax = "proto3"; package google.rpc; message Status { int32 mine = 1; }',
     },
     { protos: ['a.proto'], protoPaths: ['third_party'] },
+  );
+  t.equal(schema.message('google.rpc.Status')!.fields[0]!.name, 'mine');
+  t.end();
+});
+
+void t.test("a tree that is named as a whole, the user's copies of google files in it", (t) => {
+  const files = {
+    'protos/a/v1/a.proto': service('A', 'import "b/b.proto"; import "google/rpc/status.proto";'),
+    'protos/b/b.proto': 'syntax = "proto3"; import "google/rpc/status.proto"; message B { google.rpc.Status s = 1; }',
+    'third_party/google/rpc/status.proto': 'syntax = "proto3"; package google.rpc; message Status { int32 mine = 1; }',
+  };
+  const schema = schemaFromText(files, { protos: ['.'] });
+  t.strictSame(
+    schema.files.map(({ name }) => name),
+    Object.keys(files),
+    'each once',
   );
   t.equal(schema.message('google.rpc.Status')!.fields[0]!.name, 'mine');
   t.end();
@@ -198,7 +238,7 @@ void t.test('problems: what was found, what was expected, what to write', (t) =>
         [
           'proto-path',
           '',
-          '--proto-path nope is no folder; looked at /memory/nope',
+          '--proto-path nope is not a folder; looked at /memory/nope',
           'name the folder that the import names start from',
         ],
       ],
@@ -210,37 +250,42 @@ void t.test('problems: what was found, what was expected, what to write', (t) =>
         [
           'proto-path',
           '',
-          '--proto-path inc is no folder; looked at /memory/inc',
+          '--proto-path inc is not a folder; looked at /memory/inc',
           'name the folder that the import names start from',
         ],
         [
           'import-not-found',
           'a.proto:2:8',
-          `import "b/missing.proto" is in none of the import folders: /memory/inc, /memory, ${annotationsRoot.replace(/\/$/, '')}`,
-          'add the folder that it is relative to with --proto-path',
+          `import "b/missing.proto" is in none of the import folders: /memory/inc, /memory, ${annotationsRoot}; it is needed for the type "b.T" of field p.M.t`,
+          'add the folder that it is relative to with --proto-path; if Buf has it: "buf export . -o all" and --proto-path all, or "buf build -o image.binpb" and --descriptor-set image.binpb',
         ],
       ],
     ],
     [
-      { 'top/in/v1/a.proto': `${head}import "in/v1/b.proto";`, 'top/in/v1/b.proto': head },
+      {
+        'top/in/v1/a.proto': `${head}import "in/v1/b.proto";\nmessage M { in.v1.T t = 1; }`,
+        'top/in/v1/b.proto': head,
+      },
       { protos: ['top/in/v1/a.proto'] },
       [
         [
           'import-not-found',
           'top/in/v1/a.proto:2:8',
-          `import "in/v1/b.proto" is in none of the import folders: /memory, /memory/top/in/v1, ${annotationsRoot.replace(/\/$/, '')}`,
+          `import "in/v1/b.proto" is in none of the import folders: /memory, /memory/top/in/v1, ${annotationsRoot}; it is needed for the type "in.v1.T" of field p.M.t`,
           'add --proto-path top',
         ],
       ],
     ],
     [
-      { 'a.proto': `${head}import "google/api/annotation.proto";` },
+      {
+        'a.proto': `${head}import "google/api/annotation.proto";\nmessage M {} service S { rpc R(M) returns (M) { option (google.api.http) = { get: "/r" }; } }`,
+      },
       {},
       [
         [
           'import-not-found',
           'a.proto:2:8',
-          `import "google/api/annotation.proto" is in none of the import folders: /memory, ${annotationsRoot.replace(/\/$/, '')}`,
+          `import "google/api/annotation.proto" is in none of the import folders: /memory, ${annotationsRoot}; it is needed for the option (google.api.http) of rpc p.S.R`,
           'did you mean "google/api/annotations.proto"?',
         ],
       ],
@@ -252,7 +297,7 @@ void t.test('problems: what was found, what was expected, what to write', (t) =>
         [
           'import-name',
           'a.proto:2:8',
-          'import "../b.proto" is no import name: it may hold no "..", ".", empty part or backslash',
+          'import "../b.proto" is not a valid import name: "..", ".", empty parts and backslashes are not allowed',
           'write the path from an import folder on, with "/" between its parts',
         ],
       ],
@@ -678,21 +723,96 @@ void t.test('all of a descriptor set is served', (t) => {
   t.end();
 });
 
-void t.test('a set without its imports', (t) => {
-  const { problems } = loadText(
-    { 'a.binpb': encodeSet(setFile('One', ['gone.proto'])) },
-    { descriptorSets: ['a.binpb'] },
-  );
-  t.strictSame(
-    problems.errors.map(({ code, message, hint }) => [code, message.replace(/: \/.*/, ''), hint]),
+void t.test('imports that lead back to their file are refused, and the way is named', (t) => {
+  const importing = (...names: readonly string[]): string =>
+    `syntax = "proto3"; ${names.map((name) => `import public "${name}.proto";`).join(' ')}`;
+  const row = 5000;
+  const chain = (last: string): Files =>
+    Object.fromEntries(
+      Array.from({ length: row }, (_, at) => [`f${at}.proto`, importing(at === row - 1 ? last : `f${at + 1}`)]),
+    );
+  const rows: readonly [files: Files, ways: readonly string[]][] = [
+    [{ 'a.proto': importing('a') }, ['a.proto imports itself: a.proto → a.proto']],
+    [{ 'a.proto': importing('b'), 'b.proto': importing('a') }, ['a.proto imports itself: a.proto → b.proto → a.proto']],
     [
+      {
+        'a.proto': importing('b'),
+        'b.proto': importing('c'),
+        'c.proto': importing('d', 'b'),
+        'd.proto': importing('c'),
+      },
+      ['c.proto imports itself: c.proto → d.proto → c.proto', 'b.proto imports itself: b.proto → c.proto → b.proto'],
+    ],
+    [
+      { 'a.proto': importing('b', 'c'), 'b.proto': importing('d'), 'c.proto': importing('d'), 'd.proto': importing() },
+      [],
+    ],
+    [
+      chain('f0'),
       [
-        'import-not-found',
-        'import "gone.proto" is not in the descriptor set, and is in none of the import folders',
-        'write a.binpb with --include_imports (buf build does so by itself)',
+        `f0.proto imports itself: f0.proto → f1.proto → f2.proto → f3.proto → f4.proto → … → f${row - 4}.proto → f${row - 3}.proto → f${row - 2}.proto → f${row - 1}.proto → f0.proto`,
       ],
     ],
-  );
+  ];
+  for (const [files, ways] of rows) {
+    const { problems } = loadText(files);
+    const found = problems.errors.filter(({ code }) => code === 'import-cycle');
+    t.strictSame(
+      found.map(({ message }) => message),
+      ways,
+      ways.join().slice(0, 60),
+    );
+    for (const { place } of found) t.equal(place?.line, 1);
+    t.equal(problems.errors.length, found.length);
+  }
+  const sets = { 's.binpb': encodeSet(setFile('A', ['B.proto']), setFile('B', ['A.proto'])) };
+  t.match(loadText(sets, { descriptorSets: ['s.binpb'] }).problems.errors, [
+    { code: 'import-cycle', message: 'A.proto imports itself: A.proto → B.proto → A.proto' },
+  ]);
+  t.end();
+});
+
+void t.test('two sets with different files of one name are refused, and both are named', (t) => {
+  const dep = (type: number): Partial<FileDescriptorProto> =>
+    ({
+      name: 'Dep.proto',
+      syntax: 'proto3',
+      messageType: [{ name: 'Dep', field: [{ name: 'x', number: 1, label: 1, type, jsonName: 'x' }] }],
+    }) as unknown as Partial<FileDescriptorProto>;
+  const text = (type: string): string => `syntax = "proto3"; message Dep { ${type} x = 1; }`;
+  const both = (where: string): string => `two files are named "Dep.proto" and declare different things: ${where}`;
+  const STRING = 9;
+  const INT32 = 5;
+  const rows: readonly [files: Files, message: string | undefined][] = [
+    [
+      { 'one.binpb': encodeSet(dep(STRING)), 'two.binpb': encodeSet(dep(INT32)) },
+      both('in one.binpb and in two.binpb'),
+    ],
+    [{ 'one.binpb': encodeSet(dep(STRING)), 'two.binpb': encodeSet(dep(STRING)) }, undefined],
+    [{ 'one.binpb': encodeSet(dep(STRING), dep(INT32)) }, both('both in one.binpb')],
+    // Comments, and options for a compiler, make no other file of it.
+    [
+      {
+        'one.binpb': encodeSet(dep(STRING)),
+        'two.binpb': encodeSet({
+          ...dep(STRING),
+          options: { goPackage: 'x' },
+        } as unknown as Partial<FileDescriptorProto>),
+      },
+      undefined,
+    ],
+    [{ 'Dep.proto': text('string'), 'one.binpb': encodeSet(dep(STRING)) }, undefined],
+    [{ 'Dep.proto': text('int32'), 'one.binpb': encodeSet(dep(STRING)) }, both('in Dep.proto and in one.binpb')],
+  ];
+  for (const [files, message] of rows) {
+    const { problems } = loadText(files, {
+      descriptorSets: Object.keys(files).filter((name) => name.endsWith('.binpb')),
+    });
+    t.strictSame(
+      problems.errors.map((problem) => problem.message),
+      message === undefined ? [] : [message],
+    );
+  }
   t.end();
 });
 

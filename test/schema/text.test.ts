@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { lexerLimits } from './limits.js';
 import type { OptionMessage, OptionValue } from '../../lib/schema/index.js';
-import { decodeUtf8, readString } from '../../lib/schema/strings.js';
+import { decodeUtf8, readString } from '../../lib/schema/text/strings.js';
 import { loadText, schemaFromText } from '../support/schema.js';
 
 /** An option as plain data: `[name, value]` pairs, enum names as `<NAME>`, bigints as text with an n. */
@@ -301,6 +301,20 @@ void t.test('comments belong to what they stand at', (t) => {
     ['before the end of the scope', 'int32 a = 1;\nint32 b = 2;\n// one\n', '', 'one'],
     ['leading wins', '// one\nint32 a = 1; // two\nint32 b = 2;', 'one', ''],
     ['block', '/* one\n * two\n *   three\n */\nint32 a = 1;\nint32 b = 2;', 'one\ntwo\n  three', ''],
+    ['documentation block', '/** one\n * two\n */\nint32 a = 1;\nint32 b = 2;', 'one\ntwo', ''],
+    [
+      'documentation block, first line bare',
+      '/**\n * one\n *\n * two\n **/\nint32 a = 1;\nint32 b = 2;',
+      'one\n\ntwo',
+      '',
+    ],
+    ['documentation block in one line', '/** one **/\nint32 a = 1;\nint32 b = 2;', 'one', ''],
+    ['documentation block of Qt', '/*! one\n * two */\nint32 a = 1;\nint32 b = 2;', 'one\ntwo', ''],
+    ['emphasis', '/* *one* */\n// *two*\nint32 a = 1;\nint32 b = 2;', '*two*', ''],
+    ['three slashes', '/// one\n///\n/// - two\nint32 a = 1;\nint32 b = 2;', 'one\n\n- two', ''],
+    ['three slashes behind', 'int32 a = 1; ///< one\nint32 b = 2;', 'one', ''],
+    ['a path', '// /v1/a\n// /v1/b\nint32 a = 1;\nint32 b = 2;', '/v1/a\n/v1/b', ''],
+    ['a banner', '////////////\n// one\nint32 a = 1;\nint32 b = 2;', 'one', ''],
     ['block of one line between', 'int32 a = 1; /* one */ int32 b = 2;', '', ''],
     ['block, then the rest of the line', 'int32 a = 1; /* one */\nint32 b = 2;', 'one', ''],
     ['blocks do not join', '/* one */\n/* two */\nint32 a = 1;\nint32 b = 2;', 'two', ''],
@@ -484,6 +498,56 @@ void t.test('depth is bounded', (t) => {
   t.match(loadText(option(100_000)).problems.errors[0]?.message, /an option is nested more than 100 deep/);
   const lists = `option x = { a: ${'['.repeat(100_000)}`;
   t.equal(loadText(lists).problems.errors[0]?.code, 'proto-syntax');
+  const rows: readonly [name: string, text: (depth: number) => string, limit: number, message: RegExp][] = [
+    ['option path', (depth) => `option a${'.a'.repeat(depth - 1)} = 1;`, 100, /an option is nested more than 100 deep/],
+    [
+      'extension path',
+      (depth) => `option (x)${'.(x)'.repeat(depth - 1)} = 1;`,
+      100,
+      /an option is nested more than 100 deep/,
+    ],
+    [
+      'package',
+      (depth) => `package a${'.a'.repeat(depth - 1)}; message M { M m = 1; }`,
+      100,
+      /a name has more than 100 parts/,
+    ],
+    ['type name', (depth) => `message M { .a${'.a'.repeat(depth - 1)} m = 1; }`, 100, /a name has more than 100 parts/],
+    [
+      'groups',
+      (depth) => `message M { ${'optional group G = 1 {'.repeat(depth - 1)}${'}'.repeat(depth)}`,
+      32,
+      /nested more than 32 deep/,
+    ],
+    [
+      'angle brackets',
+      (depth) => `option x = ${'<a'.repeat(depth - 1)}<${'>'.repeat(depth)};`,
+      100,
+      /an option is nested more than 100 deep/,
+    ],
+    [
+      'maps',
+      (depth) => `message M { ${'map<string, '.repeat(depth - 1)}int32${'>'.repeat(depth - 1)} x = 1; }`,
+      2,
+      /expected ">"/,
+    ],
+    [
+      'parentheses',
+      (depth) => `option ${'('.repeat(depth - 1)}x${')'.repeat(depth - 1)} = 1;`,
+      2,
+      /expected the name of an option/,
+    ],
+    ['signs', (depth) => `option x = ${'-'.repeat(depth - 1)}1;`, 2, /expected a value/],
+  ];
+  for (const [name, text, limit, message] of rows) {
+    const errors = (depth: number) =>
+      loadText(text(depth))
+        .problems.errors.filter(({ code }) => code === 'proto-syntax')
+        .map((error) => error.message);
+    t.strictSame(errors(limit), [], name);
+    t.match(errors(limit + 1)[0], message, name);
+    t.match(errors(50_000)[0], message, name);
+  }
   t.end();
 });
 

@@ -22,6 +22,7 @@ import {
 } from '../../lib/schema/index.js';
 import { ProblemList } from '../../lib/status.js';
 import { annotationsRoot, schemaFromText } from '../support/schema.js';
+import { filesInOrder } from '../support/descriptor-set.js';
 
 const fixtures = fileURLToPath(new URL('fixtures', import.meta.url));
 
@@ -57,14 +58,7 @@ const decoded = ({ encoded }: FileDescriptor): FileDescriptorProto => fromBinary
 
 /** The files as a set, each behind what it imports. */
 function setOf(schema: Schema): FileDescriptorSet {
-  const files = new Set<FileDescriptor>();
-  const add = (file: FileDescriptor): void => {
-    if (files.has(file)) return;
-    file.imports.forEach(add);
-    files.add(file);
-  };
-  schema.files.forEach(add);
-  return { $typeName: 'google.protobuf.FileDescriptorSet', file: [...files].map(decoded) };
+  return { $typeName: 'google.protobuf.FileDescriptorSet', file: [...filesInOrder(schema)].map(decoded) };
 }
 
 for (const [set, folder] of [

@@ -43,6 +43,7 @@ export type Handle = (exchange: Exchange) => void;
 export async function serve(
   handles: Record<string, Handle>,
   options: Partial<ListenerOptions> = {},
+  maxConcurrentRequests?: number,
 ): Promise<Listener> {
   const handler: ExchangeHandler = {
     handle(exchange) {
@@ -51,6 +52,7 @@ export async function serve(
       else text(exchange, `${exchange.method} ${exchange.target}`);
     },
     writeError,
+    maxConcurrentRequests,
   };
   return await listen({ host: '127.0.0.1', port: 0, ...options }, handler);
 }
@@ -113,11 +115,11 @@ export class Client {
   }
 }
 
-/** Waits for a condition, 3 s at most. */
+/** Waits for a condition, a minute at most. */
 export async function waitFor(condition: () => boolean, what: () => string): Promise<void> {
-  const end = Date.now() + 3000;
+  const end = Date.now() + 60_000;
   while (!condition()) {
-    if (Date.now() > end) throw new Error(`waited in vain for ${what()}`);
+    if (Date.now() > end) throw new Error(`waited in vain for ${what().slice(0, 2000)}`);
     await sleep(5);
   }
 }

@@ -21,9 +21,9 @@ void t.test('a request as the handler sees it', async (t) => {
   t.teardown(() => listener.closeNow());
 
   await t.test('target, headers and peer untouched', async (t) => {
-    await raw(listener, get('/a%2Fb//..?q=%zz+|{}"#f', `X-A: 1\r\nx-a:  2 \r\nX-Empty:\r\n${close}`));
+    await raw(listener, get('/a%2Fb//..?q=%zz+|{}"', `X-A: 1\r\nx-a:  2 \r\nX-Empty:\r\n${close}`));
     t.equal(seen.method, 'GET');
-    t.equal(seen.target, '/a%2Fb//..?q=%zz+|{}"#f');
+    t.equal(seen.target, '/a%2Fb//..?q=%zz+|{}"');
     t.equal(seen.httpVersion, '1.1');
     t.strictSame(seen.headers, ['host', 'h', 'x-a', '1', 'x-a', '2', 'x-empty', '', 'connection', 'close']);
     t.equal(seen.hasBody, false);
@@ -787,4 +787,13 @@ void t.test('limits and what the parser refuses', async (t) => {
     t.match(client.text, /any name is\n$/);
     client.destroy();
   });
+});
+
+void t.test('a head that cannot be written breaks off its answer, and nothing else', async (t) => {
+  const listener = await serve({
+    '/none': (exchange) => exchange.respond({ status: Symbol('none') as never, headers: [] }),
+  });
+  t.teardown(() => listener.closeNow());
+  t.equal(await raw(listener, 'GET /none HTTP/1.1\r\nhost: a\r\n\r\n'), '');
+  t.match(await raw(listener, 'GET /x HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n'), /200 OK[^]*GET \/x$/);
 });

@@ -615,3 +615,14 @@ void t.test('bodies that break off, early answers and breaks', async (t) => {
     }
   });
 });
+
+void t.test('a head that cannot be written breaks off its answer, and nothing else', async (t) => {
+  const listener = await serve({
+    '/none': (exchange) => exchange.respond({ status: Symbol('none') as never, headers: [] }),
+  });
+  t.teardown(() => listener.closeNow());
+  const client = await session(listener);
+  t.teardown(() => client.destroy());
+  t.match(await request(client, { ':path': '/none' }), { status: 0, broken: 'ERR_HTTP2_STREAM_ERROR' });
+  t.match(await request(client, { ':path': '/x' }), { status: 200, body: 'GET /x' });
+});

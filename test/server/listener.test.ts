@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Exchange } from '../../lib/exchange.js';
 import { listenError } from '../../lib/server/address.js';
-import { listen, parseListener, type Listener } from '../../lib/server/index.js';
+import { inheritedSockets, listen, parseListeners, type Listener } from '../../lib/server/index.js';
 import { ConfigError } from '../../lib/status.js';
 import { ask, MemoryExchange, type MemoryRequest } from '../support/exchange.js';
 import { bodyOf, Client, connected, raw, readAll, serve, text, waitFor, writeError, type Handle } from './harness.js';
@@ -36,7 +36,7 @@ void t.test('--listen', async (t) => {
     ['[::1]:8080', '::1', 8080],
     ['[::]:8080', '::', 8080],
   ];
-  for (const [text, host, port] of good) t.strictSame(parseListener(text), { host, port }, text);
+  for (const [text, host, port] of good) t.strictSame(parseListeners(text), [{ host, port }], text);
   const bad: readonly (readonly [text: string, said: string])[] = [
     ['', '"" has no port; write --listen 8080 or --listen host:8080'],
     [
@@ -52,6 +52,7 @@ void t.test('--listen', async (t) => {
     ['::1', '"::1" is an IPv6 address without a port; write --listen [::1]:8080'],
     ['a:b:1', '"a:b:1" has more than one colon; write an IPv6 address in brackets: --listen [::1]:8080'],
     ['[zz]:1', '"[zz]:1" has "[zz]", which is not an IPv6 address; write --listen [::1]:1'],
+    ['127.1:1', '"127.1:1" has "127.1", which is not a whole IP address; write --listen 127.0.0.1:1'],
     ['a b:1', '"a b:1" has "a b" where a host name or address belongs; write --listen 127.0.0.1:1'],
     [
       'http://localhost:8080/x',
@@ -59,13 +60,15 @@ void t.test('--listen', async (t) => {
     ],
   ];
   for (const [text, said] of bad) {
-    t.strictSame(await problemOf(() => parseListener(text)), { code: 'bad-listen', text: `--listen ${said}` }, text);
+    t.strictSame(await problemOf(() => parseListeners(text)), { code: 'bad-listen', text: `--listen ${said}` }, text);
   }
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[a-z0-9[\]:.*]{0,12}$/)), (text) => {
       try {
-        const { host, port } = parseListener(text);
-        return host !== '' && Number.isInteger(port) && port >= 0 && port <= 65535;
+        return parseListeners(text).every(
+          ({ host, port, fd }) =>
+            fd !== undefined || (host !== '' && Number.isInteger(port) && port >= 0 && port <= 65535),
+        );
       } catch (error) {
         return error instanceof ConfigError;
       }
@@ -154,7 +157,7 @@ void t.test('drain', async (t) => {
     return late.text === '';
   };
 
-  await t.test('idle connections are closed at once, nothing new is taken', async (t) => {
+  await t.test('idle connections are closed soon, nothing new is taken', async (t) => {
     const listener = await serve(handles);
     const silent = await connected(new Client(listener));
     const begun = new Client(listener).send('G');
@@ -171,6 +174,64 @@ void t.test('drain', async (t) => {
     );
     t.ok(await refuses(listener));
     await listener.drain(5000);
+  });
+
+  await t.test('a connection that was just taken may bring its request', async (t) => {
+    const listener = await serve(handles);
+    const http1 = await connected(new Client(listener));
+    await sleep(30);
+    const drained = listener.drain(5000);
+    http1.send(get('/a'));
+    t.equal(await http1.close(), 'end');
+    t.match(http1.text, /connection: close(.|\r\n)*GET \/a$/i);
+    await drained;
+  });
+
+  await t.test('a kept connection may bring one more request', async (t) => {
+    const listener = await serve(handles);
+    const kept = new Client(listener).send(get('/a'));
+    await kept.until(/GET \/a$/);
+    const drained = listener.drain(5000);
+    await sleep(20);
+    kept.send(get('/b'));
+    t.equal(await kept.close(), 'end');
+    t.match(kept.text, /connection: close(.|\r\n)*GET \/b$/i);
+    await drained;
+  });
+
+  await t.test('HTTP/2: a stream that crosses the GOAWAY is served', async (t) => {
+    const listener = await serve(handles);
+    const client = connect(listener.url);
+    await once(client, 'remoteSettings');
+    const stream = client.request({ ':path': '/crossing' });
+    // The request is on its way.
+    await new Promise((resolve) => setImmediate(resolve));
+    const drained = listener.drain(5000);
+    let body = '';
+    stream.on('data', (chunk: Buffer) => (body += chunk.toString()));
+    await once(stream, 'end');
+    t.match(body, /crossing/);
+    await drained;
+  });
+
+  await t.test('with a delay the port serves on, and every answer closes its connection', async (t) => {
+    const listener = await serve(handles);
+    const kept = new Client(listener).send(get('/a'));
+    await kept.until(/GET \/a$/);
+    let isDone = false;
+    const drained = listener.drain(5000, 300).then(() => (isDone = true));
+    for (const client of [kept, new Client(listener)]) {
+      client.send(get('/late'));
+      t.equal(await client.close(), 'end');
+      t.match(client.text, /connection: close(.|\r\n)*GET \/late$/i);
+    }
+    t.equal(isDone, false);
+    await drained;
+    t.ok(await refuses(listener));
+    const cut = await serve(handles);
+    const endless = cut.drain(5000, 600_000);
+    cut.closeNow();
+    await endless;
   });
 
   await t.test('answers under way complete, and close their connection', async (t) => {
@@ -219,7 +280,7 @@ void t.test('drain', async (t) => {
     await sleep(50);
     const drained = listener.drain(5000);
     await waitFor(
-      () => goaway === 1,
+      () => goaway > 0,
       () => 'GOAWAY',
     );
     release();
@@ -423,4 +484,48 @@ void t.test('curl', async (t) => {
   t.match(unescaped.out, /^400 the URL has "é" in it unescaped; write %C3%A9/);
   t.match(await curl('-G', '--data-urlencode', 'q=é', url('/a')), { out: /^GET \/a\?q=%c3%a9$/i });
   t.match(bodyOf(await raw(listener, 'GET /ok HTTP/1.0\r\n\r\n')), 'GET /ok');
+});
+
+const environment = { LISTEN_PID: '7', LISTEN_FDS: '3', LISTEN_FDNAMES: 'web:admin:web' };
+
+void t.test('sockets that are open already', async (t) => {
+  const inherited = inheritedSockets(environment, 7);
+  t.strictSame(
+    inherited.map(({ fd, name }) => `${fd} ${name}`),
+    ['3 web', '4 admin', '5 web'],
+  );
+  const cases: readonly [text: string, fds: readonly number[]][] = [
+    ['systemd', [3, 4, 5]],
+    ['systemd:web', [3, 5]],
+    ['systemd:admin', [4]],
+    ['fd:9', [9]],
+  ];
+  for (const [text, fds] of cases) {
+    t.strictSame(
+      parseListeners(text, inherited).map(({ fd }) => fd),
+      fds,
+      text,
+    );
+  }
+  const none: readonly NodeJS.ProcessEnv[] = [
+    {},
+    { ...environment, LISTEN_PID: '8' },
+    { ...environment, LISTEN_FDS: '0' },
+    { ...environment, LISTEN_FDS: '-1' },
+    { ...environment, LISTEN_FDS: '99999' },
+  ];
+  for (const each of none) t.strictSame(inheritedSockets(each, 7), [], JSON.stringify(each));
+  t.strictSame(inheritedSockets({ LISTEN_PID: '7', LISTEN_FDS: '1' }, 7), [{ fd: 3, name: '' }]);
+  t.strictSame(parseListeners('systemd'), [], 'not known yet');
+  const bad: readonly (readonly [string, string, RegExp])[] = [
+    ['systemd:none', 'no-socket', /"systemd:none"/],
+    ['fd:2', 'bad-listen', /from 3 on/],
+    ['fd:x', 'bad-listen', /"x"/],
+    ['systemd:', 'bad-listen', /has no port/],
+  ];
+  for (const [text, code, words] of bad) {
+    t.match(await problemOf(() => parseListeners(text, inherited)), { code, text: words }, text);
+  }
+  const handler = { handle: () => undefined, writeError };
+  t.match(await problemOf(() => listen({ fd: 999 }, handler)), { code: 'no-socket' });
 });

@@ -127,7 +127,7 @@ void t.test('what comes without TLS is answered in words', async (t) => {
   t.teardown(() => listener.closeNow());
   const answer = await raw(listener, 'GET /who HTTP/1.1\r\nHost: x\r\n\r\n');
   t.match(answer, /^HTTP\/1\.1 400 /);
-  t.equal(bodyOf(answer), '400 this port takes TLS alone, and the request came without; write https://\n');
+  t.equal(bodyOf(answer), '400 this port accepts only TLS, and the request was sent without it; write https://\n');
   t.match(await raw(listener, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), /^HTTP\/1\.1 400 /);
   const nonsense = new Client(listener).send(Buffer.from('1603010005ffffffffff', 'hex'));
   await nonsense.close();
@@ -344,7 +344,7 @@ void t.test('files that will not do', async (t) => {
     [
       { tlsCert, tlsKey: certificate('encrypted-key') },
       'tls-key-encrypted',
-      `tls_key ${certificate('encrypted-key')} is encrypted, and there is nobody to ask for its passphrase`,
+      `tls_key ${certificate('encrypted-key')} is encrypted, and photongate does not ask for a passphrase`,
     ],
     [
       { tlsCert, tlsKey: certificate('client-key') },
@@ -354,12 +354,12 @@ void t.test('files that will not do', async (t) => {
     [
       { tlsClientCa: ca, tlsClientCert: 'require' },
       'tls-off',
-      'tls_client_ca is given, but the listener has no certificate of its own and speaks no TLS',
+      'tls_client_ca is given, but the listener has no certificate and does not use TLS',
     ],
     [
       { tlsClientCert: 'request' },
       'tls-off',
-      'tls_client_cert is given, but the listener has no certificate of its own and speaks no TLS',
+      'tls_client_cert is given, but the listener has no certificate and does not use TLS',
     ],
     [
       { ...server, tlsClientCert: 'require' },

@@ -29,6 +29,8 @@ export interface SeenCall {
   /** True once the call was given up. */
   cancelled: boolean;
   readonly deadline: Date | number;
+  /** The address of the client: one for each connection. */
+  readonly peer: string;
 }
 
 /** A streaming call for a test to drive: events and methods are those of grpc-js. */
@@ -67,6 +69,7 @@ const same = (bytes: Buffer): Buffer => bytes;
 export async function startEchoService(
   schema: Schema,
   credentials = ServerCredentials.createInsecure(),
+  port = 0,
 ): Promise<EchoService> {
   const server = new Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 });
   const service: EchoService = {
@@ -82,10 +85,12 @@ export async function startEchoService(
       Object.fromEntries(methods.map((method) => [method.name, handlerOf(method, service)])),
     );
   }
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)));
+  const bound = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`127.0.0.1:${port}`, credentials, (error, found) =>
+      error === null ? resolve(found) : reject(error),
+    );
   });
-  return Object.assign(service, { target: `127.0.0.1:${port}` });
+  return Object.assign(service, { target: `127.0.0.1:${bound}` });
 }
 
 function definition({ path, clientStreaming, serverStreaming }: MethodDescriptor): object {
@@ -110,7 +115,7 @@ function handlerOf(method: MethodDescriptor, service: EchoService): never {
 function watch(
   { path }: MethodDescriptor,
   service: EchoService,
-  call: EventEmitter & Pick<ServerUnaryCall<Buffer, Buffer>, 'metadata' | 'getDeadline'>,
+  call: EventEmitter & Pick<ServerUnaryCall<Buffer, Buffer>, 'metadata' | 'getDeadline' | 'getPeer'>,
   message?: Buffer,
 ): SeenCall {
   const seen: SeenCall = {
@@ -121,6 +126,7 @@ function watch(
     halfClosed: message !== undefined,
     cancelled: false,
     deadline: call.getDeadline(),
+    peer: call.getPeer(),
   };
   service.calls.push(seen);
   call.on('cancelled', () => {

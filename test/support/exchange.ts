@@ -21,6 +21,8 @@ export interface MemoryRequest {
   readonly peer?: Peer;
   /** Bytes that `write` takes before it answers false; default: any number. Lifted by `drain`. */
   readonly highWater?: number;
+  /** Bytes of a message that may be on their way; default: any number. Lifted by `makeRoom`. */
+  readonly room?: number;
 }
 
 /** What the client got. */
@@ -63,6 +65,8 @@ export class MemoryExchange implements Exchange {
   private gone = false;
   private closeListener: (() => void) | undefined;
   private drainListener: (() => void) | undefined;
+  private roomListener: (() => void) | undefined;
+  private hasRoom = false;
 
   constructor(private readonly request: MemoryRequest = {}) {
     const { body, open = false } = request;
@@ -110,6 +114,18 @@ export class MemoryExchange implements Exchange {
   drain(): void {
     this.unread = 0;
     this.drainListener?.();
+  }
+
+  /** What waited for this client is less. */
+  makeRoom(): void {
+    this.hasRoom = true;
+    this.roomListener?.();
+    this.roomListener = undefined;
+  }
+
+  /** True while a message is held back for want of room. */
+  get isHolding(): boolean {
+    return this.roomListener !== undefined;
   }
 
   /** The body bytes that were written so far. */
@@ -161,6 +177,13 @@ export class MemoryExchange implements Exchange {
 
   onDrain(listener: () => void): void {
     this.drainListener = listener;
+  }
+
+  expect(bytes: number, onRoom: () => void): boolean {
+    const room = this.request.room ?? Infinity;
+    if (bytes <= room || this.hasRoom) return true;
+    this.roomListener = onRoom;
+    return false;
   }
 
   end(chunk?: Buffer, trailers?: HeaderFields): void {

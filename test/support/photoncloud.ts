@@ -24,6 +24,7 @@ import { services } from '../../examples/photoncloud/services.js';
 import { loadConfig, startProxy } from '../../lib/index.js';
 import { type RequestOptions, send, type TestResponse } from './proxy.js';
 import { ManualClock } from './manual-clock.js';
+import { AnswerJudge, type JsonObject } from './openapi.js';
 import { refusal } from './refusal.js';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
@@ -185,7 +186,7 @@ export async function startCloud(
 /** Sends a request to the proxy: `GET /api/v1/users`; a body that is no text or bytes goes as JSON. */
 export type Rest = (methodAndTarget: string, body?: unknown, headers?: Record<string, string>) => Promise<TestResponse>;
 
-/** The proxy in front of one service, configured by `photongate.yaml` but for ports. */
+/** The proxy in front of one service, configured by `photongate.yaml` but for ports; answers must be as its document tells. */
 export async function startRest(test: Test, entry: string, grpcPort: number): Promise<Rest> {
   const service = services.find(({ name }) => name === entry)!;
   const file = join(repository, 'examples/photoncloud/photongate.yaml');
@@ -205,10 +206,27 @@ export async function startRest(test: Test, entry: string, grpcPort: number): Pr
   );
   const proxy = await startProxy(loadConfig({ file: own }));
   test.teardown(() => proxy.drain());
-  return (methodAndTarget, body, headers = {}) => {
+  const document = (await send(proxy.urls[0]!, 'GET /openapi.json')).json as JsonObject;
+  const judge = new AnswerJudge(document);
+  return async (methodAndTarget, body, headers = {}) => {
     const text = body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
     const options: RequestOptions = { headers: { 'content-type': 'application/json', ...headers } };
-    return send(proxy.urls[0]!, methodAndTarget, text === undefined ? options : { ...options, body: text });
+    const answer = await send(
+      proxy.urls[0]!,
+      methodAndTarget,
+      text === undefined ? options : { ...options, body: text },
+    );
+    const [method, target] = methodAndTarget.split(' ') as [string, string];
+    const { status, headers: fields } = answer;
+    const problem = judge.problem({
+      method,
+      target,
+      status,
+      contentType: fields['content-type'] ?? '',
+      text: answer.text,
+    });
+    if (problem !== undefined) test.fail(`${methodAndTarget}: the OpenAPI document tells otherwise: ${problem}`);
+    return answer;
   };
 }
 

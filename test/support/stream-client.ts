@@ -44,11 +44,11 @@ export function streamRequest(port: number, methodAndTarget: string, request: St
   return version === '2' ? http2(port, methodAndTarget, request) : http1(port, methodAndTarget, request, version);
 }
 
-/** Waits for a condition, 5 s at most. */
+/** Waits for a condition, a minute at most: a busy machine is slow. Of `what`, the beginning is told. */
 export async function waitFor(condition: () => boolean, what: () => string): Promise<void> {
-  const end = Date.now() + 5000;
+  const end = Date.now() + 60_000;
   while (!condition()) {
-    if (Date.now() > end) throw new Error(`waited in vain for ${what()}`);
+    if (Date.now() > end) throw new Error(`waited in vain for ${what().slice(0, 2000)}`);
     await sleep(5);
   }
 }

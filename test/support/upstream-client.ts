@@ -10,5 +10,5 @@ export const upstreamClients: readonly UpstreamClient[] = ['native', 'grpc-js'];
 /** The client that this process was told to use. */
 export function upstreamClientUnderTest(): UpstreamClient {
   const told = process.argv.find((arg) => arg.startsWith('--upstream-client='))?.split('=')[1];
-  return upstreamClients.find((client) => client === told) ?? defaultUpstreamOptions.client;
+  return upstreamClients.find((client) => client === told) ?? defaultUpstreamOptions.upstreamClient;
 }

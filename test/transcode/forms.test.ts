@@ -8,20 +8,30 @@ import t from 'tap';
 import { Codec } from '../../lib/codec/index.js';
 import type { FieldDescriptor, MessageDescriptor } from '../../lib/schema/types.js';
 import { StatusError, type FieldViolation } from '../../lib/status.js';
-import { type FormPart, parseMultipart } from '../../lib/transcode/multipart.js';
-import { defaultTranscodeOptions } from '../../lib/transcode/options.js';
-import { QueryBinder } from '../../lib/transcode/query.js';
-import { MessageNode, type WeaveContext } from '../../lib/transcode/weave.js';
+import { type FormPart, parseMultipart } from '../../lib/transcode/request/multipart.js';
+import { defaultTranscodeOptions, type TranscodeOptions } from '../../lib/transcode/options.js';
+import { bindParts } from '../../lib/transcode/request/form-parts.js';
+import { ParameterResolver } from '../../lib/transcode/request/parameter-resolver.js';
+import { QueryBinder } from '../../lib/transcode/request/query.js';
+import { MessageNode, type MergeContext } from '../../lib/transcode/request/merge.js';
 import { Writer } from '../../lib/wire/index.js';
 import { valuesProto } from '../cases/values.js';
 import { schemaFromText } from '../support/schema.js';
+import { watchCalls } from '../support/watch-calls.js';
 
 const schema = schemaFromText(valuesProto);
 const All = schema.message('values.v1.All')!;
 const codec = new Codec(schema);
 
-function binder(root: MessageDescriptor = All): QueryBinder {
-  return new QueryBinder('form field', root, [], codec, defaultTranscodeOptions);
+/** No limit but those of the input. */
+const options: TranscodeOptions = { ...defaultTranscodeOptions, maxFormParts: 1_000_000 };
+
+function resolver(root: MessageDescriptor = All, of = codec): ParameterResolver {
+  return new ParameterResolver('form field', root, [], of, options);
+}
+
+function binder(root: MessageDescriptor = All, of = codec): QueryBinder {
+  return new QueryBinder(resolver(root, of), options);
 }
 
 /** Binds and writes; returns what was wrong. */
@@ -34,8 +44,8 @@ function bind(query: string, by = binder()): { readonly wire: Buffer; readonly v
   return { wire: out.take(), violations };
 }
 
-function contextOf(violations: FieldViolation[]): WeaveContext {
-  return { violations, scratch: new Writer(), overwritePathFields: false };
+function contextOf(violations: FieldViolation[]): MergeContext {
+  return { violations, scratch: new Writer(), overwritePathFields: false, bodyWins: false };
 }
 
 function jsonOf(wire: Buffer): unknown {
@@ -126,7 +136,7 @@ void t.test('a form of many gaps gets a short answer', (t) => {
     'syntax = "proto3"; package l.v1; message R { map<string, R> m = 1; repeated R l = 2; string s = 3; }',
   );
   const root = lists.message('l.v1.R')!;
-  const by = new QueryBinder('form field', root, [], new Codec(lists), defaultTranscodeOptions);
+  const by = binder(root, new Codec(lists));
   const query = Array.from({ length: 1000 }, (_, index) => `m[${index}].l[1].s=x`).join('&');
   t.equal(bind(query, by).violations.length, 20);
   t.end();
@@ -278,7 +288,7 @@ void t.test('a broken multipart body is a StatusError, nothing else', (t) => {
         const parts = parseMultipart(body, BOUNDARY, 100);
         const node = new MessageNode();
         const violations: FieldViolation[] = [];
-        binder().bindParts(parts, node, violations);
+        bindParts(parts, resolver(), node, violations);
         node.write(new Writer(), contextOf(violations));
       } catch (error) {
         if (!(error instanceof StatusError) || error.code !== 3 || error.message.length > 600) throw error;
@@ -372,6 +382,58 @@ void t.test('queries: twice the pairs, twice the steps', (t) => {
   t.end();
 });
 
+/** Characters of the strings that are looked up in maps while a query is bound: hashing is native, and no step of ours. */
+function lookedUp(query: string, by: QueryBinder): number {
+  let characters = 0;
+  const look = (_: unknown, [key]: readonly unknown[]): void => {
+    if (typeof key === 'string') characters += key.length;
+  };
+  const work = (): void => by.bind(query, new MessageNode(), []);
+  const set = (): void => watchCalls(Map.prototype, 'set', look, work);
+  const has = (): void => watchCalls(Map.prototype, 'has', look, set);
+  watchCalls(Map.prototype, 'get', look, has);
+  return characters;
+}
+
+void t.test('names are hashed about once, however deep they lead', (t) => {
+  const key = 'k'.repeat(20);
+  const names: readonly (readonly [name: string, nameOf: (depth: number, index: number) => string])[] = [
+    ['entries of maps', (depth, index) => `by_id[${index}].${'tree[a].'.repeat(depth / 2)}id`],
+    ['long keys', (depth, index) => `by_id[${index}].${`tree[${key}].`.repeat(depth / 2)}id`],
+    ['elements of lists', (depth, index) => `items[${index}].${'list[0].'.repeat(depth)}id`],
+    ['messages', (depth, index) => `items[${index}].${'inner.'.repeat(depth)}id`],
+  ];
+  const root = schemaFromText(
+    'syntax = "proto3"; package n.v1; message R { map<int32, R> by_id = 1; repeated R items = 2; map<string, R> tree = 3; repeated R list = 4; R inner = 5; string id = 6; oneof o { R first = 7; } }',
+  ).message('n.v1.R')!;
+  for (const [name, nameOf] of names) {
+    for (const depth of [8, 80]) {
+      const query = Array.from({ length: 50 }, (_, index) => `${nameOf(depth, index)}=x`).join('&');
+      const characters = lookedUp(query, binder(root));
+      t.ok(
+        characters < 6 * query.length,
+        `${name}: ${characters} characters of names for ${query.length}, ${depth} deep`,
+      );
+    }
+  }
+  t.end();
+});
+
+void t.test('names that are kept do not keep the body that they came in', (t) => {
+  const by = binder();
+  const kept: string[] = [];
+  const look = (_: unknown, [key]: readonly unknown[]): void => {
+    if (typeof key === 'string' && key.includes('inner.inner')) kept.push(key);
+  };
+  const query = `inner.inner.inner.id=x&name=${'y'.repeat(1000)}`;
+  watchCalls(Map.prototype, 'set', look, () => by.bind(query, new MessageNode(), []));
+  t.strictSame(kept, ['inner.inner.inner.id']);
+  const long = `${'inner.'.repeat(60)}id=x`;
+  watchCalls(Map.prototype, 'set', look, () => by.bind(long, new MessageNode(), []));
+  t.equal(kept.length, 1, 'and long ones are not kept');
+  t.end();
+});
+
 void t.test('weaving: the body’s fields times the bound values is not what it costs', (t) => {
   const texts = All.field('texts')!;
   const labels = All.field('labels')!;
@@ -399,7 +461,10 @@ void t.test('weaving: the body’s fields times the bound values is not what it 
   }
   const entries = 3000;
   // Empty `items`, then `texts` with another value than the header's.
-  node.base = Buffer.concat([Buffer.from('6a00'.repeat(entries), 'hex'), Buffer.from('5a00'.repeat(entries), 'hex')]);
+  node.bodyPart = Buffer.concat([
+    Buffer.from('6a00'.repeat(entries), 'hex'),
+    Buffer.from('5a00'.repeat(entries), 'hex'),
+  ]);
   const violations: FieldViolation[] = [];
   node.write(new Writer(), contextOf(violations));
   t.ok(looks <= 4 * (values + entries), `${looks} looks`);

@@ -20,7 +20,7 @@ import {
   type PeerServer,
   settings,
 } from '../support/http2-peer.js';
-import { heldBytes } from '../support/memory.js';
+import { heldBytes, heldMemory } from '../support/memory.js';
 import { type CallSpec, callOnce, grpcService, type Outcome, rawService } from './service.js';
 
 const DATA = 0;
@@ -256,7 +256,7 @@ void t.test('answers that are no answers', async (t) => {
         frame(DATA, END_STREAM, id, Buffer.from('<html>')),
       ],
       Code.UNAVAILABLE,
-      '% did not answer as a gRPC server (HTTP 503)',
+      '% did not answer as a gRPC server (HTTP 503, application/grpc)',
     ],
     [
       'an HTTP error of a gRPC server with a status',
@@ -272,15 +272,19 @@ void t.test('answers that are no answers', async (t) => {
       (peer, id) => {
         const big = peer.headers(id, [
           ...grpcHead,
-          ...Array.from({ length: 300 }, () => ['x', 'y'.repeat(250)]).flat(),
+          ...Array.from({ length: 1000 }, () => ['x', 'y'.repeat(250)]).flat(),
         ]);
         const block = big.subarray(9);
         const half = block.length >> 1;
         t.ok(block.length < 16_384, 'it is small on the wire');
-        return [frame(HEADERS, 0, id, block.subarray(0, half)), frame(9, 4, id, block.subarray(half))];
+        return [
+          frame(HEADERS, 0, id, block.subarray(0, half)),
+          frame(9, 4, id, block.subarray(half)),
+          frame(DATA, 0, id, encodeFrame(none)),
+        ];
       },
       Code.INTERNAL,
-      '% did not answer as a gRPC server (it sent headers that are too large)',
+      'the headers of the answer of the service are larger than the limit of 262144 bytes (option max_upstream_header_bytes)',
     ],
     [
       'a status in UTF-8 and percent-encoding, cut off in the middle of it',
@@ -304,7 +308,7 @@ void t.test('answers that are no answers', async (t) => {
   for (const [name, answer, code, message] of rows) {
     const server = await start(t, answering(answer));
     const spec = name === 'more than the window of its stream' ? { onStart: (call: Call) => call.pause() } : {};
-    t.match(await server.call(spec), { code, message: message.replace(/^%/, server.target) }, name);
+    t.match(await server.call(spec), { code, message: message.replace(/^%/, 'the service') }, name);
     t.equal(server.peers.length, 1);
     t.notOk(server.peers[0]!.closed, 'the connection goes on');
   }
@@ -331,7 +335,7 @@ void t.test('servers that break the rules of HTTP/2 lose the connection; the nex
     for (const outcome of both) {
       t.match(outcome, {
         code: Code.UNAVAILABLE,
-        message: `the connection to ${server.target} broke before the call ended: it ${reason}`,
+        message: `the connection to the service broke before the call ended: it ${reason}`,
       });
     }
     await server.peers[0]!.untilClosed();
@@ -372,7 +376,7 @@ void t.test('GOAWAY with an error: no call waits for a server that leaves the co
     await peer.seen('a second call', ({ type, streamId }) => type === HEADERS && streamId === 3);
     peer.send(goAway(1, 9));
   });
-  const broken = `the connection to ${server.target} broke before the call ended: it ended the connection (HTTP/2 COMPRESSION_ERROR)`;
+  const broken = `the connection to the service broke before the call ended: it ended the connection (HTTP/2 COMPRESSION_ERROR)`;
   const first = server.call();
   t.match(await server.call(), { code: 0 }, 'it did not look at this one, which goes out again');
   t.match(await first, { code: Code.UNAVAILABLE, message: broken });
@@ -435,7 +439,7 @@ void t.test('a connection that breaks before the call has left it costs no call,
     } else {
       t.match(outcome, {
         code: Code.UNAVAILABLE,
-        message: `the connection to ${server.target} closed before the call started`,
+        message: `the connection to the service closed before the call started`,
       });
       t.equal(server.peers.length, 5);
     }
@@ -448,12 +452,12 @@ void t.test('a connection that breaks before the call has left it costs no call,
 void t.test(
   'keepalive: a silent server is asked by PING while a call is open, and lost where it does not answer',
   async (t) => {
-    const options = { keepaliveTimeMs: 40, keepaliveTimeoutMs: 80 };
+    const options = { upstreamKeepaliveTimeMs: 40, upstreamKeepaliveTimeoutMs: 80 };
     const dead = await start(t, (peer) => void peer.seen('a call', ({ type }) => type === HEADERS));
     const reason = 'broke before the call ended: it did not answer a PING within 0.08s';
     t.match(await dead.call({}, options), {
       code: Code.UNAVAILABLE,
-      message: `the connection to ${dead.target} ${reason}`,
+      message: `the connection to the service ${reason}`,
     });
     const pings = (peer: Peer): number => peer.frames.filter(({ type, flags }) => type === PING && flags === 0).length;
     t.equal(pings(dead.peers[0]!), 1);
@@ -475,10 +479,11 @@ void t.test('a server that wants fewer PINGs gets half of them, and is quoted', 
     await peer.seen('a call', ({ type }) => type === HEADERS);
     peer.send(frame(7, 0, 0, Buffer.concat([Buffer.from('000000010000000b', 'hex'), Buffer.from('too_many_pings')])));
   });
-  const options = { keepaliveTimeMs: 60_000 };
+  const options = { upstreamKeepaliveTimeMs: 60_000 };
   t.match(await server.call({}, options), {
     code: Code.UNAVAILABLE,
-    message: `the connection to ${server.target} broke before the call ended: it ended the connection (HTTP/2 ENHANCE_YOUR_CALM: too_many_pings)`,
+    message: `the connection to the service broke before the call ended: it ended the connection (HTTP/2 ENHANCE_YOUR_CALM)`,
+    diagnosis: `the connection to ${server.target} broke before the call ended: it ended the connection (HTTP/2 ENHANCE_YOUR_CALM), saying "too_many_pings"`,
   });
   t.equal((server.pool.open(server.target, options) as NativeChannel).dialOptions.keepaliveTimeMs, 120_000);
 });
@@ -494,7 +499,7 @@ void t.test('headers that the server says it does not take are not sent', async 
     code: Code.RESOURCE_EXHAUSTED,
     httpStatus: 431,
     message: new RegExp(
-      `^the headers of the call are \\d+ bytes, and ${server.target} takes 600 at most; the largest is "x-big" of 437 bytes$`,
+      `^the headers of the call are \\d+ bytes, and the service takes 600 at most; the largest is "x-big" of 437 bytes$`,
     ),
   });
   t.equal((await server.call()).code, 0);
@@ -565,7 +570,7 @@ void t.test(
         await server.call(),
         {
           code: Code.UNAVAILABLE,
-          message: `the connection to ${server.target} broke before the call ended: it sent 10000 frames without content in a row`,
+          message: `the connection to the service broke before the call ended: it sent 10000 frames without content in a row`,
         },
         name,
       );
@@ -689,6 +694,100 @@ void t.test('small messages that wait hold what they are worth, not all that cam
   t.equal((await outcome).messages.length, 400);
 });
 
+void t.test('many tiny messages cost what their bytes are worth, on both ways of a call that waits', async (t) => {
+  const silent = await peerServer(() => undefined);
+  const pool = new ChannelPool();
+  t.teardown(() => {
+    pool.close();
+    silent.close();
+  });
+  const beforeUp = await heldMemory();
+  let up!: Call;
+  const upload = callOnce(pool.open(silent.target), { method: 'X', onStart: (call) => (up = call) });
+  for (let count = 0; count < 200_000; count++) up.send({ compressed: false, payload: none });
+  const heldUp = (await heldMemory()) - beforeUp;
+  t.ok(heldUp < 10 * 1024 ** 2, `${heldUp} bytes are held for 200000 messages to send`);
+  up.cancel();
+  await upload;
+
+  const count = 50_000;
+  let down!: Call;
+  const server = await start(t, async (peer) => {
+    await peer.seen('a call', ({ type }) => type === HEADERS);
+    const parts = [peer.headers(1, grpcHead)];
+    for (let sent = 0; sent < count; sent += 2000) parts.push(frame(DATA, 0, 1, Buffer.alloc(5 * 2000)));
+    await gate;
+    peer.send(...parts, frame(PING, 0, 0, Buffer.alloc(8)));
+  });
+  let open!: () => void;
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  let received = 0;
+  const ended = new Promise<number>((resolve) => {
+    down = server.pool
+      .open(server.target)
+      .start(
+        { path: '/t.T/X', metadata: [], timeoutMs: undefined },
+        { onHeaders: () => undefined, onMessage: () => void received++, onEnd: ({ code }) => resolve(code) },
+      );
+  });
+  down.pause();
+  while (server.peers.length === 0) await sleep(5);
+  const beforeDown = await heldMemory();
+  open();
+  const peer = server.peers[0]!;
+  await peer.seen('that all was read', ({ type, flags }) => type === PING && flags === 1);
+  const heldDown = (await heldMemory()) - beforeDown;
+  t.ok(heldDown < 2 * 1024 ** 2, `${heldDown} bytes are held for ${count} messages to deliver`);
+  t.equal(received, 0);
+  down.resume();
+  peer.send(peer.headers(1, ok, END_STREAM));
+  t.equal(await ended, 0);
+  t.equal(received, count);
+});
+
+void t.test(
+  'a message that has begun is told of once, and held back within the window where that is asked',
+  async (t) => {
+    const size = 400_000;
+    const message = encodeFrame(Buffer.alloc(size, 'm'));
+    const chunks = Array.from({ length: Math.ceil(message.length / 16_384) }, (_, index) =>
+      frame(DATA, 0, 1, message.subarray(index * 16_384, (index + 1) * 16_384)),
+    );
+    let down!: Call;
+    let refused = false;
+    const server = await start(t, async (peer) => {
+      await peer.seen('a call', ({ type }) => type === HEADERS);
+      const isUpdate = ({ type, streamId }: { type: number; streamId: number }): boolean =>
+        type === WINDOW_UPDATE && streamId === 1;
+      peer.send(peer.headers(1, grpcHead), frame(DATA, 0, 1, encodeFrame(Buffer.from('whole'))), chunks[0]!);
+      // The window of a stream is 256 KiB; nine more chunks would open it by half.
+      peer.send(...chunks.slice(1, 12), frame(PING, 0, 0, Buffer.alloc(8)));
+      await peer.seen('that all was read', ({ type, flags }) => type === PING && flags === 1);
+      refused = !peer.frames.some(isUpdate);
+      down.resume();
+      await peer.seen('an open window', isUpdate);
+      peer.send(...chunks.slice(12), frame(DATA, 0, 1, encodeFrame(Buffer.alloc(0))), peer.headers(1, ok, END_STREAM));
+    });
+    const begun: number[] = [];
+    const outcome = await server.call({
+      onStart: (call) => (down = call),
+      listener: {
+        onMessageStart(bytes) {
+          begun.push(bytes);
+          down.pause();
+        },
+      },
+    });
+    t.equal(outcome.code, 0);
+    t.strictSame(
+      outcome.messages.map(({ length }) => length),
+      [5, size, 0],
+    );
+    t.strictSame(begun, [size], 'none that comes whole');
+    t.ok(refused, 'a call that is paused there gets no more than its window');
+  },
+);
+
 void t.test('what came before a loss is delivered before it, even to a call that was paused', async (t) => {
   const server = await start(t, async (peer) => {
     await peer.seen('a call', ({ type }) => type === HEADERS);
@@ -703,7 +802,7 @@ void t.test('what came before a loss is delivered before it, even to a call that
   });
   t.match(outcome, {
     code: Code.UNAVAILABLE,
-    message: `the connection to ${server.target} broke before the call ended`,
+    message: `the connection to the service broke before the call ended`,
     messages: [Buffer.from('m')],
   });
 });
@@ -877,7 +976,7 @@ void t.test('a channel that is closed fails what waits for a connection', async 
   const connecting = channel.connect(5000);
   t.match(await late, { code: Code.DEADLINE_EXCEEDED, message: 'deadline of 0.05s exceeded' });
   pool.close();
-  t.match(await waiting, { code: Code.UNAVAILABLE, message: `the channel to ${target} is closed` });
+  t.match(await waiting, { code: Code.UNAVAILABLE, message: 'the channel to the service is closed' });
   t.equal(await connecting, false);
 });
 

@@ -8,9 +8,14 @@ import t, { type Test } from 'tap';
 import type { Channel } from '../../lib/exchange.js';
 import { Code } from '../../lib/status.js';
 import { ChannelPool, type UpstreamOptions } from '../../lib/upstream/index.js';
+import { setWallClock } from '../support/wall-clock.js';
 import { callOnce, ClientPool, testClients } from './service.js';
 
-const roundRobin = { loadBalancingPolicy: 'round_robin', initialBackoffMs: 50, maxBackoffMs: 100 } as const;
+const roundRobin = {
+  loadBalancingPolicy: 'round_robin',
+  initialReconnectBackoffMs: 50,
+  maxReconnectBackoffMs: 100,
+} as const;
 
 /** A service that says in its answer which one it is. */
 class Service {
@@ -110,6 +115,28 @@ testClients('round_robin: calls go to all in turn; the others take over from one
   await untilCalled(three[2]!, channel);
 });
 
+testClients('a service is found again, whatever happens to the wall clock meanwhile', async (t, client) => {
+  for (const hours of [-1, 1]) {
+    for (const loadBalancingPolicy of ['pick_first', 'round_robin'] as const) {
+      const [one] = (await services(t, ['127.0.0.1'])) as [Service];
+      const options = { ...roundRobin, loadBalancingPolicy, dnsRefreshRateMs: 50 };
+      const channel = open(t, new ClientPool(client), one.address, options);
+      t.equal(await call(channel), 0);
+      one.stop();
+      await sleep(20);
+      t.equal(await call(channel), Code.UNAVAILABLE);
+      const restore = setWallClock(hours * 3_600_000);
+      t.teardown(restore);
+      // It backs off by the clock of before, and by that of after.
+      for (let count = 0; count < 3; count++) t.equal(await call(channel), Code.UNAVAILABLE);
+      await one.start();
+      t.equal(await channel.connect(5000), true);
+      await untilCalled(one, channel);
+      restore();
+    }
+  }
+});
+
 void t.test('round_robin: a call that one server refuses goes to the next', async (t) => {
   const [one, two] = (await services(t, ['127.0.0.1', '127.0.0.1'])) as [Service, Service];
   const channel = open(t, new ChannelPool(), `ipv4:${one.address},${two.address}`, roundRobin);
@@ -154,7 +181,7 @@ void t.test('a name with several addresses, which move', async (t) => {
   const target = `dns://127.0.0.1:${names.port}/svc.test:${one.port}`;
 
   names.addresses = ['127.0.0.1', '127.0.0.2'];
-  const channel = open(t, new ChannelPool(), target, { ...roundRobin, dnsRefreshMs: 50 });
+  const channel = open(t, new ChannelPool(), target, { ...roundRobin, dnsRefreshRateMs: 50 });
   for (const service of [one, two]) await untilCalled(service, channel);
   names.addresses = ['127.0.0.2', '127.0.0.3'];
   await untilCalled(three, channel);
@@ -166,7 +193,7 @@ void t.test('a name with several addresses, which move', async (t) => {
   while (names.asked() < asked + 2) await sleep(20);
   t.equal(await call(channel), 0, 'a name server that knows nothing takes no server away');
 
-  const slow = open(t, new ChannelPool(), target, { ...roundRobin, dnsRefreshMs: undefined });
+  const slow = open(t, new ChannelPool(), target, { ...roundRobin, dnsRefreshRateMs: undefined });
   t.equal(await call(slow), Code.UNAVAILABLE);
   names.addresses = ['127.0.0.2', '127.0.0.3'];
   for (const service of [two, three]) await untilCalled(service, slow);

@@ -5,6 +5,7 @@ import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHt
 import type { AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import type { Call, CallListener, CallStatus, Channel, Metadata as Entries } from '../../lib/exchange.js';
+import type { Holder } from '../../lib/shared.js';
 import { ChannelPool, type UpstreamClient, type UpstreamOptions } from '../../lib/upstream/index.js';
 import { upstreamClients } from '../support/upstream-client.js';
 
@@ -59,8 +60,8 @@ export class ClientPool extends ChannelPool {
     super();
   }
 
-  override open(target: string, options: Partial<UpstreamOptions> = {}): Channel {
-    return super.open(target, { client: this.client, ...options });
+  override open(target: string, options: Partial<UpstreamOptions> = {}, holder?: Holder): Channel {
+    return super.open(target, { upstreamClient: this.client, ...options }, holder);
   }
 }
 
@@ -108,6 +109,10 @@ export function callOnce(channel: Channel, spec: CallSpec): Promise<Outcome> {
           if (headers !== undefined || messages.length > 0) reject(new Error('onHeaders too late or twice'));
           headers = entries;
           spec.listener?.onHeaders?.(entries);
+        },
+        onMessageStart(bytes) {
+          expectOpen('onMessageStart');
+          spec.listener?.onMessageStart?.(bytes);
         },
         onMessage(frame) {
           expectOpen('onMessage');

@@ -107,17 +107,17 @@ void t.test('specs: a name, or the upstream for all', (t) => {
     [
       'a.v1.*=h:1',
       'bad-upstream',
-      '--upstream "a.v1.*=h:1" has "a.v1.*" where the full name of a service or package belongs; write --upstream a.v1=h:1',
+      '--upstream "a.v1.*=h:1" has "a.v1.*" before the "=", expected the full name of a service or package; write --upstream a.v1=h:1',
     ],
     [
       '/a.S/=h:1',
       'bad-upstream',
-      '--upstream "/a.S/=h:1" has "/a.S/" where the full name of a service or package belongs; write --upstream a.S=h:1',
+      '--upstream "/a.S/=h:1" has "/a.S/" before the "=", expected the full name of a service or package; write --upstream a.S=h:1',
     ],
     [
       '=h:1',
       'bad-upstream',
-      '--upstream "=h:1" has "" where the full name of a service or package belongs; write --upstream package.Service=h:1',
+      '--upstream "=h:1" has "" before the "=", expected the full name of a service or package; write --upstream package.Service=h:1',
     ],
     ['a.v1=', 'bad-target', '--upstream target "" names no host; write host:port, such as 127.0.0.1:50051'],
   ];

@@ -6,8 +6,10 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Test } from 'tap';
+import { createServer as createTlsServer } from 'node:tls';
+import t, { type Test } from 'tap';
 import type { Call } from '../../lib/exchange.js';
+import { Holder } from '../../lib/shared.js';
 import { ConfigError } from '../../lib/status.js';
 import { type ChannelPool, type UpstreamClient, type UpstreamTls, UpstreamTable } from '../../lib/upstream/index.js';
 import { alertReason } from '../../lib/upstream/tls.js';
@@ -46,9 +48,14 @@ function poolOf(t: Test, client: UpstreamClient): ChannelPool {
   return pool;
 }
 
+/** What the service answers, or what operators are told. */
 async function ask(pool: ChannelPool, target: string, tls: UpstreamTls | undefined): Promise<string> {
-  const { code, message, messages } = await callOnce(pool.open(target, { tls }), { method: 'Who', send: [body] });
-  return code === 0 ? messages.map(String).join() : `${code} ${message}`;
+  const outcome = await callOnce(pool.open(target, { tls }), { method: 'Who', send: [body] });
+  const { code, message, diagnosis, messages } = outcome;
+  if (code === 0) return messages.map(String).join();
+  t.match(message, /^cannot connect to the service: it/);
+  t.notMatch(message, /127\.0\.0\.1|localhost|example/, 'clients read no names');
+  return `${code} ${diagnosis}`;
 }
 
 testClients('a certificate is believed, or the call says why not', async (t, client) => {
@@ -137,6 +144,23 @@ testClients('client certificates', async (t, client) => {
   }
 });
 
+testClients('a server that does not offer HTTP/2', async (t, client) => {
+  const pool = poolOf(t, client);
+  for (const ALPNProtocols of [undefined, ['http/1.1'], ['http/1.1', 'spdy/3']]) {
+    const server = createTlsServer(
+      { cert: pem('server'), key: pem('server-key'), ...(ALPNProtocols === undefined ? {} : { ALPNProtocols }) },
+      (socket) => socket.on('error', () => undefined).resume(),
+    );
+    server.on('tlsClientError', () => undefined);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.teardown(() => server.close());
+    const target = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const reason = 'it does not offer HTTP/2 in the TLS handshake (ALPN protocol h2), which gRPC needs';
+    t.equal(await ask(pool, target, { ca }), `14 cannot connect to ${target}: ${reason}`);
+  }
+});
+
 testClients('a server that does not shake hands', async (t, client) => {
   const pool = poolOf(t, client);
   const connections: Socket[] = [];
@@ -151,13 +175,14 @@ testClients('a server that does not shake hands', async (t, client) => {
   const silent = pool.open(target, { tls: { ca }, connectTimeoutMs: 200 });
   t.match(await callOnce(silent, { method: 'Who', send: [body] }), {
     code: 14,
-    message: `no connection to ${target} within 0.2s`,
+    message: 'no connection to the service within 0.2s',
   });
   server.on('connection', (socket: Socket) => socket.once('data', () => socket.destroy()));
   const closing = pool.open(target, { tls: { ca } });
   t.match(await callOnce(closing, { method: 'Who', send: [body] }), {
     code: 14,
-    message: `cannot connect to ${target}: it closed the connection during the TLS handshake`,
+    message: 'cannot connect to the service: it closed the connection during the TLS handshake',
+    diagnosis: `cannot connect to ${target}: it closed the connection during the TLS handshake`,
   });
 });
 
@@ -234,9 +259,12 @@ testClients('settings', async (t, client) => {
   const cert = certificate('client');
   t.throws(() => pool.open(target, { tls: { cert } }), { message: 'upstream_cert is given, but upstream_key is not' });
   t.throws(() => pool.open(target, { tls: { ca: 'no.pem' } }), ConfigError);
-  t.strictSame(pool.warnings, []);
-  pool.open(target, { tls: { cert: certificate('expired'), key: certificate('expired-key') } });
-  t.match(pool.warnings, [{ code: 'certificate-validity' }]);
+  const holder = new Holder();
+  pool.open(target, { tls: { ca } }, holder);
+  t.strictSame(pool.warningsFor(holder), []);
+  pool.open(target, { tls: { cert: certificate('expired'), key: certificate('expired-key') } }, holder);
+  t.match(pool.warningsFor(holder), [{ code: 'certificate-validity' }]);
+  t.strictSame(pool.warningsFor(new Holder()), [], 'of nobody else');
 
   // An upstream's own word wins over the default of all.
   const good = await service(t, 'server');

@@ -1,29 +1,32 @@
 /**
- * One call in flight on a grpc-js channel: the callbacks of `Call` and `CallListener` over grpc-js's pull-based reads and
- * its write callbacks. A message is asked for only when the one before was taken, so `pause` bounds what is held.
- * Limits of grpc-js: `cancel` of a call whose requests are not complete sends END_STREAM before the reset, so a service may
- * take half an upload for whole; and where a call fails while it is paused, what had arrived and was not yet taken is lost.
+ * One call on a grpc-js channel: adapts grpc-js's pull-based reads and write callbacks to `Call` and `CallListener`. The next
+ * message is requested only after the previous one was delivered, so `pause` bounds what is held. Two limits of grpc-js:
+ * `cancel` of an incomplete upload sends END_STREAM before the reset, so that a service may take it as complete; and if a
+ * call fails while it is paused, messages that were not delivered are lost.
  */
 import type { ChannelInterface, Metadata as GrpcMetadata, StatusObject } from '@grpc/grpc-js';
 import type { Call, CallListener, CallStatus } from '../../exchange.js';
+import { Queue } from '../../queue.js';
 import { Code } from '../../status.js';
 import type { Frame } from '../../wire/frame.js';
-import { failure, isGrpcType } from '../outcome.js';
-import { fromGrpcMetadata } from './metadata.js';
-import { callStatus, type CallFacts } from './status.js';
+import { AnswerHead, endOf, MAX_DISCARDED_BYTES, metadataOf, notGrpc } from '../answer.js';
+import { reportEnd } from '../diagnostics.js';
+import { failures, localFailure } from '../outcome.js';
+import { type HeaderList, type HeaderLists, LIST_HEADER } from './header-lists.js';
+import { type CallFacts, failureOf } from './status.js';
 
-/** What `createCall` of a grpc-js channel returns; grpc-js exports it under no name. */
+/** The result of `createCall` of a grpc-js channel; grpc-js does not export this type. */
 export type RawCall = ReturnType<ChannelInterface['createCall']>;
 
-/** Bytes that may wait to be sent before `send` answers false. */
+/** Bytes that may wait to be sent before `send` returns false. */
 const SEND_HIGH_WATER = 64 * 1024;
 
-/** What a waiting message costs besides its bytes, so that many empty ones are not held without end. */
+/** Counted for each waiting message besides its bytes, so that empty ones are limited too. */
 const MESSAGE_COST_BYTES = 64;
 
-/** A call; the constructor starts it. */
+/** A call; the constructor starts it. `onEnded` is called before the listener hears of its end. */
 export class GrpcJsCall implements Call {
-  private readonly waiting: Buffer[] = [];
+  private readonly waiting = new Queue<Buffer>();
   private unsentBytes = 0;
   private writing = false;
   private halfClosed = false;
@@ -32,12 +35,17 @@ export class GrpcJsCall implements Call {
   private reading = false;
   private ended = false;
   private override: CallStatus | undefined;
+  private head: AnswerHead | undefined;
+  /** Bytes of a response body without messages that were dropped. */
+  private discardedBytes = 0;
 
   constructor(
     private readonly raw: RawCall,
     metadata: GrpcMetadata,
     private readonly facts: CallFacts,
+    private readonly lists: HeaderLists,
     private readonly listener: CallListener,
+    private readonly onEnded: () => void,
   ) {
     raw.start(metadata, {
       onReceiveMetadata: (headers) => this.receiveHeaders(headers),
@@ -50,11 +58,11 @@ export class GrpcJsCall implements Call {
   send(frame: Frame): boolean {
     if (this.ended || this.halfClosed) return true;
     if (frame.compressed) {
-      this.fail(failure(Code.INTERNAL, 'a compressed message cannot be sent on this channel'));
+      this.fail(localFailure(Code.INTERNAL, 'a compressed message cannot be sent on this channel'));
       return true;
     }
     this.unsentBytes += frame.payload.length + MESSAGE_COST_BYTES;
-    // grpc-js mixes up messages and half-close when a second message is handed over before the first has gone out.
+    // grpc-js reorders messages and half-close if a second message is passed before the first one is sent.
     if (this.writing) this.waiting.push(frame.payload);
     else this.write(frame.payload);
     this.drainWanted = this.unsentBytes >= SEND_HIGH_WATER;
@@ -77,12 +85,10 @@ export class GrpcJsCall implements Call {
   }
 
   cancel(): void {
-    if (this.ended) return;
-    this.facts.cancelled = true;
-    this.raw.cancelWithStatus(Code.CANCELLED, '');
+    this.fail(failures.cancelled());
   }
 
-  /** Gives the call up for a reason of ours; `onEnd` comes with this status. */
+  /** Fails the call with a status of the proxy, which `onEnd` gets. */
   fail(status: CallStatus): void {
     if (this.ended) return;
     this.override ??= status;
@@ -98,7 +104,7 @@ export class GrpcJsCall implements Call {
     this.writing = false;
     this.unsentBytes -= bytes + MESSAGE_COST_BYTES;
     if (this.ended) return;
-    const next = this.waiting.shift();
+    const next = this.waiting.take();
     if (next !== undefined) {
       this.write(next);
       if (this.halfClosed && this.waiting.length === 0) this.raw.halfClose();
@@ -115,27 +121,59 @@ export class GrpcJsCall implements Call {
     this.raw.startRead();
   }
 
-  private receiveHeaders(headers: GrpcMetadata): void {
-    const contentType = headers.get('content-type')[0];
-    this.facts.contentType = typeof contentType === 'string' ? contentType : 'application/grpc';
-    if (!this.ended && isGrpcType(this.facts.contentType)) this.listener.onHeaders(fromGrpcMetadata(headers));
+  private receiveHeaders(metadata: GrpcMetadata): void {
+    const list = this.listOf(metadata);
+    const head = list === undefined ? new AnswerHead(200, [], false) : headOf(list);
+    this.head = head;
+    if (this.ended || this.override !== undefined) return;
+    if (!head.isGrpc) this.fail(notGrpc(this.facts, head));
+    else if (head.http === undefined && !head.cut) this.listener.onHeaders(metadataOf(head.fields, false));
   }
 
   private receiveMessage(message: Buffer): void {
     this.reading = false;
-    if (this.ended || this.facts.cancelled) return;
-    if (isGrpcType(this.facts.contentType)) {
-      this.listener.onMessage({ compressed: false, payload: message });
-      if (!this.paused) this.read();
-    } else {
-      this.raw.cancelWithStatus(Code.INTERNAL, '');
-    }
+    if (this.ended || this.override !== undefined) return;
+    if (this.head?.http !== undefined || this.head?.cut === true) return this.discard(this.head, message.length);
+    this.listener.onMessage({ compressed: false, payload: message });
+    if (!this.paused) this.read();
+  }
+
+  /** As in the native client. */
+  private discard(head: AnswerHead, bytes: number): void {
+    const { target, maxHeaderBytes } = this.facts;
+    if (head.http === undefined) return this.fail(failures.headersTooLarge(target, maxHeaderBytes));
+    this.discardedBytes += bytes;
+    if (this.discardedBytes > MAX_DISCARDED_BYTES) this.fail(notGrpc(this.facts, head));
+    else this.read();
   }
 
   private receiveStatus(status: StatusObject): void {
     if (this.ended) return;
     this.ended = true;
-    this.waiting.length = 0;
-    this.listener.onEnd(this.override ?? callStatus(status, this.facts));
+    this.waiting.clear();
+    this.onEnded();
+    const end = this.endOf(status);
+    reportEnd(this.facts.target, this.facts.path, end);
+    this.listener.onEnd(end);
   }
+
+  private endOf(status: StatusObject): CallStatus {
+    const { facts, override } = this;
+    const list = this.listOf(status.metadata);
+    if (override !== undefined) return override;
+    if (list !== undefined) return endOf(facts, this.head ?? headOf(list), list.fields, list.cut);
+    // The list was evicted because of many later ones.
+    if (status.metadata.get(LIST_HEADER).length > 0) return { code: status.code, message: '', trailers: [] };
+    const { head } = this;
+    return head?.http === undefined ? failureOf(status, facts) : notGrpc(facts, head);
+  }
+
+  private listOf(metadata: GrpcMetadata): HeaderList | undefined {
+    const name = metadata.get(LIST_HEADER)[0];
+    return typeof name === 'string' ? this.lists.take(name) : undefined;
+  }
+}
+
+function headOf({ fields, cut }: HeaderList): AnswerHead {
+  return new AnswerHead(Number(fields[1]), fields, cut);
 }

@@ -1,28 +1,36 @@
 /**
- * `Channel` on `@grpc/grpc-js`: options, one connection state, one `GrpcJsCall` for each call. Retries, service configs from
- * DNS and the environment's HTTP proxies are off: what a client sent goes out once, to the configured target.
+ * `Channel` on `@grpc/grpc-js`: options, one connection state, and a `GrpcJsCall` for each call. Retries, service configs
+ * from DNS and HTTP proxies of the environment are off: each request is sent once, to the configured target.
  */
-import { Channel as RawChannel, connectivityState, credentials, type ChannelOptions } from '@grpc/grpc-js';
-import type { Call, CallListener, CallRequest, Channel } from '../../exchange.js';
+import type { Channel as RawChannel, ChannelOptions } from '@grpc/grpc-js';
+import { monotonicMs, wallClock } from '../../clock.js';
+import type { Call, CallListener, CallRequest, Channel, Connectivity, ChannelStatus } from '../../exchange.js';
+import { grpcJs } from '../../packages.js';
 import { StatusError } from '../../status.js';
 import type { TlsMaterial, WatchedTlsFiles } from '../../tls/index.js';
 import { failedCall } from '../failed-call.js';
 import { MAX_TIMER_MS, type UpstreamOptions } from '../options.js';
-import { ended, failure } from '../outcome.js';
+import { failures, localFailure } from '../outcome.js';
 import type { Target } from '../target.js';
 import { GrpcJsCall } from './call.js';
+import { type GuardedCredentials, guardedCredentials } from './credentials.js';
+import { HeaderLists } from './header-lists.js';
 import { toGrpcMetadata } from './metadata.js';
-import { tlsCredentials } from './tls.js';
 
-/** Beyond the time-out that a call waits for its connection. */
+/** Added to the longest wait of a call for its connection. */
 const RETIRE_SLACK_MS = 1000;
 
+/** The channel to one target. */
 export class GrpcJsChannel implements Channel {
   readonly target: string;
+  private readonly lists = new HeaderLists();
+  private credentials!: GuardedCredentials;
   private raw: RawChannel;
-  /** Channels with certificates that were renewed; calls may still run on them. */
+  /** Channels with replaced certificates; calls may still use them. */
   private readonly retired = new Set<RawChannel>();
   private closed = false;
+  /** Under way. */
+  private calls = 0;
 
   constructor(
     private readonly parsed: Target,
@@ -37,20 +45,20 @@ export class GrpcJsChannel implements Channel {
   private open(material: TlsMaterial | undefined): RawChannel {
     const { parsed, options } = this;
     const authority = options.tls?.authority;
-    const how = material === undefined ? credentials.createInsecure() : tlsCredentials(material, parsed, authority);
-    return new RawChannel(parsed.uri, how, rawOptions(options));
+    this.credentials = guardedCredentials(material, parsed, authority, options.maxUpstreamHeaderBytes, this.lists);
+    return new (grpcJs().Channel)(parsed.uri, this.credentials, rawOptions(options));
   }
 
-  /** New calls use the new certificates; those under way end where they are. */
+  /** New calls use the new certificates; current calls end on their connections. */
   private renew(material: TlsMaterial): void {
     const old = this.raw;
     this.raw = this.open(material);
     this.retired.add(old);
-    // A closed channel fails what still waits for its connection, and by then nothing does.
-    setTimeout(() => this.bury(old), this.options.connectTimeoutMs + RETIRE_SLACK_MS).unref();
+    // Closing a channel fails calls that still wait for a connection; by then none does.
+    setTimeout(() => this.closeRetired(old), this.options.connectTimeoutMs + RETIRE_SLACK_MS).unref();
   }
 
-  private bury(raw: RawChannel): void {
+  private closeRetired(raw: RawChannel): void {
     if (this.retired.delete(raw)) raw.close();
   }
 
@@ -59,29 +67,34 @@ export class GrpcJsChannel implements Channel {
       return this.startUnchecked(request, listener);
     } catch (error) {
       const { code, message } = StatusError.from(error);
-      return failedCall(failure(code, message), listener);
+      return failedCall(this.target, request.path, localFailure(code, message), listener);
     }
   }
 
   private startUnchecked(request: CallRequest, listener: CallListener): Call {
-    if (this.closed) return failedCall(ended.channelClosed(this.target), listener);
-    const { timeoutMs } = request;
+    if (this.closed) return failedCall(this.target, request.path, failures.channelClosed(this.target), listener);
+    const { path, timeoutMs } = request;
     const metadata = toGrpcMetadata(request.metadata);
+    const { maxReceiveBytes, maxUpstreamHeaderBytes: maxHeaderBytes } = this.options;
     const facts = {
       target: this.target,
+      path,
       timeoutMs,
-      maxReceiveBytes: this.options.maxReceiveBytes,
+      maxReceiveBytes,
+      maxHeaderBytes,
+      passThrough: false,
       tls: this.files !== undefined,
-      cancelled: false,
-      contentType: undefined,
+      tlsProblem: () => this.credentials.lastProblem,
     };
     const channel = this.raw;
     const raw = channel.createCall(request.path, deadlineOf(timeoutMs), null, null, null);
-    if (isReady(channel)) return new GrpcJsCall(raw, metadata, facts, listener);
-    return this.startUnconnected(channel, (waiting) => new GrpcJsCall(raw, metadata, facts, waiting), listener);
+    this.calls++;
+    const ended = (): void => void this.calls--;
+    const start = (next: CallListener): GrpcJsCall => new GrpcJsCall(raw, metadata, facts, this.lists, next, ended);
+    return isReady(channel) ? start(listener) : this.startUnconnected(channel, start, listener);
   }
 
-  /** A server that takes the connection and then says nothing would keep its callers for ever. */
+  /** Limits the wait for a server that accepts the connection but stays silent. */
   private startUnconnected(
     channel: RawChannel,
     start: (listener: CallListener) => GrpcJsCall,
@@ -90,7 +103,7 @@ export class GrpcJsChannel implements Channel {
     const { connectTimeoutMs } = this.options;
     const timer = setTimeout(() => {
       if (!isReady(channel)) {
-        call.fail(ended.noConnection(this.target, connectTimeoutMs));
+        call.fail(failures.noConnection(this.target, connectTimeoutMs));
       }
     }, connectTimeoutMs);
     timer.unref();
@@ -107,17 +120,24 @@ export class GrpcJsChannel implements Channel {
   }
 
   connect(timeoutMs: number): Promise<boolean> {
-    const deadline = Date.now() + Math.min(timeoutMs, MAX_TIMER_MS);
+    const deadline = monotonicMs() + Math.min(timeoutMs, MAX_TIMER_MS);
     return new Promise((resolve) => {
       const look = (error?: Error): void => {
         if (this.closed || error !== undefined) return resolve(false);
         const { raw } = this;
         const state = raw.getConnectivityState(true);
-        if (state === connectivityState.READY) return resolve(true);
-        raw.watchConnectivityState(state, deadline, look);
+        if (state === grpcJs().connectivityState.READY) return resolve(true);
+        raw.watchConnectivityState(state, deadlineIn(deadline - monotonicMs()), look);
       };
       look();
     });
+  }
+
+  status(): ChannelStatus {
+    const { target, calls, closed } = this;
+    // A channel that is closed throws.
+    const state = closed ? 'SHUTDOWN' : grpcJs().connectivityState[this.raw.getConnectivityState(false)];
+    return { target, state: state as Connectivity, calls };
   }
 
   close(): void {
@@ -125,33 +145,40 @@ export class GrpcJsChannel implements Channel {
     this.closed = true;
     this.files?.stop();
     this.raw.close();
-    for (const raw of this.retired) this.bury(raw);
+    for (const raw of this.retired) this.closeRetired(raw);
   }
 }
 
 function isReady(channel: RawChannel): boolean {
-  return channel.getConnectivityState(false) === connectivityState.READY;
+  return channel.getConnectivityState(false) === grpcJs().connectivityState.READY;
 }
 
 function deadlineOf(timeoutMs: number | undefined): number {
-  return timeoutMs === undefined || timeoutMs > MAX_TIMER_MS ? Infinity : Date.now() + timeoutMs;
+  return timeoutMs === undefined || timeoutMs > MAX_TIMER_MS ? Infinity : deadlineIn(timeoutMs);
+}
+
+/** grpc-js accepts a date, from which it sets a timer at once. */
+function deadlineIn(timeoutMs: number): number {
+  return wallClock().getTime() + timeoutMs;
 }
 
 function rawOptions(options: UpstreamOptions): ChannelOptions {
   return {
     'grpc.enable_retries': 0,
-    // Else the write callback comes before the bytes are out, and `send` could not hold the sender back.
+    // Otherwise the write callback is called before the bytes are sent, and `send` could not apply back-pressure.
     'grpc.per_rpc_retry_buffer_size': 0,
     'grpc.service_config_disable_resolution': 1,
     'grpc.enable_http_proxy': 0,
     'grpc.enable_channelz': 0,
     'grpc.use_local_subchannel_pool': 1,
     'grpc.max_receive_message_length': options.maxReceiveBytes,
-    'grpc.initial_reconnect_backoff_ms': options.initialBackoffMs,
-    'grpc.max_reconnect_backoff_ms': options.maxBackoffMs,
+    'grpc.initial_reconnect_backoff_ms': options.initialReconnectBackoffMs,
+    'grpc.max_reconnect_backoff_ms': options.maxReconnectBackoffMs,
     'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ [options.loadBalancingPolicy]: {} }] }),
-    ...(options.keepaliveTimeMs === undefined ? {} : { 'grpc.keepalive_time_ms': options.keepaliveTimeMs }),
-    'grpc.keepalive_timeout_ms': options.keepaliveTimeoutMs,
+    ...(options.upstreamKeepaliveTimeMs === undefined
+      ? {}
+      : { 'grpc.keepalive_time_ms': options.upstreamKeepaliveTimeMs }),
+    'grpc.keepalive_timeout_ms': options.upstreamKeepaliveTimeoutMs,
     'grpc.primary_user_agent': options.userAgent,
     ...(options.tls?.authority === undefined ? {} : { 'grpc.default_authority': options.tls.authority }),
   };

@@ -1,136 +1,112 @@
 /**
- * How a call on grpc-js ended. It reports the service's own status and the troubles of the transport alike, so the latter
- * are told by their texts. Not seen, as grpc-js does not tell: a last frame that was cut short before an OK.
+ * How a call on grpc-js ended if the service sent no status: failures of the transport, recognised by grpc-js's texts. One
+ * case cannot be recognised: a truncated last frame before an OK.
  */
 import type { StatusObject } from '@grpc/grpc-js';
 import type { CallStatus } from '../../exchange.js';
 import { ErrorCode } from '../../http2/index.js';
 import { Code } from '../../status.js';
-import { connectReason, ended, isGrpcType, knownCode, unresolved } from '../outcome.js';
-import { fromGrpcMetadata } from './metadata.js';
+import type { AnswerFacts } from '../answer.js';
+import { connectReason, failures, unknownFailure, unresolved } from '../outcome.js';
+import type { Reason } from '../reason.js';
 
-/** What of a call decides how its status is read. */
-export interface CallFacts {
-  readonly target: string;
+/** Properties of a call that decide how its failure is read. */
+export interface CallFacts extends AnswerFacts {
+  /** `/package.Service/Method`. */
+  readonly path: string;
   readonly timeoutMs: number | undefined;
   readonly maxReceiveBytes: number;
-  /** True where the connection is one of TLS. */
+  /** True if the connection uses TLS. */
   readonly tls: boolean;
-  /** Given up by us. */
-  cancelled: boolean;
-  /** The answer's content type; undefined before its headers. */
-  contentType: string | undefined;
+  /** Why the last TLS handshake failed. */
+  readonly tlsProblem: () => Reason | undefined;
 }
 
-/** Reads what grpc-js reports at the end of a call. */
-export function callStatus(status: StatusObject, facts: CallFacts): CallStatus {
-  if (facts.cancelled) return ended.cancelled();
-  const onlyHead = textValue(status, 'content-type');
-  const contentType = facts.contentType ?? onlyHead;
-  if (!isGrpcType(contentType)) return notGrpc(status, facts.target, contentType);
-  const trailers = fromGrpcMetadata(status.metadata);
-  const code: number = status.code;
-  if (code === 0) return { code, message: status.details, trailers };
-  // A status that grpc-js made up itself has no metadata; the trailers of a service may have none either.
-  const mayBeTrouble =
-    onlyHead === undefined ? trailers.length === 0 || contentType === undefined : status.details === noStatusInHead;
-  const trouble = mayBeTrouble ? transportTrouble(status, facts) : undefined;
-  return trouble ?? { code: knownCode(code), message: status.details, trailers };
-}
-
-function textValue(status: StatusObject, name: string): string | undefined {
-  const value = status.metadata.get(name)[0];
-  return typeof value === 'string' ? value : undefined;
-}
-
-/** What grpc-js says of an answer that ends with its head and has no `grpc-status` in it. */
-const noStatusInHead = 'Received HTTP status code 200';
-
-const httpStatusText = /^Received HTTP status code (\d+)$/;
-
-function notGrpc(status: StatusObject, target: string, contentType: string | undefined): CallStatus {
-  const http = httpStatusText.exec(status.details)?.[1];
-  return ended.notGrpc(target, http === undefined ? undefined : Number(http), contentType);
-}
-
-/** One kind of trouble as grpc-js words it (subchannel-call.ts, load-balancing-call.ts, resolving-call.ts of 1.14). */
-interface Trouble {
+/** A kind of failure in the wording of grpc-js (subchannel-call.ts, load-balancing-call.ts, resolving-call.ts of 1.14). */
+interface FailurePattern {
   readonly code: number;
   readonly pattern: RegExp;
-  readonly read: (match: RegExpExecArray, facts: CallFacts) => CallStatus | undefined;
+  readonly read: (match: RegExpExecArray, facts: CallFacts) => CallStatus;
 }
 
-const troubles: readonly Trouble[] = [
+const failurePatterns: readonly FailurePattern[] = [
   {
     code: Code.UNAVAILABLE,
     pattern: /^No connection established\. Last error: (.*?)\.? Resolution note: /s,
-    read: ([, reason], { target, tls }) => ended.cannotConnect(target, connectReason(reason!, tls)),
+    read: ([, reason], facts) => failures.cannotConnect(facts.target, reasonOf(reason!, facts)),
   },
   {
     code: Code.UNAVAILABLE,
     pattern: /^Name resolution failed/,
-    read: (_, { target }) => ended.cannotConnect(target, unresolved),
+    read: (_, { target }) => failures.cannotConnect(target, unresolved),
   },
   {
     code: Code.UNAVAILABLE,
     pattern: /^(Connection dropped|read E[A-Z]+|write E[A-Z]+|Write error: .*|Write failed .*)$/s,
-    read: (_, { target }) => ended.broken(target),
+    read: (_, { target }) => failures.broken(target),
   },
   {
     code: Code.UNAVAILABLE,
     pattern: /^(Stream refused by server|Channel closed before call started)$/,
-    read: ([text], { target }) => (text.startsWith('Stream') ? ended.refused(target) : ended.channelClosed(target)),
+    read: ([text], { target }) =>
+      text.startsWith('Stream') ? failures.refused(target) : failures.channelClosed(target),
   },
   {
     code: Code.INTERNAL,
     pattern: /^Failed to start HTTP\/2 stream/,
-    read: (_, { target }) => ended.closedBefore(target),
+    read: (_, { target }) => failures.closedBefore(target),
   },
-  { code: Code.CANCELLED, pattern: /^Call cancelled$/, read: (_, { target }) => ended.reset(target, ErrorCode.CANCEL) },
+  {
+    code: Code.CANCELLED,
+    pattern: /^Call cancelled$/,
+    read: (_, { target }) => failures.reset(target, ErrorCode.CANCEL),
+  },
   {
     code: Code.RESOURCE_EXHAUSTED,
     pattern: /^Bandwidth exhausted or memory limit exceeded$/,
-    read: (_, { target }) => ended.reset(target, ErrorCode.ENHANCE_YOUR_CALM),
+    read: (_, { target }) => failures.reset(target, ErrorCode.ENHANCE_YOUR_CALM),
   },
   {
     code: Code.PERMISSION_DENIED,
     pattern: /^Protocol not secure enough$/,
-    read: (_, { target }) => ended.reset(target, ErrorCode.INADEQUATE_SECURITY),
+    read: (_, { target }) => failures.reset(target, ErrorCode.INADEQUATE_SECURITY),
   },
   {
     code: Code.INTERNAL,
     pattern: /^Received RST_STREAM with code (\d+)/,
-    read: ([, code], { target }) => ended.reset(target, Number(code)),
+    read: ([, code], { target }) => failures.reset(target, Number(code)),
   },
-  { code: Code.UNKNOWN, pattern: /^No status information received$/, read: (_, { target }) => ended.noStatus(target) },
+  {
+    code: Code.UNKNOWN,
+    pattern: /^No status information received$/,
+    read: (_, { target }) => failures.noStatus(target),
+  },
   {
     code: Code.RESOURCE_EXHAUSTED,
-    pattern: /^Received message (?:larger than max \((\d+) vs (\d+)\)|that decompresses to a size larger than (\d+))$/,
-    read: ([, size, limit, inflatedLimit], { target, maxReceiveBytes }) =>
-      // With another limit in it, these are the words of a service that is itself built on grpc-js.
-      Number(limit ?? inflatedLimit) === maxReceiveBytes
-        ? ended.tooLarge(target, maxReceiveBytes, size === undefined ? undefined : Number(size))
-        : undefined,
+    pattern: /^Received message (?:larger than max \((\d+) vs \d+\)|that decompresses to a size larger than \d+)$/,
+    read: ([, size], { target, maxReceiveBytes }) =>
+      failures.tooLarge(target, maxReceiveBytes, size === undefined ? undefined : Number(size)),
   },
   {
     code: Code.DEADLINE_EXCEEDED,
     pattern: /^Deadline exceeded( after .*)?$/s,
-    read: (_, { timeoutMs }) => (timeoutMs === undefined ? undefined : ended.deadline(timeoutMs)),
+    read: (_, { timeoutMs = 0 }) => failures.deadline(timeoutMs),
   },
 ];
 
-function transportTrouble(status: StatusObject, facts: CallFacts): CallStatus | undefined {
-  const found: unknown = status.code;
-  // grpc-js fails without code and text where a message's compression is not the announced one.
-  if (typeof found !== 'number') return ended.unknownCompression(facts.target);
-  if (status.details === noStatusInHead) return ended.noStatus(facts.target);
-  if (httpStatusText.test(status.details) && facts.contentType === undefined) {
-    return notGrpc(status, facts.target, textValue(status, 'content-type'));
+function reasonOf(text: string, { tls, tlsProblem }: CallFacts): Reason {
+  const problem = tlsProblem();
+  return problem !== undefined && text.includes(problem.detail) ? problem : connectReason(text, tls);
+}
+
+/** Reads a status that grpc-js created itself. */
+export function failureOf({ code, details }: StatusObject, facts: CallFacts): CallStatus {
+  const found: unknown = code;
+  // grpc-js fails without code and text if the compression of a message differs from the announced one.
+  if (typeof found !== 'number') return failures.unknownCompression(facts.target);
+  for (const trouble of failurePatterns) {
+    const match = trouble.code === found ? trouble.pattern.exec(details) : null;
+    if (match !== null) return trouble.read(match, facts);
   }
-  for (const { code, pattern, read } of troubles) {
-    if (code !== found) continue;
-    const match = pattern.exec(status.details);
-    if (match !== null) return read(match, facts);
-  }
-  return undefined;
+  return unknownFailure(facts.target, found, details);
 }

@@ -1,34 +1,34 @@
-/** Where the servers of a target are: its host name resolved, or its addresses as they are listed. */
+/** Finds the addresses of a target: those of its host name, or its list of addresses. */
 import { lookup, Resolver } from 'node:dns';
 import { isIP } from 'node:net';
 import type { Target } from '../target.js';
 
-/** What `net.connect` takes. */
+/** An argument of `net.connect`. */
 export type Address = { readonly path: string } | { readonly host: string; readonly port: number };
 
-/** Gets the addresses in the order in which they are to be tried; none where the name cannot be resolved. */
+/** Gets the addresses in the order in which they are to be tried; none if the name does not resolve. */
 export type AddressListener = (addresses: readonly Address[]) => void;
 
-/** Finds addresses. Only where there are some, the answer may come at once. */
+/** Finds addresses. May call the listener synchronously, but only with addresses. */
 export type AddressResolver = (listener: AddressListener) => void;
 
-/** The `:authority` of calls where no option names another: `host:port`, the first of a list, `localhost` for a socket file. */
+/** The default `:authority` of calls: `host:port`, the first address of a list, or `localhost` for a Unix socket. */
 export function defaultAuthority({ uri }: Target): string {
   if (uri.startsWith('unix:')) return 'localhost';
   return uri.startsWith('dns:') ? uri.slice(uri.lastIndexOf('/') + 1) : uri.slice('ipv4:'.length).split(',')[0]!;
 }
 
-/** True where the addresses behind a target may change. */
+/** True if the addresses of a target may change. */
 export function isNamed({ uri }: Target): boolean {
   return uri.startsWith('dns:') && isIP(addressOf(uri.slice(uri.lastIndexOf('/') + 1)).host) === 0;
 }
 
-/** One text for one address. */
+/** A key for an address. */
 export function addressKey(address: Address): string {
   return 'path' in address ? address.path : `${address.host} ${address.port}`;
 }
 
-/** Finds the addresses of a target, anew each time: names move. Only where there are some, the answer may come at once. */
+/** Resolves a target anew each time, because names move. May call the listener synchronously, but only with addresses. */
 export function resolveTarget({ uri }: Target, listener: AddressListener): void {
   if (uri.startsWith('unix:')) return listener([{ path: uri.slice('unix:'.length) }]);
   if (!uri.startsWith('dns:')) return listener(uri.slice('ipv4:'.length).split(',').map(addressOf));
@@ -39,7 +39,7 @@ export function resolveTarget({ uri }: Target, listener: AddressListener): void 
   if (isIP(host) !== 0) found([host]);
   else if (nameServer === '')
     lookup(host, { all: true }, (error, all) => found(error ? [] : all.map((one) => one.address)));
-  else ask(nameServer, host, found);
+  else queryNameServer(nameServer, host, found);
 }
 
 /** `host:port` → its parts, without the brackets of IPv6. */
@@ -48,8 +48,8 @@ function addressOf(hostPort: string): { host: string; port: number } {
   return { host: hostPort.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(hostPort.slice(colon + 1)) };
 }
 
-/** Asks one DNS server for both kinds of addresses. */
-function ask(nameServer: string, host: string, found: (hosts: readonly string[]) => void): void {
+/** Queries one DNS server for both kinds of addresses. */
+function queryNameServer(nameServer: string, host: string, found: (hosts: readonly string[]) => void): void {
   const resolver = new Resolver();
   try {
     resolver.setServers([nameServer]);

@@ -1,40 +1,49 @@
 /**
- * The connections to one server: for pick_first the server is whichever address answers first, for round_robin each address
- * is a server of its own. One connection carries all calls; where the server allows no more of them at once, further ones are
- * opened, as calls that wait behind streams without end would wait for ever. After a failure it waits longer and longer
- * before it tries again (https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md).
+ * The connections to one server. For pick_first the server is the address that answers first; for round_robin each address is
+ * a server. One connection carries all calls. If the server limits concurrent streams, further connections are opened,
+ * because calls must not wait behind endless streams. After a failure the delay before the next attempt grows
+ * (https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md).
  */
-import type { CallStatus } from '../../exchange.js';
+import { monotonicMs } from '../../clock.js';
+import type { CallStatus, ChannelStatus } from '../../exchange.js';
 import type { Connection, ConnectionListener } from '../../http2/index.js';
+import { reportState } from '../diagnostics.js';
 import type { AddressResolver } from './address.js';
 import { Dial, type DialOptions } from './dial.js';
 
 const BACKOFF_FACTOR = 1.6;
 const BACKOFF_JITTER = 0.2;
 
-/** With these open and full, calls wait for one that ends. */
+/** Limit of connections; if all are full, calls wait for another call to end. */
 const MAX_CONNECTIONS = 32;
 
+/** Delays between attempts to connect. */
 export interface BackoffOptions {
-  /** The wait after the first failure, in milliseconds. */
-  readonly initialBackoffMs: number;
-  /** The longest wait, in milliseconds. */
-  readonly maxBackoffMs: number;
+  /** Delay after the first failure, in milliseconds. */
+  readonly initialReconnectBackoffMs: number;
+  /** Longest delay, in milliseconds. */
+  readonly maxReconnectBackoffMs: number;
 }
 
-/** What a backend tells its channel. */
+/** Notifications to the channel. */
 export interface BackendOwner {
   /** Read for each new connection. */
   readonly dialOptions: DialOptions;
-  /** There may be room for calls that wait. */
+  /** Waiting calls may find room. */
   onRoom(): void;
-  /** No connection could be made; the next attempt waits until its time. */
+  /** An attempt to connect failed; the next one waits for the delay. */
   onConnectFailure(status: CallStatus): void;
-  /** A connection takes no more calls. */
+  /** A connection does not take calls any more. */
   onLost(): void;
   onTooManyPings(): void;
 }
 
+/** What one backend has open. */
+export interface BackendStatus extends Pick<ChannelStatus, 'calls' | 'problem'> {
+  readonly connections: number;
+}
+
+/** The connections to one server. */
 export class Backend {
   /** Those that take new calls, unless they are full. */
   private connections: readonly Connection[] = [];
@@ -45,37 +54,47 @@ export class Backend {
   private retryTimer: NodeJS.Timeout | undefined;
   private failure: CallStatus | undefined;
 
-  /** Connects when it is first asked to. */
+  /** Connects on the first `connect`. */
   constructor(
     private readonly target: string,
     private readonly resolve: AddressResolver,
     private readonly backoff: BackoffOptions,
     private readonly owner: BackendOwner,
   ) {
-    this.backoffMs = backoff.initialBackoffMs;
+    this.backoffMs = backoff.initialReconnectBackoffMs;
   }
 
-  /** A connection that takes a call now. */
+  /** A connection with room for a call. */
   withRoom(): Connection | undefined {
     for (const connection of this.connections) if (connection.hasRoom) return connection;
     return undefined;
   }
 
-  /** True where a connection stands. */
+  /** Connections that stand, calls on them, and why the last attempt to connect failed. */
+  status(): BackendStatus {
+    const { connections, failure } = this;
+    const calls = connections.reduce((sum, { streamCount }) => sum + streamCount, 0);
+    return { connections: connections.length, calls, problem: failure?.diagnosis ?? failure?.message };
+  }
+
+  /** True if there is a connection. */
   get isReady(): boolean {
     return this.connections.length > 0;
   }
 
-  /** Why there is no connection, and none is tried just now: a call costs its caller no time then. */
-  get backsOff(): CallStatus | undefined {
-    if (this.isReady || this.dial !== undefined || Date.now() >= this.retryAt) return undefined;
+  /** Why there is no connection and none is being tried, so that a call fails at once. */
+  get backoffFailure(): CallStatus | undefined {
+    if (this.isReady || this.dial !== undefined || monotonicMs() >= this.retryAt) return undefined;
     return this.failure;
   }
 
-  /** Opens a connection, or one more, unless one is under way; at the end of the pause where there is one. */
+  /**
+   * Opens a connection, or one more, unless one is being opened. During a delay after a failure, it opens one at the end of
+   * that.
+   */
   connect(): void {
     if (this.closed || this.dial !== undefined || !this.mayGrow()) return;
-    const pauseMs = this.retryAt - Date.now();
+    const pauseMs = this.retryAt - monotonicMs();
     if (pauseMs > 0) {
       clearTimeout(this.retryTimer);
       this.retryTimer = setTimeout(() => this.connect(), pauseMs);
@@ -87,13 +106,13 @@ export class Backend {
     });
   }
 
-  /** A server that takes no call at all on a connection takes none on another. */
+  /** A server that accepts no stream on one connection accepts none on another. */
   private mayGrow(): boolean {
     const { connections } = this;
     return connections.length < MAX_CONNECTIONS && connections.every(({ streamCount }) => streamCount > 0);
   }
 
-  /** New calls get new connections; those under way end where they are. */
+  /** New calls get new connections; current calls end on theirs. */
   renew(): void {
     this.dial?.abort();
     this.dial = undefined;
@@ -110,9 +129,11 @@ export class Backend {
 
   private connected(connection: Connection): void {
     this.dial = undefined;
+    if (this.failure !== undefined) reportState(this.target, undefined);
+    this.failure = undefined;
     this.resetBackoff();
     this.connections = [...this.connections, connection];
-    connection.listener = new ConnectionWatch(
+    connection.listener = new BackendConnectionListener(
       () => this.owner.onRoom(),
       () => this.lost(connection),
       () => this.owner.onTooManyPings(),
@@ -122,10 +143,11 @@ export class Backend {
 
   private connectFailed(status: CallStatus): void {
     this.dial = undefined;
+    if (this.failure === undefined) reportState(this.target, status.diagnosis ?? status.message);
     this.failure = status;
-    // Not all proxies in front of a server that comes back are to knock at the same moment.
-    this.retryAt = Date.now() + this.backoffMs * (1 + BACKOFF_JITTER * (2 * Math.random() - 1));
-    this.backoffMs = Math.min(this.backoffMs * BACKOFF_FACTOR, this.backoff.maxBackoffMs);
+    // The jitter keeps many proxies from reconnecting to a restarted server at the same moment.
+    this.retryAt = monotonicMs() + this.backoffMs * (1 + BACKOFF_JITTER * (2 * Math.random() - 1));
+    this.backoffMs = Math.min(this.backoffMs * BACKOFF_FACTOR, this.backoff.maxReconnectBackoffMs);
     this.owner.onConnectFailure(status);
   }
 
@@ -136,14 +158,14 @@ export class Backend {
   }
 
   private resetBackoff(): void {
-    this.backoffMs = this.backoff.initialBackoffMs;
+    this.backoffMs = this.backoff.initialReconnectBackoffMs;
     this.retryAt = 0;
     clearTimeout(this.retryTimer);
   }
 }
 
-/** What a backend wants to know of a connection. */
-class ConnectionWatch implements ConnectionListener {
+/** Reports the events of one connection to its backend. */
+class BackendConnectionListener implements ConnectionListener {
   constructor(
     readonly onRoom: () => void,
     readonly onDraining: () => void,
@@ -152,7 +174,7 @@ class ConnectionWatch implements ConnectionListener {
 
   onReady(): void {}
 
-  /** One that closes without having drained is lost all the same. */
+  /** A connection that closes without draining is lost too. */
   onClose(): void {
     this.onDraining();
   }

@@ -1,40 +1,58 @@
 /**
- * `Channel` on our own HTTP/2 client: calls go out on the connections that `Servers` has, wait for one, or fail with the
- * reason why there is none. A call that no server has looked at begins again on another connection.
+ * `Channel` on the native HTTP/2 client. A call uses a connection of `Servers`, waits for one, or fails with the reason why
+ * there is none. A call that no server has processed is sent again on another connection.
  */
 import type { SecureContext } from 'node:tls';
-import type { Call, CallListener, CallRequest, CallStatus, Channel } from '../../exchange.js';
+import type {
+  Call,
+  CallListener,
+  CallRequest,
+  CallStatus,
+  Channel,
+  ChannelState,
+  ChannelStatus,
+  Connectivity,
+  HttpChannel,
+  HttpListener,
+  HttpRequest,
+} from '../../exchange.js';
+import type { HeaderFields } from '../../headers.js';
 import { StatusError } from '../../status.js';
 import type { TlsMaterial, WatchedTlsFiles } from '../../tls/index.js';
 import { failedCall } from '../failed-call.js';
 import { MAX_TIMER_MS, type UpstreamOptions } from '../options.js';
-import { ended, failure } from '../outcome.js';
+import { failures, localFailure } from '../outcome.js';
 import type { Target } from '../target.js';
 import { secureContextOf, serverNameOf } from '../tls.js';
 import { defaultAuthority } from './address.js';
-import type { BackendOwner } from './backend.js';
+import type { BackendOwner, BackendStatus } from './backend.js';
 import { type CallOwner, NativeCall } from './call.js';
 import type { DialOptions } from './dial.js';
 import { type CallDefaults, requestFields } from './metadata.js';
+import { NativeRequest } from './request.js';
+import type { Sending } from './sending.js';
 import { PickFirst, RoundRobin, type Servers } from './servers.js';
 
-/** Somebody who wants to know when a connection stands. */
+/** A caller of `connect` that waits for a connection. */
 interface ConnectWaiter {
   readonly resolve: (connected: boolean) => void;
   readonly timer: NodeJS.Timeout;
 }
 
-export class NativeChannel implements Channel, CallOwner, BackendOwner {
+/** The channel to one target. */
+export class NativeChannel implements Channel, HttpChannel, CallOwner, BackendOwner {
   readonly target: string;
   readonly maxReceiveBytes: number;
+  readonly maxHeaderBytes: number;
   private readonly defaults: CallDefaults;
   private readonly serverName: string | undefined;
   private secureContext: SecureContext | undefined;
   private keepaliveTimeMs: number | undefined;
   private readonly servers: Servers;
-  private readonly waiting = new Set<NativeCall>();
+  private readonly waiting = new Set<Sending>();
   private readonly connectWaiters = new Set<ConnectWaiter>();
   private closed = false;
+  private retries = 0;
 
   constructor(
     parsed: Target,
@@ -44,7 +62,8 @@ export class NativeChannel implements Channel, CallOwner, BackendOwner {
     const authority = options.tls?.authority;
     this.target = parsed.text;
     this.maxReceiveBytes = options.maxReceiveBytes;
-    this.keepaliveTimeMs = options.keepaliveTimeMs;
+    this.maxHeaderBytes = options.maxUpstreamHeaderBytes;
+    this.keepaliveTimeMs = options.upstreamKeepaliveTimeMs;
     this.serverName = serverNameOf(parsed, authority);
     this.secureContext = files && secureContextOf(files.material);
     this.defaults = {
@@ -60,23 +79,41 @@ export class NativeChannel implements Channel, CallOwner, BackendOwner {
   }
 
   start(request: CallRequest, listener: CallListener): Call {
-    if (this.closed) return failedCall(ended.channelClosed(this.target), listener);
+    if (this.closed) return failedCall(this.target, request.path, failures.channelClosed(this.target), listener);
     const { timeoutMs } = request;
-    if (timeoutMs !== undefined && timeoutMs <= 0) return failedCall(ended.deadline(timeoutMs), listener);
+    if (timeoutMs !== undefined && timeoutMs <= 0)
+      return failedCall(this.target, request.path, failures.deadline(timeoutMs), listener);
     let fields: string[];
     try {
       fields = requestFields(request, this.defaults);
     } catch (error) {
       const { code, message } = StatusError.from(error);
-      return failedCall(failure(code, message), listener);
+      return failedCall(this.target, request.path, localFailure(code, message), listener);
     }
     const connection = this.servers.pick();
-    const down = connection === undefined ? this.servers.backsOff : undefined;
-    if (down !== undefined) return failedCall(down, listener);
+    const down = connection === undefined ? this.servers.backoffFailure : undefined;
+    if (down !== undefined) return failedCall(this.target, request.path, down, listener);
     const call = new NativeCall(this, fields, request, listener);
-    if (connection !== undefined) call.begin(connection);
+    if (connection !== undefined) call.startOn(connection);
     else this.wait(call);
     return call;
+  }
+
+  request(fields: HeaderFields, listener: HttpListener): HttpRequest {
+    const { scheme, authority } = this.defaults;
+    const missing = fields.includes(':authority') ? [] : [':authority', authority];
+    const request = new NativeRequest(this, [':scheme', scheme, ...missing, ...fields], listener);
+    const connection = this.closed ? undefined : this.servers.pick();
+    const down = this.closed ? failures.channelClosed(this.target) : this.servers.backoffFailure;
+    if (connection !== undefined) request.startOn(connection);
+    else if (down !== undefined) request.abortSoon(down);
+    else this.wait(request);
+    return request;
+  }
+
+  get state(): ChannelState {
+    if (this.servers.isReady) return 'ready';
+    return this.servers.backoffFailure === undefined ? 'idle' : 'down';
   }
 
   connect(timeoutMs: number): Promise<boolean> {
@@ -95,29 +132,43 @@ export class NativeChannel implements Channel, CallOwner, BackendOwner {
     });
   }
 
+  status(): ChannelStatus {
+    const { target, retries, waiting } = this;
+    const servers = this.servers.status();
+    return { target, state: this.connectivity(servers), ...servers, waiting: waiting.size, retries };
+  }
+
+  private connectivity({ connections, problem }: BackendStatus): Connectivity {
+    if (this.closed) return 'SHUTDOWN';
+    if (connections > 0) return 'READY';
+    if (problem !== undefined) return 'TRANSIENT_FAILURE';
+    return this.waiting.size > 0 ? 'CONNECTING' : 'IDLE';
+  }
+
   close(): void {
     if (this.closed) return;
     this.closed = true;
     this.files?.stop();
     this.answerConnectWaiters(false);
-    this.failWaiting(ended.channelClosed(this.target));
+    this.failWaiting(failures.channelClosed(this.target));
     this.servers.close();
   }
 
-  forget(call: NativeCall): void {
+  removeWaiting(call: Sending): void {
     this.waiting.delete(call);
   }
 
-  again(call: NativeCall): void {
-    if (this.closed) return call.abort(ended.channelClosed(this.target));
+  retry(call: Sending): void {
+    this.retries++;
+    if (this.closed) return call.abort(failures.channelClosed(this.target));
     const connection = this.servers.pick();
-    const down = connection === undefined ? this.servers.backsOff : undefined;
-    if (connection !== undefined) call.beginLate(connection);
+    const down = connection === undefined ? this.servers.backoffFailure : undefined;
+    if (connection !== undefined) call.startAfterWait(connection);
     else if (down !== undefined) call.abort(down);
     else this.wait(call);
   }
 
-  /** New calls use the new certificates; those under way end where they are. */
+  /** New calls use the new certificates; current calls end on their connections. */
   private renew(material: TlsMaterial): void {
     this.secureContext = secureContextOf(material);
     this.servers.renew();
@@ -126,7 +177,7 @@ export class NativeChannel implements Channel, CallOwner, BackendOwner {
 
   // ------------------------------------------------------------------------------------- calls
 
-  private wait(call: NativeCall): void {
+  private wait(call: Sending): void {
     this.waiting.add(call);
     this.connectIfNeeded();
   }
@@ -136,7 +187,7 @@ export class NativeChannel implements Channel, CallOwner, BackendOwner {
       const connection = this.servers.pick();
       if (connection === undefined) return this.connectIfNeeded();
       this.waiting.delete(call);
-      call.beginLate(connection);
+      call.startAfterWait(connection);
     }
   }
 
@@ -151,8 +202,15 @@ export class NativeChannel implements Channel, CallOwner, BackendOwner {
 
   get dialOptions(): DialOptions {
     const { secureContext, serverName, keepaliveTimeMs } = this;
-    const { connectTimeoutMs, keepaliveTimeoutMs } = this.options;
-    return { connectTimeoutMs, secureContext, serverName, keepaliveTimeMs, keepaliveTimeoutMs };
+    const { connectTimeoutMs, upstreamKeepaliveTimeoutMs: keepaliveTimeoutMs, maxUpstreamHeaderBytes } = this.options;
+    return {
+      connectTimeoutMs,
+      secureContext,
+      serverName,
+      keepaliveTimeMs,
+      keepaliveTimeoutMs,
+      maxHeaderListBytes: maxUpstreamHeaderBytes,
+    };
   }
 
   private connectIfNeeded(): void {
@@ -166,7 +224,7 @@ export class NativeChannel implements Channel, CallOwner, BackendOwner {
   }
 
   onConnectFailure(status: CallStatus): void {
-    if (this.servers.backsOff !== undefined) this.failWaiting(status);
+    if (this.servers.backoffFailure !== undefined) this.failWaiting(status);
     this.connectIfNeeded();
   }
 
@@ -174,7 +232,7 @@ export class NativeChannel implements Channel, CallOwner, BackendOwner {
     this.connectIfNeeded();
   }
 
-  /** As gRPC has it: twice the time on the connections to come. */
+  /** As in gRPC: new connections have twice the keep-alive time. */
   onTooManyPings(): void {
     if (this.keepaliveTimeMs !== undefined) this.keepaliveTimeMs = Math.min(this.keepaliveTimeMs * 2, MAX_TIMER_MS);
   }

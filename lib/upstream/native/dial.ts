@@ -1,13 +1,15 @@
 /**
- * From addresses to a connection that speaks HTTP/2: addresses are tried in order, the next one as soon as one fails or is
- * slow (RFC 8305), and the first that sends its settings wins. All in all it takes no longer than the connect time-out.
+ * From addresses to an HTTP/2 connection: addresses are tried in order, the next one as soon as one fails or is slow (RFC
+ * 8305), and the first server that sends its settings wins. The connect time-out limits the whole dial.
  */
 import { connect as connectTcp, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { CallStatus } from '../../exchange.js';
 import { Connection, ConnectionError, type ConnectionListener, defaultConnectionOptions } from '../../http2/index.js';
-import { closedReason, connectReason, ended, unresolved } from '../outcome.js';
+import { essentialHeaders } from '../answer.js';
+import { closedReason, connectReason, failures, notHttp2, unresolved } from '../outcome.js';
 import { handshake } from '../tls.js';
+import { sameForAll, type Reason } from '../reason.js';
 import type { Address, AddressResolver } from './address.js';
 
 /** How a server is reached. */
@@ -20,30 +22,34 @@ export interface DialOptions {
   /** As in `ConnectionOptions`. */
   readonly keepaliveTimeMs: number | undefined;
   readonly keepaliveTimeoutMs: number;
+  readonly maxHeaderListBytes: number;
 }
 
-/** Gets a connection that is ready (its listener is then for the taker to set), or why there is none; once. */
+/**
+ * Called once: with a connection that is ready, whose listener the receiver then sets, or with the reason for the failure.
+ */
 export interface DialListener {
   onConnection(connection: Connection): void;
   onFailure(status: CallStatus): void;
 }
 
-/** After this time the next address is tried too. */
+/** Delay after which the next address is tried too. */
 const NEXT_ADDRESS_MS = 250;
 
-/** Without a word, the kernel asks after this time whether the other side is still there. */
+/** Idle time after which TCP keep-alive probes start. */
 const TCP_KEEP_ALIVE_MS = 60_000;
 
+/** One attempt to connect to a server. */
 export class Dial {
   private readonly attempts = new Set<Attempt>();
   private addresses: readonly Address[] = [];
   private next = 0;
   private done = false;
   private readonly timeout: NodeJS.Timeout;
-  private stagger: NodeJS.Timeout | undefined;
+  private nextAddressTimer: NodeJS.Timeout | undefined;
 
   /**
-   * Starts at once; the listener is never called before the constructor returns.
+   * Starts at once. The listener is never called before the constructor returns.
    * @param target for messages.
    */
   constructor(
@@ -53,28 +59,28 @@ export class Dial {
     private readonly listener: DialListener,
   ) {
     const { connectTimeoutMs } = options;
-    this.timeout = setTimeout(() => this.fail(ended.noConnection(target, connectTimeoutMs)), connectTimeoutMs);
+    this.timeout = setTimeout(() => this.fail(failures.noConnection(target, connectTimeoutMs)), connectTimeoutMs);
     resolve((addresses) => this.start(addresses));
   }
 
-  /** Gives up; the listener hears no more. */
+  /** Aborts; the listener is not called any more. */
   abort(): void {
     this.done = true;
     clearTimeout(this.timeout);
-    clearTimeout(this.stagger);
+    clearTimeout(this.nextAddressTimer);
     for (const attempt of this.attempts) attempt.abort();
     this.attempts.clear();
   }
 
   private start(addresses: readonly Address[]): void {
     if (this.done) return;
-    if (addresses.length === 0) return this.fail(ended.cannotConnect(this.target, unresolved));
+    if (addresses.length === 0) return this.fail(failures.cannotConnect(this.target, unresolved));
     this.addresses = addresses;
     this.tryNext();
   }
 
   private tryNext(): void {
-    clearTimeout(this.stagger);
+    clearTimeout(this.nextAddressTimer);
     const address = this.addresses[this.next++];
     if (address === undefined) return;
     this.attempts.add(
@@ -83,14 +89,14 @@ export class Dial {
         onFailure: (attempt, reason) => this.attemptFailed(attempt, reason),
       }),
     );
-    if (this.next < this.addresses.length) this.stagger = setTimeout(() => this.tryNext(), NEXT_ADDRESS_MS);
+    if (this.next < this.addresses.length) this.nextAddressTimer = setTimeout(() => this.tryNext(), NEXT_ADDRESS_MS);
   }
 
-  private attemptFailed(attempt: Attempt, reason: string): void {
+  private attemptFailed(attempt: Attempt, reason: Reason): void {
     if (this.done) return;
     this.attempts.delete(attempt);
     if (this.next < this.addresses.length) this.tryNext();
-    else if (this.attempts.size === 0) this.fail(ended.cannotConnect(this.target, reason));
+    else if (this.attempts.size === 0) this.fail(failures.cannotConnect(this.target, reason));
   }
 
   private succeed(attempt: Attempt, connection: Connection): void {
@@ -108,14 +114,14 @@ export class Dial {
 interface AttemptListener {
   onConnection(attempt: Attempt, connection: Connection): void;
   /** The reason completes "cannot connect to TARGET: …". */
-  onFailure(attempt: Attempt, reason: string): void;
+  onFailure(attempt: Attempt, reason: Reason): void;
 }
 
 /** One address: TCP, then TLS, then the first settings. */
 class Attempt implements ConnectionListener {
   private readonly socket: Socket;
   private connection: Connection | undefined;
-  private speaking = false;
+  private isHttp2Started = false;
   private done = false;
 
   constructor(
@@ -137,22 +143,24 @@ class Attempt implements ConnectionListener {
 
   private connected(): void {
     const { socket, options } = this;
-    this.speaking = true;
-    if (options.secureContext === undefined) return this.speak(socket);
+    this.isHttp2Started = true;
+    if (options.secureContext === undefined) return this.startHttp2(socket);
     const secure = handshake(socket, options.secureContext, options.serverName, (error) => {
-      if (error !== undefined) this.fail(error.message);
-      else this.speak(secure);
+      if (error !== undefined) this.fail(error.reason);
+      else this.startHttp2(secure);
     });
     secure.on('error', () => undefined);
   }
 
-  private speak(socket: Socket): void {
+  private startHttp2(socket: Socket): void {
     if (this.done) return;
-    const { keepaliveTimeMs, keepaliveTimeoutMs } = this.options;
+    const { keepaliveTimeMs, keepaliveTimeoutMs, maxHeaderListBytes } = this.options;
     this.connection = new Connection(socket, this, {
       ...defaultConnectionOptions,
       keepaliveTimeMs,
       keepaliveTimeoutMs,
+      maxHeaderListBytes,
+      essentialHeaders,
     });
   }
 
@@ -164,8 +172,8 @@ class Attempt implements ConnectionListener {
 
   onClose(error: Error | undefined): void {
     const tls = this.options.secureContext !== undefined;
-    if (error === undefined) this.fail(closedReason(tls));
-    else if (error instanceof ConnectionError) this.fail(notHttp2(tls));
+    if (error === undefined) this.fail(sameForAll(closedReason(tls)));
+    else if (error instanceof ConnectionError) this.fail(sameForAll(notHttp2(tls)));
     else this.fail(connectReason(textOf(error), tls));
   }
 
@@ -176,21 +184,17 @@ class Attempt implements ConnectionListener {
   onTooManyPings(): void {}
 
   private socketFailed(error: NodeJS.ErrnoException): void {
-    // Once somebody speaks on it, that one tells.
-    if (this.speaking) return;
+    // From then on, the error comes from TLS or HTTP/2.
+    if (this.isHttp2Started) return;
     this.fail(connectReason(textOf(error), this.options.secureContext !== undefined));
   }
 
-  private fail(reason: string): void {
+  private fail(reason: Reason): void {
     if (this.done) return;
     this.done = true;
     this.socket.destroy();
     this.listener.onFailure(this, reason);
   }
-}
-
-function notHttp2(tls: boolean): string {
-  return tls ? 'it does not speak gRPC (HTTP/2)' : 'it does not speak gRPC without TLS (HTTP/2 in cleartext)';
 }
 
 function textOf(error: NodeJS.ErrnoException): string {

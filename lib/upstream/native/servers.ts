@@ -1,31 +1,34 @@
 /**
- * Which server of a target a call goes to. `pick_first`: the first address that answers has all calls, and another when it is
- * gone. `round_robin`: every address has a connection, and calls go to them in turn; those that are down are left out until
- * they are back (https://github.com/grpc/grpc/blob/master/doc/load-balancing.md).
+ * Selects the server of a call. `pick_first`: the first address that answers gets all calls, and another one if it is lost.
+ * `round_robin`: every address has a connection, and calls use them in turn, skipping those that are down
+ * (https://github.com/grpc/grpc/blob/master/doc/load-balancing.md).
  */
+import { monotonicMs } from '../../clock.js';
 import type { CallStatus } from '../../exchange.js';
 import type { Connection } from '../../http2/index.js';
-import { ended, unresolved } from '../outcome.js';
+import { failures, unresolved } from '../outcome.js';
 import type { Target } from '../target.js';
 import { type Address, addressKey, isNamed, resolveTarget } from './address.js';
-import { Backend, type BackendOwner, type BackoffOptions } from './backend.js';
+import { Backend, type BackendOwner, type BackendStatus, type BackoffOptions } from './backend.js';
 
 /** All servers of one target. */
 export interface Servers {
-  /** A connection for the next call; undefined where none has room. */
+  /** A connection for the next call; undefined if none has room. */
   pick(): Connection | undefined;
-  /** Why a call need not wait: no server is there, and none is tried just now. */
-  readonly backsOff: CallStatus | undefined;
-  /** True where a connection stands. */
+  /** Why a call fails at once: no server is connected, and none is being tried. */
+  readonly backoffFailure: CallStatus | undefined;
+  /** True if there is a connection. */
   readonly isReady: boolean;
-  /** Calls wait: opens a connection, or one more. */
+  /** See `Backend`; of all servers together. */
+  status(): BackendStatus;
+  /** Called if calls wait: opens a connection, or one more. */
   connect(): void;
   /** See `Backend`. */
   renew(): void;
   close(): void;
 }
 
-/** One backend whose address is whichever answers first, the name resolved anew for each connection. */
+/** One backend whose address is the first one that answers. The name is resolved anew for each connection. */
 export class PickFirst extends Backend implements Servers {
   constructor(target: Target, backoff: BackoffOptions, owner: BackendOwner) {
     super(target.text, (listener) => resolveTarget(target, listener), backoff, owner);
@@ -36,14 +39,16 @@ export class PickFirst extends Backend implements Servers {
   }
 }
 
+/** Options of `round_robin`. */
 export interface RoundRobinOptions extends BackoffOptions {
-  /** How often a name is resolved anew, in milliseconds; undefined: only when a server is lost. */
-  readonly dnsRefreshMs: number | undefined;
+  /** Interval of name resolution, in milliseconds; undefined: only after a server is lost. */
+  readonly dnsRefreshRateMs: number | undefined;
 }
 
-/** Names are not resolved more often, whatever is lost. */
+/** Least interval of name resolution, whatever is lost. */
 const MIN_REFRESH_MS = 1000;
 
+/** A backend for each address. */
 export class RoundRobin implements Servers {
   private backends = new Map<string, Backend>();
   private ring: readonly Backend[] = [];
@@ -84,6 +89,15 @@ export class RoundRobin implements Servers {
     };
   }
 
+  status(): BackendStatus {
+    const all = this.ring.map((backend) => backend.status());
+    return {
+      connections: all.reduce((sum, { connections }) => sum + connections, 0),
+      calls: all.reduce((sum, { calls }) => sum + calls, 0),
+      problem: all.find(({ problem }) => problem !== undefined)?.problem ?? this.failure?.diagnosis,
+    };
+  }
+
   pick(): Connection | undefined {
     const { ring } = this;
     for (let tried = 0; tried < ring.length; tried++) {
@@ -94,12 +108,12 @@ export class RoundRobin implements Servers {
     return undefined;
   }
 
-  get backsOff(): CallStatus | undefined {
+  get backoffFailure(): CallStatus | undefined {
     const { ring } = this;
     if (ring.length === 0) return this.resolving || this.refreshIsDue() ? undefined : this.failure;
     let last: CallStatus | undefined;
     for (const backend of ring) {
-      last = backend.backsOff;
+      last = backend.backoffFailure;
       if (last === undefined) return undefined;
     }
     return last;
@@ -114,7 +128,7 @@ export class RoundRobin implements Servers {
     if (ring.length === 0) return this.refresh();
     const down = ring.filter((backend) => !backend.isReady);
     for (const backend of down) backend.connect();
-    // All that are there are full.
+    // All connected servers are full.
     if (down.length < ring.length && this.pick() === undefined) {
       for (let tried = 0; tried < ring.length; tried++) {
         this.next = (this.next + 1) % ring.length;
@@ -137,7 +151,7 @@ export class RoundRobin implements Servers {
   // ------------------------------------------------------------------------------------- addresses
 
   private refreshIsDue(): boolean {
-    return performance.now() - this.resolvedAt >= MIN_REFRESH_MS;
+    return monotonicMs() - this.resolvedAt >= MIN_REFRESH_MS;
   }
 
   private refresh(): void {
@@ -149,10 +163,13 @@ export class RoundRobin implements Servers {
     resolveTarget(this.target, (addresses) => this.resolved(addresses));
   }
 
-  /** A list of addresses stays as it is. What is planned for an earlier time stays too: failures come one after the other. */
+  /**
+   * Schedules a resolution. A list of addresses never changes. An earlier scheduled time stays, because several servers may
+   * fail one after the other.
+   */
   private refreshSoon(afterMs: number | undefined): void {
     if (this.closed || afterMs === undefined || !isNamed(this.target)) return;
-    const at = performance.now() + afterMs;
+    const at = monotonicMs() + afterMs;
     if (at >= this.refreshAt) return;
     clearTimeout(this.refreshTimer);
     this.refreshAt = at;
@@ -162,15 +179,15 @@ export class RoundRobin implements Servers {
 
   private resolved(addresses: readonly Address[]): void {
     this.resolving = false;
-    this.resolvedAt = performance.now();
+    this.resolvedAt = monotonicMs();
     if (this.closed) return;
-    // A name server that is down takes no server away.
+    // A failing name server does not remove servers.
     if (addresses.length > 0) this.update(addresses);
     else if (this.ring.length === 0) {
-      this.failure = ended.cannotConnect(this.target.text, unresolved);
+      this.failure = failures.cannotConnect(this.target.text, unresolved);
       this.owner.onConnectFailure(this.failure);
     }
-    this.refreshSoon(this.ring.length === 0 ? MIN_REFRESH_MS : this.options.dnsRefreshMs);
+    this.refreshSoon(this.ring.length === 0 ? MIN_REFRESH_MS : this.options.dnsRefreshRateMs);
   }
 
   private update(addresses: readonly Address[]): void {

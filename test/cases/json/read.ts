@@ -62,6 +62,30 @@ export const accepted: readonly (readonly [name: string, type: string, json: str
     '{"i32":12,"u64":"18446744073709551615"}',
   ],
   ['zero with any exponent', 'j.Scalars', '{"opt":0e999999999}', '{"opt":0}'],
+  [
+    'whole numbers of many characters',
+    'j.Lists',
+    `{"numbers":[1.${'0'.repeat(500)},1${'0'.repeat(500)}e-500,0.${'0'.repeat(500)}25e503,0e999999999999,-0.0,"2.50e1"]}`,
+    '{"numbers":[1,1,250,0,0,25]}',
+  ],
+  [
+    'the limits with a point and an exponent',
+    'j.Lists',
+    '{"longs":[1844674407370955161.5e1,0.018446744073709551615e21,"18446744073709551615.0"]}',
+    '{"longs":["18446744073709551615","18446744073709551615","18446744073709551615"]}',
+  ],
+  [
+    'quoted doubles of many characters',
+    'j.Lists',
+    `{"doubles":["1.${'0'.repeat(1500)}e1","${'1'.repeat(1500)}e-1499"]}`,
+    '{"doubles":[10,1.1111111111111112]}',
+  ],
+  [
+    'numbers of enums in any form',
+    'j.Lists',
+    '{"colors":[1,2.0,1e0,-0,20e-1,77]}',
+    '{"colors":["RED","GREEN","RED","COLOR_UNSPECIFIED","GREEN",77]}',
+  ],
   ['minus zero', 'j.Scalars', '{"opt":-0,"db":-0,"fl":-0.0}', '{"fl":-0,"db":-0,"opt":0}'],
 
   [
@@ -158,6 +182,7 @@ export const accepted: readonly (readonly [name: string, type: string, json: str
   ['the longest duration', 'j.Known', '{"span":"315576000000s"}'],
   ['field masks', 'j.Known', '{"mask":"name,spec.cpuCount"}'],
   ['the empty field mask', 'j.Known', '{"mask":""}'],
+  ['a field mask of odd names', 'j.Known', '{"mask":"a,éA.b,A1,x..y"}'],
   ['a Struct', 'j.Known', '{"struct":{"a":null,"b":[1,"x",{"c":true}],"":{}}}'],
   ['a Value of each kind', 'j.Known', '{"values":[null,1.5,"x",false,{},[]]}'],
   ['a Value that is null', 'j.Known', '{"value":null}'],
@@ -196,6 +221,13 @@ export const accepted: readonly (readonly [name: string, type: string, json: str
   ],
   ['an Any in an Any', 'j.Known', '{"any":{"@type":"t/google.protobuf.Any","value":{"@type":"t/j.Disk","size":1}}}'],
   ['an Any of Empty', 'j.Known', '{"any":{"@type":"t/google.protobuf.Empty"}}'],
+  ['an Any of a known type without slash', 'j.Known', '{"any":{"@type":"j.Disk","size":1}}'],
+  [
+    'an Any of a known type without slash, last',
+    'j.Known',
+    '{"any":{"value":"1s","@type":"google.protobuf.Duration"}}',
+    '{"any":{"@type":"google.protobuf.Duration","value":"1s"}}',
+  ],
   [
     'an Any of Empty with a value',
     'j.Known',
@@ -656,6 +688,18 @@ export const rejected: readonly (readonly [name: string, type: string, json: str
     'fl: found 3.5e38, expected a number, "NaN", "Infinity" or "-Infinity", within the range of a float (line 1, column 7)',
   ],
   [
+    'a quoted double that ends wrong, far behind',
+    'j.Scalars',
+    `{"db":"1.${'0'.repeat(1500)}x"}`,
+    `db: found "1.${'0'.repeat(78)}…", expected a number, "NaN", "Infinity" or "-Infinity", within the range of a double (line 1, column 7)`,
+  ],
+  [
+    'an enum number that is not whole',
+    'j.Scalars',
+    '{"color":1.5}',
+    'color: found 1.5, expected a decimal integer from -2147483648 to 2147483647 (line 1, column 10)',
+  ],
+  [
     'a float in odd words',
     'j.Scalars',
     '{"fl":"inf"}',
@@ -855,7 +899,7 @@ export const rejected: readonly (readonly [name: string, type: string, json: str
     '{"span":1}',
     'span: found 1, expected seconds with an "s" behind and at most 9 decimals, such as "1.5s", within 315576000000s (line 1, column 9)',
   ],
-  ...(['cpu_count', 'a,,b', 'a, b', ','] as const).map(
+  ...(['cpu_count', 'a.b,c_d', 'a,,b', ',a', 'a,', 'a, b', 'a\u00a0b', 'a,\u3000', ','] as const).map(
     (text) =>
       [
         `field mask: ${text}`,
@@ -908,10 +952,10 @@ export const rejected: readonly (readonly [name: string, type: string, json: str
     'any: "@type" is "", expected the URL of a type, such as "type.googleapis.com/google.protobuf.Duration" (line 1, column 8)',
   ],
   [
-    'an Any of a type without slash',
+    'an Any of an unknown type without slash',
     'j.Known',
-    '{"any":{"@type":"j.Disk"}}',
-    'any: "@type" is "j.Disk", expected the URL of a type, such as "type.googleapis.com/google.protobuf.Duration" (line 1, column 8)',
+    '{"any":{"@type":"not_a_url","value":""}}',
+    'any: "@type" is "not_a_url", expected the URL of a type, such as "type.googleapis.com/google.protobuf.Duration" (line 1, column 8)',
   ],
   [
     'an Any with two types',

@@ -1,0 +1,58 @@
+/** What a gateway is made of, and what each of its requests reads. */
+import type { Cors } from '../cors/index.js';
+import type { ErrorWriter } from '../exchange.js';
+import type { CallerRules, HeaderNames } from '../metadata/index.js';
+import type { Policy, ReplyEncoder } from '../policy/index.js';
+import type { PathMatcher } from '../router/index.js';
+import type { StatusError } from '../status.js';
+import { type Observer } from '../telemetry/index.js';
+import { type Access } from './access.js';
+import { type Route, type RouteTables } from './decide.js';
+import type { GatewayOptions } from './options.js';
+import type { RouteHints } from './route-hints.js';
+import { type TargetNormalizer } from './path-normalization.js';
+import { type Routes } from './routing.js';
+
+/** What each request of a gateway reads. */
+export interface GatewayParts extends RouteTables {
+  /** Of the streaming rules, all of which answer to GET; undefined where there are none. */
+  readonly sockets: PathMatcher<Route> | undefined;
+  /** The largest message that a WebSocket takes. */
+  readonly maxBodyBytes: number;
+  readonly policies: readonly Policy[];
+  /** Where a client finds the list of routes; undefined where it is off. */
+  readonly indexPath: string | undefined;
+  /** What a request may have meant that no route takes; undefined: routes are not told. */
+  readonly hints?: RouteHints | undefined;
+  readonly writeError: ErrorWriter;
+  readonly maxConcurrentRequests: number;
+  /** Encodes answers; undefined: none is. */
+  readonly encode: ReplyEncoder | undefined;
+  /** Of all requests whose virtual host and route say nothing else. */
+  readonly cors?: Cors | undefined;
+  /** Why no request is served now; our own pages are. */
+  readonly refusal?: StatusError | undefined;
+  /** Which RPC needs which token; undefined: none does. */
+  readonly access?: Access | undefined;
+  /** Who calls, by the proxies that are trusted. */
+  readonly callers: CallerRules;
+  /** Knows what clients may not say of themselves. */
+  readonly names: HeaderNames;
+  /** Path of the mount; '' for the root. */
+  readonly prefix: string;
+  /** Undefined: requests are not observed. */
+  readonly observer?: Observer | undefined;
+  /** Which cluster answers; undefined: the channels of the routes do. */
+  readonly routes?: Routes | undefined;
+  /** Full names of all RPCs that are served, whether or not native gRPC reaches them. */
+  readonly rpcs: ReadonlySet<string>;
+  readonly options: RoutingOptions;
+  /** Brings targets into one form; undefined: they stay as they are. */
+  readonly normalize?: TargetNormalizer | undefined;
+}
+
+/** How virtual hosts are asked, and what they are told. */
+export type RoutingOptions = Pick<
+  GatewayOptions,
+  'maxRequestBytes' | 'serverName' | 'rejectUnknownMethod' | 'matchIncomingRequestRoute' | 'originalPathHeaders'
+>;

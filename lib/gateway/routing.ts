@@ -1,0 +1,154 @@
+/**
+ * How `virtual_hosts` steer a request: which cluster a call goes to, what its headers become, how long it may take. The table
+ * is that of `routes`; here it meets calls.
+ */
+import type { Cors } from '../cors/index.js';
+import type { Channel, Exchange, Metadata, RequestHead, ResponseHead } from '../exchange.js';
+import type { Fallback } from '../fallback/index.js';
+import { header, type HeaderFields, headerPairs, withoutFields } from '../headers.js';
+import type { CommandContext } from '../commands.js';
+import {
+  type ForwardAction,
+  type HeaderChanges,
+  type OwnReplyChange,
+  type RequestFilter,
+  type RouteAction,
+  type RoutedRequest,
+  schemeOf,
+  targetOf,
+} from '../routes/index.js';
+import { DelegateExchange } from './delegate-exchange.js';
+
+/** A cluster that routes lead to. */
+export interface RoutedCluster {
+  readonly channel: Channel;
+  readonly fallback: Fallback;
+}
+
+/** What is asked of `virtual_hosts`. */
+export interface Routes {
+  match(request: RoutedRequest): RouteAction<RoutedCluster> | undefined;
+  /** What happens to requests before they are routed, in order. */
+  readonly filters: readonly RequestFilter[];
+  /** What becomes of answers that are no service's; undefined: nothing. */
+  readonly changeOwnReply: OwnReplyChange | undefined;
+  /** Which pages may send a request; undefined if no host and no route says it. */
+  readonly corsOf: ((request: RoutedRequest, common: Cors | undefined) => Cors | undefined) | undefined;
+}
+
+/** A route that leads to a cluster. */
+export type RoutedForward = ForwardAction<RoutedCluster>;
+
+/** A request as it came. */
+export function requestOf({ method, path, query, headers }: RequestHead, { secure }: Exchange): RoutedRequest {
+  return { method, path, query, headers, host: (header(headers, 'host') ?? '').toLowerCase(), secure };
+}
+
+/** A request as the call that it becomes. */
+export function callOf(request: RoutedRequest, rpcPath: string): RoutedRequest {
+  const others = withoutFields(request.headers, (name) => name === 'content-type' || name === 'content-length');
+  const headers = [...others, 'content-type', 'application/grpc', 'te', 'trailers'];
+  return { ...request, method: 'POST', path: rpcPath, query: undefined, headers };
+}
+
+/** What the commands of header values tell of a request. */
+export function contextOf(request: RoutedRequest, exchange: Exchange, cluster: string): CommandContext {
+  const { address, port } = exchange.peer;
+  return {
+    request: request.headers,
+    pseudo: {
+      ':method': request.method,
+      ':path': targetOf(request),
+      ':authority': request.host,
+      ':scheme': schemeOf(request),
+    },
+    protocol: `HTTP/${exchange.httpVersion}`,
+    remoteAddress: address,
+    remotePort: port,
+    cluster,
+  };
+}
+
+/**
+ * The time that a call may take, in milliseconds; Infinity: any.
+ * @param asked by the client or an option
+ */
+export function routeTime(
+  asked: number | undefined,
+  { timeoutMs = Infinity, maxGrpcTimeoutMs }: Pick<RoutedForward, 'timeoutMs' | 'maxGrpcTimeoutMs'>,
+  headers: HeaderFields,
+): number {
+  const asksForTime = maxGrpcTimeoutMs !== undefined && header(headers, 'grpc-timeout') !== undefined;
+  return Math.min(asked ?? Infinity, asksForTime ? maxGrpcTimeoutMs : timeoutMs);
+}
+
+/** How a call of a route differs from one without. */
+interface RoutedCall {
+  readonly request: RoutedRequest;
+  readonly context: CommandContext;
+  /** What the service is told besides, which the route does not change. */
+  readonly identity: Metadata;
+  /** Where the call came from. */
+  readonly origin: Metadata;
+}
+
+/** The channel of a route: its calls have the time of the route, its headers and its host. */
+export function routedChannel(action: RoutedForward, { request, context, identity, origin }: RoutedCall): Channel {
+  const { cluster, requestChanges, host = header(request.headers, 'host') } = action;
+  const { channel } = cluster;
+  return {
+    target: channel.target,
+    start(call, listener) {
+      const time = routeTime(call.timeoutMs, action, request.headers);
+      const told = origin.length === 0 ? call.metadata : [...call.metadata, ...origin];
+      const changed = requestChanges === undefined ? told : changedMetadata(told, requestChanges, context);
+      const metadata = identity.length === 0 ? changed : [...changed, ...identity];
+      const timeoutMs = time === Infinity ? undefined : time;
+      return channel.start({ ...call, metadata, timeoutMs, authority: host }, listener);
+    },
+    connect: (time) => channel.connect(time),
+    close: () => channel.close(),
+  };
+}
+
+function changedMetadata(metadata: Metadata, change: HeaderChanges, context: CommandContext): Metadata {
+  const fields = metadata.flatMap(([name, value]) => [
+    name,
+    typeof value === 'string' ? value : value.toString('base64'),
+  ]);
+  return headerPairs(change(fields, context)).map(([name, value]) => [
+    name,
+    name.endsWith('-bin') ? Buffer.from(value, 'base64') : value,
+  ]);
+}
+
+/** Where a call came from, as Envoy's transcoder says it. */
+export function originalRequest(method: string, target: string): Metadata {
+  return [
+    ['x-envoy-original-path', target.replace(/[^\x20-\x7e]/g, '?')],
+    ['x-envoy-original-method', method],
+  ];
+}
+
+/** An exchange whose answer is changed on its way out. */
+export class ChangedExchange extends DelegateExchange {
+  /** Set when it is known which route answers. */
+  change: ((head: ResponseHead) => ResponseHead) | undefined;
+
+  /** @param serverName of all answers; undefined: that of the service, if it gives one */
+  constructor(
+    inner: Exchange,
+    private readonly serverName: string | undefined,
+  ) {
+    super(inner);
+  }
+
+  override respond(head: ResponseHead): void {
+    const { serverName } = this;
+    const named =
+      serverName === undefined
+        ? head
+        : { ...head, headers: [...withoutFields(head.headers, (name) => name === 'server'), 'server', serverName] };
+    super.respond(this.change === undefined ? named : this.change(named));
+  }
+}

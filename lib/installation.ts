@@ -1,0 +1,18 @@
+/**
+ * The files of the package beside its code. This module stands right below lib/, because the build joins all of lib/ into
+ * files right below dist/: relative addresses are the same in both.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** The version that the package states, such as `0.1.0`. */
+export function packageVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+/** The folder of the protos that come with the package. */
+export const annotationsFolder = fileURLToPath(new URL('../annotations', import.meta.url));
+
+/** The folder that the build copies Scalar to, so that it is not a runtime dependency. */
+export const docsAssetsFolder = new URL('../dist/docs/', import.meta.url);

@@ -1,0 +1,15 @@
+/** Which fields a client must give. */
+import type { FieldDescriptor } from '../schema/types.js';
+
+/**
+ * True for a field that a client must give: marked REQUIRED, or `required` in proto2. A member of a oneof that is marked
+ * REQUIRED does not count, because schemas cannot demand one of several members.
+ */
+export function isRequired(field: FieldDescriptor): boolean {
+  return field.required || (isMarked(field) && (field.oneof?.fields.length ?? 1) === 1);
+}
+
+/** True for a field that is marked REQUIRED and that clients may set. */
+export function isMarked({ behaviors }: FieldDescriptor): boolean {
+  return behaviors.includes('REQUIRED') && !behaviors.includes('OUTPUT_ONLY');
+}

@@ -1,0 +1,85 @@
+/** Options of policies. */
+import { corsKind } from '../cors/index.js';
+import {
+  booleanValue,
+  choicesValue,
+  defaultsOf,
+  hostNamesValue,
+  namesValue,
+  option,
+  type OptionsOf,
+  orFalse,
+  sizeValue,
+} from '../options/index.js';
+
+import { jwtKind } from './jwt-options.js';
+
+const mediaTypesValue = {
+  ...namesValue('none, or media types, such as application/json', (name) => /^[\w.+-]+\/[\w.+-]+$/.test(name)),
+  placeholder: 'TYPE,…',
+};
+
+/** Options of what happens before and around routing: origin and host checks, CORS, tokens, compression. */
+export const policyOptions = {
+  method_override: option(booleanValue, {
+    default: false,
+    presets: { google: true },
+    why: "Google's Java clients send PATCH as POST with `X-HTTP-Method-Override`",
+    group: 'requests',
+    text: 'apply X-HTTP-Method-Override to POST requests',
+  }),
+  compression: option(choicesValue('gzip', 'br', 'zstd'), {
+    default: [],
+    group: 'answers',
+    text: 'content codings for responses, the preferred one first; zstd if Node supports it',
+    peers: 'Envoy filter `compressor`',
+  }),
+  compression_min_bytes: option(sizeValue(0, 2 ** 30), {
+    default: 128,
+    presets: { envoy: 30 },
+    why: '`min_content_length`',
+    group: 'answers',
+    text: 'smaller answers are not encoded',
+    peers: 'Envoy `min_content_length`',
+  }),
+  compression_types: option(mediaTypesValue, {
+    default: [],
+    defaultText: 'texts: JSON, HTML, XML and their like',
+    group: 'answers',
+    text: 'types of the answers that are encoded',
+    peers: 'Envoy `content_type`',
+  }),
+  check_origin: option(booleanValue, {
+    default: true,
+    presets: { envoy: false },
+    why: 'nor looks at `Origin`',
+    group: 'access',
+    text: 'refuse requests that may write from web pages of other origins',
+  }),
+  allowed_hosts: option(hostNamesValue, {
+    default: [],
+    presets: { envoy: ['*'] },
+    why: 'or `Host`',
+    group: 'access',
+    text: 'host names that a loopback listener accepts besides IP addresses and localhost; * for all',
+  }),
+  cors: option(orFalse(corsKind), {
+    default: undefined,
+    within: 'policies',
+    group: 'access',
+    text: 'which web pages of other origins may call (CORS)',
+    peers: 'Envoy `CorsPolicy`',
+  }),
+  jwt: option(orFalse(jwtKind), {
+    default: undefined,
+    within: 'policies',
+    group: 'access',
+    text: 'signed tokens (JWT) that calls require',
+    peers: 'Envoy filter `jwt_authn`',
+  }),
+};
+
+export type PolicyOptions = OptionsOf<typeof policyOptions>;
+
+/** All policy options at their defaults. */
+export const defaultPolicyOptions: PolicyOptions = defaultsOf(policyOptions);

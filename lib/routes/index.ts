@@ -1,0 +1,8 @@
+export { type FilterSettings, filtersKind } from './filter-options.js';
+export type { FilteredRequest, RequestFilter } from './filters.js';
+export type { OwnReply, OwnReplyChange } from './local-reply.js';
+export { type LocalRepliesSettings, localRepliesKind } from './local-reply-options.js';
+export type { HeaderChanges } from './header-changes.js';
+export { virtualHostsKind, type VirtualHostSettings } from './options.js';
+export { isGrpc, pseudoHeader, type RoutedRequest, schemeOf, targetOf } from './request.js';
+export { clusterNames, type ForwardAction, type LocalAnswer, type RouteAction, RouteTable } from './table.js';

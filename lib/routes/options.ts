@@ -1,0 +1,313 @@
+/** `virtual_hosts` of a listener: which requests go to which cluster, by host, path, headers and query. */
+import {
+  booleanValue,
+  checkedText,
+  enumValue,
+  field,
+  type GivenOf,
+  integerValue,
+  type Kind,
+  type KindValue,
+  listOf,
+  OptionError,
+  optionalTimeValue,
+  orFalse,
+  record,
+  requiredField,
+  shown,
+} from '../options/index.js';
+import { corsKind } from '../cors/index.js';
+import { fixedHeader, isHeaderName } from '../headers.js';
+import { checkCommands } from '../commands.js';
+import { checkPattern, checkSubstitution } from '../pattern.js';
+
+const text = checkedText({
+  placeholder: 'TEXT',
+  description: 'a text',
+  code: 'config-type',
+  convert: (value) => (value === '' ? undefined : value),
+});
+
+/** May be empty. */
+export const anyText = { ...text, jsonSchema: { type: 'string' }, readNode: textOf } satisfies Kind<string>;
+
+function textOf(node: Parameters<Kind<string>['readNode']>[0]): string {
+  if (node.kind === 'scalar' && typeof node.value === 'string') return node.value;
+  throw new OptionError('expected a text', 'config-type');
+}
+
+const pattern = checkedText({
+  placeholder: 'PATTERN',
+  description: 'a regular expression in the syntax of RE2',
+  code: 'config-type',
+  convert: (value) => checkPattern(value),
+});
+
+const headerName = checkedText({
+  placeholder: 'NAME',
+  description: 'the name of a header',
+  code: 'config-type',
+  convert: (name) => (isHeaderName(name.replace(/^:/, '')) ? name.toLowerCase() : undefined),
+});
+
+/** One that a route may set or remove. */
+export const changedHeader = checkedText({
+  placeholder: 'NAME',
+  description: 'the name of a header',
+  code: 'config-type',
+  convert(name) {
+    const lower = name.toLowerCase();
+    const reason = fixedHeader(lower);
+    if (reason !== undefined) throw new OptionError(`${shown(name)} cannot be changed: ${reason}`, 'config-type');
+    return isHeaderName(lower) ? lower : undefined;
+  },
+});
+
+const domain = checkedText({
+  placeholder: 'DOMAIN',
+  description: 'a host such as api.example.com, *.example.com, api.* or *, with the port where clients send one',
+  code: 'config-type',
+  convert: (name) => (/^\*?[^*\s/]*$|^[^*\s/]+\*$/.test(name) && name !== '' ? name.toLowerCase() : undefined),
+});
+
+export const textTests = {
+  exact: field(anyText, 'the whole value'),
+  prefix: field(text, 'how it begins'),
+  suffix: field(text, 'how it ends'),
+  contains: field(text, 'what it holds'),
+  regex: field(pattern, 'what it is as a whole, as a regular expression of RE2'),
+  ignore_case: field(booleanValue, 'letters are compared without case'),
+  present: field(booleanValue, 'whether it is there at all'),
+};
+
+const range = record({
+  fields: {
+    start: requiredField(wholeNumber(), 'the least', '"range" has start and end'),
+    end: requiredField(wholeNumber(), 'the least that is too large', '"range" has start and end'),
+  },
+  about: '"range"',
+  expected: '"range" is a map such as { start: 1, end: 10 }',
+});
+
+function wholeNumber(): Kind<number> {
+  return {
+    unit: '',
+    jsonSchema: { type: 'integer' },
+    readNode(node) {
+      if (node.kind === 'scalar' && typeof node.value === 'number') return node.value;
+      throw new OptionError('expected a whole number', 'config-type');
+    },
+    print: (value) => value,
+  };
+}
+
+export const headerTest = record({
+  fields: {
+    name: requiredField(headerName, 'its name', 'a header matcher has a name'),
+    ...textTests,
+    range: field(range, 'between which numbers it is'),
+    invert: field(booleanValue, 'what does not match'),
+    missing_is_empty: field(booleanValue, 'a header that is not there is read as an empty one'),
+  },
+  about: 'a header matcher',
+  expected: 'a header matcher is a map such as { name: x-version, exact: "2" }',
+});
+
+const queryTest = record({
+  fields: { name: requiredField(text, 'its name', 'a query matcher has a name'), ...textTests },
+  about: 'a query matcher',
+  expected: 'a query matcher is a map such as { name: debug, present: true }',
+});
+
+const pathTests = ['prefix', 'path', 'path_separated_prefix', 'regex'] as const;
+
+const match = record({
+  fields: {
+    prefix: field(text, 'how the path begins'),
+    path: field(text, 'the whole path'),
+    path_separated_prefix: field(text, 'how the path begins, up to a slash or its end'),
+    regex: field(pattern, 'what the path is as a whole, as a regular expression of RE2'),
+    ignore_case: field(booleanValue, 'paths are compared without case'),
+    headers: field(listOf(headerTest, '"headers" is a list of matchers'), 'headers, all of which must match'),
+    query_parameters: field(
+      listOf(queryTest, '"query_parameters" is a list of matchers'),
+      'parameters that must match',
+    ),
+    grpc: field(booleanValue, 'gRPC requests alone'),
+  },
+  about: 'a match',
+  expected: 'a match is a map such as { prefix: / }',
+  check(value) {
+    const given = pathTests.filter((name) =>
+      name === 'path_separated_prefix' ? value.pathSeparatedPrefix : value[name],
+    );
+    if (given.length === 1) return;
+    throw new OptionError(`a match has one of ${pathTests.join(', ')}; found ${given.length}`, 'config-type');
+  },
+});
+
+const regexRewrite = record({
+  fields: {
+    pattern: requiredField(pattern, 'what is replaced', 'it has pattern and substitution'),
+    substitution: requiredField(
+      anyText,
+      'what takes its place; \\1 is the first group',
+      'it has pattern and substitution',
+    ),
+  },
+  about: '"regex_rewrite"',
+  expected: '"regex_rewrite" is a map such as { pattern: "^/v1/(.*)", substitution: "/\\\\1" }',
+  check: ({ pattern: from, substitution }) => checkSubstitution(from, substitution),
+});
+
+const rewrites = {
+  prefix_rewrite: field(text, 'what takes the place of the prefix, or of the whole path'),
+  regex_rewrite: field(regexRewrite, 'what takes the place of matches in the path'),
+};
+
+const weighted = record({
+  fields: {
+    name: requiredField(text, 'the name of the cluster', 'a weighted cluster has name and weight'),
+    weight: requiredField(integerValue(0, 0xffffffff), 'its share', 'a weighted cluster has name and weight'),
+    request_headers: field(listOf(headerChange(), '"request_headers" is a list'), 'changes for this cluster'),
+    response_headers: field(listOf(headerChange(), '"response_headers" is a list'), 'changes for this cluster'),
+  },
+  about: 'a weighted cluster',
+  expected: 'a weighted cluster is a map such as { name: grpc, weight: 90 }',
+});
+
+const forward = record({
+  fields: {
+    cluster: field(text, 'the name of the cluster'),
+    weighted_clusters: field(listOf(weighted, '"weighted_clusters" is a list'), 'clusters, picked at random by weight'),
+    timeout: field(optionalTimeValue, 'how long a request may take, answer included; none for no limit. Default none'),
+    max_grpc_timeout: field(
+      optionalTimeValue,
+      'the time that a client asks for by grpc-timeout counts up to this, in place of timeout; none for no limit',
+    ),
+    ...rewrites,
+    host_rewrite: field(text, 'the host that the cluster is told'),
+  },
+  about: 'a route',
+  expected: 'a route is a map such as { cluster: grpc, timeout: 15s }',
+  check({ cluster, weightedClusters, prefixRewrite, regexRewrite: regex }) {
+    if ((cluster === undefined) === (weightedClusters === undefined)) {
+      throw new OptionError('a route has cluster or weighted_clusters', 'config-type');
+    }
+    if (prefixRewrite !== undefined && regex !== undefined) {
+      throw new OptionError('a route has prefix_rewrite or regex_rewrite, not both', 'config-type');
+    }
+    if (weightedClusters?.every(({ weight }) => weight === 0)) {
+      throw new OptionError('all weights are 0', 'config-type');
+    }
+  },
+});
+
+const redirect = record({
+  fields: {
+    scheme: field(enumValue('http', 'https'), 'the scheme'),
+    host: field(text, 'the host'),
+    port: field(integerValue(1, 65535), 'the port'),
+    path: field(text, 'path and query'),
+    ...rewrites,
+    strip_query: field(booleanValue, 'the query is left out'),
+    status: field(integerValue(300, 399), 'the HTTP status. Default 301'),
+  },
+  about: 'a redirect',
+  expected: 'a redirect is a map such as { scheme: https }',
+});
+
+const directResponse = record({
+  fields: {
+    status: requiredField(integerValue(200, 599), 'the HTTP status', 'a direct_response has a status'),
+    body: field(anyText, 'the body, as text/plain'),
+    health_check: field(
+      booleanValue,
+      'it is 503 instead once the proxy drains, or an operator said that it is to fail',
+    ),
+  },
+  about: 'a direct_response',
+  expected: 'a direct_response is a map such as { status: 200, body: ok }',
+});
+
+export function headerChange() {
+  return record({
+    fields: {
+      remove: field(changedHeader, 'the name of a header that is removed'),
+      name: field(changedHeader, 'the name of a header that is set'),
+      value: field(anyText, 'its value, which may hold %REQ(name)% and its like'),
+      action: field(
+        enumValue('append_if_exists_or_add', 'add_if_absent', 'overwrite_if_exists_or_add', 'overwrite_if_exists'),
+        'what becomes of one that is there. Default append_if_exists_or_add',
+      ),
+      keep_empty: field(booleanValue, 'it is set even if its value is empty'),
+    },
+    about: 'a change of headers',
+    expected: 'a change of headers is { remove: x-old } or { name: x-new, value: text }',
+    check({ remove, name, value }) {
+      if ((remove === undefined) === (name === undefined)) {
+        throw new OptionError(
+          'a change of headers is { remove: x-old } or { name: x-new, value: text }',
+          'config-type',
+        );
+      }
+      if (value !== undefined) checkCommands(value);
+    },
+  });
+}
+
+const route = record({
+  fields: {
+    name: field(text, 'what access logs call it'),
+    match: requiredField(match, 'which requests it takes', 'a route has a match'),
+    route: field(forward, 'the cluster that answers'),
+    redirect: field(redirect, 'where the client is sent'),
+    direct_response: field(directResponse, 'an answer that is always the same'),
+    request_headers: field(listOf(headerChange(), '"request_headers" is a list'), 'changes to requests, in order'),
+    response_headers: field(listOf(headerChange(), '"response_headers" is a list'), 'changes to answers, in order'),
+    cors: field(orFalse(corsKind), 'which web pages may call, in place of what the virtual host says; false for none'),
+  },
+  about: 'a route',
+  expected: 'a route is a map such as { match: { prefix: / }, route: { cluster: grpc } }',
+  check({ route: to, redirect: away, directResponse: answer }) {
+    if ([to, away, answer].filter((action) => action !== undefined).length !== 1) {
+      throw new OptionError('a route has one of route, redirect and direct_response', 'config-type');
+    }
+  },
+});
+
+const virtualHost = record({
+  fields: {
+    domains: requiredField(listOf(domain, '"domains" is a list of hosts'), 'its hosts', 'a virtual host has domains'),
+    routes: field(listOf(route, '"routes" is a list'), 'the first that matches counts'),
+    cors: field(orFalse(corsKind), 'which web pages may call, in place of policies.cors; false for none'),
+  },
+  about: 'a virtual host',
+  expected: 'a virtual host is a map such as { domains: ["*"], routes: [ … ] }',
+});
+
+const hostList = listOf(virtualHost, '"virtual_hosts" is a list, each element with domains and routes');
+
+/** Domains are given once. */
+export const virtualHostsKind: typeof hostList = {
+  ...hostList,
+  readNode(node, reader) {
+    const hosts = hostList.readNode(node, reader);
+    const seen = new Set<string>();
+    for (const name of hosts.flatMap(({ domains }) => domains)) {
+      if (seen.has(name)) throw new OptionError(`the domain ${shown(name)} is given twice`, 'config-type');
+      seen.add(name);
+    }
+    return hosts;
+  },
+};
+
+export type VirtualHostSettings = KindValue<typeof virtualHost>;
+export type RouteSettings = KindValue<typeof route>;
+export type MatchSettings = KindValue<typeof match>;
+export type ForwardSettings = KindValue<typeof forward>;
+export type RedirectSettings = KindValue<typeof redirect>;
+export type HeaderChangeSettings = KindValue<ReturnType<typeof headerChange>>;
+export type TextTestSettings = GivenOf<typeof textTests>;
+export type HeaderTestSettings = KindValue<typeof headerTest>;
+export type QueryTestSettings = KindValue<typeof queryTest>;

@@ -1,0 +1,41 @@
+/** Durations are measured by a clock that nobody sets, and nothing in lib/ has another. */
+import { ESLint } from 'eslint';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { monotonicMs, wallClock } from '../lib/clock.js';
+import { setWallClock } from './support/wall-clock.js';
+
+void t.test('the wall clock is set back: dates follow, durations do not', (t) => {
+  const [date, before] = [wallClock().getTime(), monotonicMs()];
+  const restore = setWallClock(-3_600_000);
+  try {
+    t.ok(wallClock().getTime() < date - 3_000_000);
+    t.ok(monotonicMs() >= before && monotonicMs() < before + 3_000_000);
+  } finally {
+    restore();
+  }
+  t.end();
+});
+
+void t.test('lint keeps lib/ from asking another clock, and from queues that move all their elements', async (t) => {
+  const folder = fileURLToPath(new URL('..', import.meta.url));
+  const eslint = new ESLint({ cwd: folder });
+  const cases: readonly (readonly [code: string, isRefused: boolean])[] = [
+    ['export const at = Date.now();', true],
+    ['export const at = new Date();', true],
+    ['export const at = new Date(5).getTime();', false],
+    ['export const at = performance.now();', true],
+    ['export const at = process.hrtime();', true],
+    ['export const first = [1, 2].shift();', true],
+    ['export const last = [1, 2].pop();', false],
+  ];
+  for (const file of ['lib/http2/stream.ts', 'lib/cli/main.ts']) {
+    for (const [code, isRefused] of cases) {
+      const [result] = await eslint.lintText(`${code}\n`, { filePath: file });
+      const rules = result!.messages
+        .map(({ ruleId }) => ruleId ?? '')
+        .filter((rule) => rule.startsWith('no-restricted'));
+      t.equal(rules.length > 0, isRefused, `${file}: ${code}`);
+    }
+  }
+});

@@ -1,0 +1,82 @@
+/** Bootstraps for tests: a listener that transcodes `echo.v1.Echo`, and what a test adds. */
+
+export interface BootstrapParts {
+  /** Lines of the listener, of the connection manager, of the cluster. */
+  readonly listener?: string;
+  readonly manager?: string;
+  readonly cluster?: string;
+  /** Members of the transcoder. Default: the services. */
+  readonly transcoder?: string;
+  /** Lines of `http_filters` that go before the transcoder. */
+  readonly filters?: string;
+  /** Lines of `virtual_hosts`; default: one host with one route. */
+  readonly hosts?: string;
+  /** Of that route: members of the match, of the action; lines besides. */
+  readonly match?: string;
+  readonly action?: string;
+  readonly route?: string;
+  readonly port?: number;
+  readonly servicePort?: number;
+  readonly descriptorSet?: string;
+}
+
+const EXTENSIONS = 'type.googleapis.com/envoy.extensions';
+
+export function bootstrapOf(parts: BootstrapParts): string {
+  const {
+    listener = '',
+    manager = '',
+    cluster = '',
+    filters = '',
+    match = 'prefix: /',
+    action = '',
+    route = '',
+  } = parts;
+  const { port = 51051, servicePort = 50051, descriptorSet = 'echo.pb', transcoder = '' } = parts;
+  const hosts =
+    parts.hosts ??
+    `- name: all
+              domains: ["*"]
+              routes:
+              - match: { ${match} }
+                route: { cluster: grpc${action === '' ? '' : `, ${action}`} }${route === '' ? '' : `\n                ${route}`}`;
+  return `static_resources:
+  listeners:
+  - name: listener
+    address: { socket_address: { address: 127.0.0.1, port_value: ${port} } }
+    ${listener}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          "@type": ${EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: test
+          ${manager}
+          route_config:
+            virtual_hosts:
+            ${hosts}
+          http_filters:
+          ${filters}
+          - name: envoy.filters.http.grpc_json_transcoder
+            typed_config:
+              "@type": ${EXTENSIONS}.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder
+              proto_descriptor: ${descriptorSet}
+              services: [echo.v1.Echo]
+              ${transcoder}
+          - name: envoy.filters.http.router
+            typed_config: { "@type": ${EXTENSIONS}.filters.http.router.v3.Router }
+  clusters:
+  - name: grpc
+    type: STATIC
+    ${cluster}
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": ${EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: { http2_protocol_options: {} }
+    load_assignment:
+      cluster_name: grpc
+      endpoints:
+      - lb_endpoints:
+        - endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: ${servicePort} } } }
+`;
+}

