@@ -5,7 +5,7 @@
 import { monotonicMs } from './clock.js';
 import type { Channel, ChannelStatus } from './exchange.js';
 import { type Fallback, type FallbackOptions, Fallbacks, Http2Fallback } from './fallback/index.js';
-import { type KeySet, type RemoteKeysOptions, RemoteKeySets } from './policy/index.js';
+import { type KeyServers, type KeySet, type RemoteKeysOptions, RemoteKeySets } from './policy/index.js';
 import { Holder } from './shared.js';
 import { type Problem, StatusError } from './status.js';
 import {
@@ -115,8 +115,12 @@ export class Lease {
     return this.fallbacks.to(options, this.holder);
   }
 
-  keySet(options: RemoteKeysOptions): KeySet {
-    return this.keySets.of(options, this.holder);
+  /**
+   * The keys of a URL.
+   * @param cluster whose servers have them. Default: the host of the URL
+   */
+  keySet(options: RemoteKeysOptions, cluster?: ClusterSpec): KeySet {
+    return this.keySets.of({ ...options, servers: cluster && keyServersOf(cluster) }, this.holder);
   }
 
   /** What is odd about the certificates of its channels. */
@@ -128,6 +132,15 @@ export class Lease {
   release(): void {
     this.holder.release();
   }
+}
+
+function keyServersOf({ name, endpoints, tls }: ClusterSpec): KeyServers {
+  const [first] = endpoints;
+  return {
+    name,
+    origins: endpoints.map(({ value }) => forwardUrl(value, tls)),
+    tls: first && forwardTls(first.value, tls),
+  };
 }
 
 const CONNECT_TIMEOUT_MS = 5000;

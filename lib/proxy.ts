@@ -4,6 +4,7 @@
  */
 import { type Config, type ListenerConfig, type MountConfig, reportLoops, upstreamSpecsOf } from './config/index.js';
 import { type Cluster, Connections, type Lease } from './connections.js';
+import { monotonicMs, wallClock } from './clock.js';
 import type { Channel, OwnHealth } from './exchange.js';
 import {
   buildGateway,
@@ -28,9 +29,9 @@ import type { DocumentedPart } from './openapi/index.js';
 import { fixedKeys, type JwtProvider, type KeySet, KeysUnavailable, readKeySet } from './policy/index.js';
 import { checkListenerTls, type ExchangeHandler } from './server/index.js';
 import { Code, ConfigError, type Problem, ProblemList, StatusError } from './status.js';
-import { RouteTable } from './routes/index.js';
+import { compileFilters, type FilterSurroundings, type RequestFilter, RouteTable } from './routes/index.js';
 import { quote } from './uri.js';
-import { unusedUpstreams, UpstreamTable } from './upstream/index.js';
+import { type ClusterSpec, unusedUpstreams, UpstreamTable } from './upstream/index.js';
 
 /** A configuration that was found good, not yet listening. */
 export interface PreparedProxy {
@@ -130,6 +131,9 @@ function prepareListeners(config: Config, options: PrepareOptions, leases: reado
   const listeners = config.listeners.map((listener, index) => {
     const lease = leases[index]!;
     const routes = options.offline === true ? undefined : routesOf(listener, config, lease, options.health, problems);
+    // What is looked at is the call, and not whether it would be let through.
+    const isLooking = options.offline === true || options.tap !== undefined;
+    const filters = isLooking ? [] : (problems.attempt(() => filtersOf(listener, config, lease, files)) ?? []);
     const channelFor = (mount: MountConfig, table: RouteTable<Cluster> | undefined): ((service: string) => Channel) => {
       if (options.offline === true) return () => offlineChannel;
       return table === undefined ? channelsOf(mount, lease, problems) : (service) => usualChannel(table, service);
@@ -154,6 +158,7 @@ function prepareListeners(config: Config, options: PrepareOptions, leases: reado
         errorFormat: options.errorFormat,
         observer: options.observer,
         health: options.health,
+        filters,
         keysOf: (provider) => keysOf(provider, lease, files),
       };
       const names = mount === listener.root ? routedNames(listener) : [];
@@ -202,10 +207,31 @@ function servedMethods({ bindings, services, config: { options } }: PreparedPart
   return [...bindings.map(({ method }) => method), ...native];
 }
 
-/** @throws ConfigError `jwks-file` */
-function keysOf(provider: JwtProvider, lease: Lease, files: FileReader): KeySet {
+/** @throws ConfigError */
+function filtersOf(
+  { filters = [], routes }: ListenerConfig,
+  { clusters = [] }: Config,
+  lease: Lease,
+  files: FileReader,
+): RequestFilter[] {
+  const hosts = routes?.virtualHosts ?? [];
+  const surroundings: FilterSurroundings = {
+    now: monotonicMs,
+    wallClock: () => wallClock().getTime(),
+    random: Math.random,
+    keysOf: (provider, cluster) =>
+      keysOf(provider, lease, files, cluster === undefined ? undefined : clusters.find(({ name }) => name === cluster)),
+  };
+  return compileFilters(filters, surroundings, [...hosts, ...hosts.flatMap(({ routes: own = [] }) => own)]);
+}
+
+/**
+ * @param cluster whose servers have the keys of a URL
+ * @throws ConfigError `jwks-file`
+ */
+function keysOf(provider: JwtProvider, lease: Lease, files: FileReader, cluster?: ClusterSpec): KeySet {
   const { jwks } = provider;
-  if (jwks.kind === 'url') return lease.keySet({ ...provider, url: jwks.url });
+  if (jwks.kind === 'url') return lease.keySet({ ...provider, url: jwks.url }, cluster);
   if (jwks.kind === 'inline') return fixedKeys(jwks.keys);
   try {
     const bytes = files.read(jwks.path);

@@ -52,6 +52,8 @@ export interface ListenerConfig {
   readonly mounts: readonly MountConfig[];
   /** Which cluster answers which requests. Undefined: the upstreams of the services do. */
   readonly routes?: RoutesConfig | undefined;
+  /** What happens to requests before they are routed, in order. Default: nothing. */
+  readonly filters?: readonly FilterSettings[] | undefined;
 }
 
 /** Virtual hosts, and how they are sought. */
@@ -59,7 +61,6 @@ export interface RoutesConfig {
   readonly virtualHosts: readonly VirtualHostSettings[];
   readonly ignorePort: boolean;
   readonly localReplies?: LocalRepliesSettings | undefined;
-  readonly filters?: readonly FilterSettings[] | undefined;
 }
 
 /** Services, upstreams and options that are served together, and their place on the listener. */

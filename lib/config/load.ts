@@ -10,8 +10,8 @@ import { type InheritedSocket, parseListeners } from '../server/index.js';
 import { mergeMethodRules } from '../rule/index.js';
 import { parseUpstream, type UpstreamSpec } from '../upstream/index.js';
 import { type EnvoyInput, readBootstrap } from './envoy.js';
-import { clusterNames } from '../routes/index.js';
-import type { Config, ListenerConfig, MountConfig, Reflection, RoutesConfig } from './config.js';
+import { clusterNames, filterClusters } from '../routes/index.js';
+import type { Config, ListenerConfig, MountConfig, Reflection } from './config.js';
 import { parseConfigFile } from './file.js';
 import { readLibraryOptions } from './library.js';
 import type { MethodSetting } from './methods.js';
@@ -191,9 +191,10 @@ function listenersAt(
   // If there are mounts, the listener itself serves only services that it names.
   const services = listener.mounts === undefined ? root.services : (listener.services ?? []);
   const { virtualHosts, ignoreHostPort: ignorePort = false, localReplies, filters } = listener;
-  const routes = virtualHosts && { virtualHosts, ignorePort, localReplies, filters };
-  if (routes === undefined) refuseWithoutHosts({ local_replies: localReplies, filters }, problems);
-  checkClusters(routes, file, problems);
+  const routes = virtualHosts && { virtualHosts, ignorePort, localReplies };
+  if (routes === undefined) refuseWithoutHosts({ local_replies: localReplies }, problems);
+  checkClusters('a route leads to', clusterNames(virtualHosts ?? []), file, problems);
+  checkClusters('a filter asks', filterClusters(filters ?? []), file, problems);
   return (flags.listen ?? listener.listen).flatMap((listen) => {
     const addresses = problems.attempt(() => parseListeners(listen, inherited)) ?? [];
     return addresses.map((address) => ({
@@ -204,6 +205,7 @@ function listenersAt(
       root: { ...root, services },
       mounts,
       routes,
+      filters,
     }));
   });
 }
@@ -219,15 +221,20 @@ function refuseWithoutHosts(given: Readonly<Record<string, unknown>>, problems: 
   }
 }
 
-/** Routes lead to clusters that are there. */
-function checkClusters(routes: RoutesConfig | undefined, { clusters = [] }: Settings, problems: ProblemList): void {
+/** @param used begins the message */
+function checkClusters(
+  used: string,
+  names: readonly string[],
+  { clusters = [] }: Settings,
+  problems: ProblemList,
+): void {
   const known = clusters.map(({ name }) => name);
-  for (const name of new Set(clusterNames(routes?.virtualHosts ?? []))) {
+  for (const name of new Set(names)) {
     if (known.includes(name)) continue;
     const near = nearestName(name, known);
     problems.error({
       code: 'unknown-cluster',
-      message: `a route leads to the cluster ${JSON.stringify(name)}, and there is none of that name`,
+      message: `${used} the cluster ${JSON.stringify(name)}, and there is none of that name`,
       hint: near === undefined ? `clusters are: ${known.join(', ') || 'none'}` : `did you mean ${near}?`,
     });
   }

@@ -22,13 +22,13 @@ export function printConfig({
     ...(methods.length > 0 && { methods }),
     options,
   });
-  const listener = ({ listen, root, mounts, routes, certificates }: ListenerConfig): ListenerSettings => ({
+  const listener = ({ listen, root, mounts, routes, filters, certificates }: ListenerConfig): ListenerSettings => ({
     listen: [listen],
     // With mounts the listener itself serves nothing, and mounts would inherit the empty list.
     ...serving(mounts.length > 0 && root.services?.length === 0 ? { ...root, services: undefined } : root),
     ...(certificates !== undefined && { certificates }),
     ...(routes !== undefined && { virtualHosts: routes.virtualHosts, ignoreHostPort: routes.ignorePort }),
-    ...(routes?.filters !== undefined && { filters: routes.filters }),
+    ...(filters !== undefined && { filters }),
     ...(routes?.localReplies !== undefined && { localReplies: routes.localReplies }),
     ...(mounts.length > 0 && {
       mounts: mounts.map((mount) => ({ prefix: mount.prefix, hosts: mount.hosts, ...serving(mount) })),

@@ -209,7 +209,10 @@ const listenerFields = {
     virtualHostsKind,
     'which cluster answers which requests, by host, path, headers and query; calls by /package.Service/Method',
   ),
-  filters: field(filtersKind, 'with virtual_hosts: limits of rate, access rules and faults, before routing, in order'),
+  filters: field(
+    filtersKind,
+    'what happens to requests before they are routed, in order: tokens, limits of rate, access rules, faults',
+  ),
   local_replies: field(
     localRepliesKind,
     'with virtual_hosts: the form of answers that the proxy makes itself, other than those of gRPC',

@@ -125,13 +125,28 @@ function needOf({ except, require }: JwtOptions, rpc: string): Need {
   return new Map([...claims].filter(([, values]) => values.length > 0));
 }
 
-/** A channel whose calls say, besides what the client does, who it is. */
+/** A channel whose calls say, besides what the client does, who it is. What the client says under the same names counts for nothing. */
 export function identified(channel: Channel, identity: Metadata): Channel {
   if (identity.length === 0) return channel;
   return {
     target: channel.target,
-    start: (request, listener) => channel.start({ ...request, metadata: [...request.metadata, ...identity] }, listener),
+    start: (request, listener) =>
+      channel.start({ ...request, metadata: withIdentity(request.metadata, identity) }, listener),
     connect: (timeoutMs) => channel.connect(timeoutMs),
     close: () => channel.close(),
   };
+}
+
+/** What a client says, and then who it is. */
+export function withIdentity(metadata: Metadata, identity: Metadata): Metadata {
+  if (identity.length === 0) return metadata;
+  const isTold = toldNames(identity);
+  return [...metadata.filter(([name]) => !isTold(name)), ...identity];
+}
+
+/** True for a name that is in the identity, also in the spelling that some servers treat alike. */
+export function toldNames(identity: Metadata): (name: string) => boolean {
+  if (identity.length === 0) return () => false;
+  const names = new Set(identity.map(([name]) => name.replaceAll('_', '-')));
+  return (name) => names.has(name.replaceAll('_', '-'));
 }

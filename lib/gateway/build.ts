@@ -36,6 +36,7 @@ import { buildPages, type Page } from '../builtin/index.js';
 import { type DocumentedPart, takesSlashes } from '../openapi/index.js';
 import type { GatewayOptions } from './options.js';
 import { type HintedRoute, RouteHints } from './route-hints.js';
+import type { RequestFilter } from '../routes/index.js';
 import type { Routes } from './routing.js';
 import { compileNormalizer } from './path-normalization.js';
 import { reflectionTargets } from '../builtin/index.js';
@@ -83,6 +84,8 @@ export interface GatewayContext {
   readonly fallback?: Fallback | undefined;
   /** Which cluster answers. Default: the channels of the services do. */
   readonly routes?: Routes | undefined;
+  /** What happens to requests before they are routed, in order. Default: nothing. */
+  readonly filters?: readonly RequestFilter[];
   /** Why no request is served now; our own pages are. Default: all are served. */
   readonly refusal?: StatusError | undefined;
   /** The keys of an issuer of tokens; throws a ConfigError where they will not do. Needed where `jwt` is given. */
@@ -111,6 +114,7 @@ export function buildGateway(
     mountedParts = [],
     fallback,
     routes,
+    filters = [],
     refusal,
     keysOf = noKeys,
     errorFormat,
@@ -162,7 +166,7 @@ export function buildGateway(
     encode: compileEncoder(options),
     cors: options.cors && compileCors(options.cors),
     fallback,
-    ...{ routes, options },
+    ...{ routes, filters, options },
     rpcs: new Set(methods.map(({ fullName }) => fullName)),
     normalize: compileNormalizer(options),
     access,

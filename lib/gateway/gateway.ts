@@ -12,7 +12,6 @@ import { LimitedExchange } from './limited-exchange.js';
 import { Observation, ObservedExchange } from './observed.js';
 import { locationOf, NormalizedExchange } from './path-normalization.js';
 import { ChangedExchange, requestOf } from './routing.js';
-import type { RequestFilter } from '../routes/index.js';
 import { requestIdOf } from './request-id.js';
 import type { GatewayParts } from './parts.js';
 import { Run } from './run.js';
@@ -97,14 +96,14 @@ export class Gateway {
     const normal = this.normalized(exchange, prefixLength);
     const came = normal.target === undefined ? exchange : new NormalizedExchange(exchange, normal.target);
     const head = headOf(came, prefixLength, this.parts.callers.callerOf(came));
-    const { observer, routes, options } = this.parts;
+    const { observer, routes, filters, options } = this.parts;
     const common = this.parts.cors;
     const cors = routes?.corsOf === undefined ? common : routes.corsOf(requestOf(head, came), common);
     const parts = cors === common ? this.parts : { ...this.parts, cors };
     const observation =
       observer && new Observation(new RequestRecord(head, came.target, came.secure, came.peer), observer);
     const observed = observation === undefined ? came : new ObservedExchange(came, observation);
-    const isChanged = routes !== undefined || options.serverName !== undefined;
+    const isChanged = routes !== undefined || options.serverName !== undefined || filters.length > 0;
     const changed = isChanged ? new ChangedExchange(observed, options.serverName) : undefined;
     const own = changed ?? observed;
     const granted = cors === undefined ? own : new CorsExchange(own, cors);
@@ -124,8 +123,7 @@ export class Gateway {
       for (const policy of this.parts.policies) policy.onRequest(head, cors);
       const { refusal, pages } = this.parts;
       if (refusal !== undefined && !pages.has(head.path)) throw refusal;
-      if (webSocket === undefined) run.filter(routes?.filters ?? NO_FILTERS);
-      else run.routeSocket(webSocket);
+      run.filter(filters, () => (webSocket === undefined ? run.route() : run.routeSocket(webSocket)));
     } catch (error) {
       run.onError(error);
     }
@@ -154,8 +152,6 @@ interface Normalized {
 }
 
 const AS_IT_CAME: Normalized = {};
-
-const NO_FILTERS: readonly RequestFilter[] = [];
 
 /** Where it is not asked who calls. */
 const nobody: Caller = { address: 'unknown', forwarded: [] };

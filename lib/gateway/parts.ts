@@ -4,6 +4,7 @@ import type { ErrorWriter } from '../exchange.js';
 import type { CallerRules, HeaderNames } from '../metadata/index.js';
 import type { Policy, ReplyEncoder } from '../policy/index.js';
 import type { PathMatcher } from '../router/index.js';
+import type { RequestFilter } from '../routes/index.js';
 import type { StatusError } from '../status.js';
 import { type Observer } from '../telemetry/index.js';
 import { type Access } from './access.js';
@@ -44,6 +45,8 @@ export interface GatewayParts extends RouteTables {
   readonly observer?: Observer | undefined;
   /** Which cluster answers; undefined: the channels of the routes do. */
   readonly routes?: Routes | undefined;
+  /** What happens to requests before they are routed, in order. */
+  readonly filters: readonly RequestFilter[];
   /** Full names of all RPCs that are served, whether or not native gRPC reaches them. */
   readonly rpcs: ReadonlySet<string>;
   readonly options: RoutingOptions;

@@ -11,12 +11,13 @@ import {
   type ForwardAction,
   type HeaderChanges,
   type OwnReplyChange,
-  type RequestFilter,
   type RouteAction,
+  type RouteFilterSettings,
   type RoutedRequest,
   schemeOf,
   targetOf,
 } from '../routes/index.js';
+import { withIdentity } from './access.js';
 import { DelegateExchange } from './delegate-exchange.js';
 
 /** A cluster that routes lead to. */
@@ -28,8 +29,8 @@ export interface RoutedCluster {
 /** What is asked of `virtual_hosts`. */
 export interface Routes {
   match(request: RoutedRequest): RouteAction<RoutedCluster> | undefined;
-  /** What happens to requests before they are routed, in order. */
-  readonly filters: readonly RequestFilter[];
+  /** What the route of a request says of a filter. */
+  filterSettings(request: RoutedRequest, filter: string): RouteFilterSettings | undefined;
   /** What becomes of answers that are no service's; undefined: nothing. */
   readonly changeOwnReply: OwnReplyChange | undefined;
   /** Which pages may send a request; undefined if no host and no route says it. */
@@ -102,7 +103,7 @@ export function routedChannel(action: RoutedForward, { request, context, identit
       const time = routeTime(call.timeoutMs, action, request.headers);
       const told = origin.length === 0 ? call.metadata : [...call.metadata, ...origin];
       const changed = requestChanges === undefined ? told : changedMetadata(told, requestChanges, context);
-      const metadata = identity.length === 0 ? changed : [...changed, ...identity];
+      const metadata = withIdentity(changed, identity);
       const timeoutMs = time === Infinity ? undefined : time;
       return channel.start({ ...call, metadata, timeoutMs, authority: host }, listener);
     },
@@ -134,6 +135,7 @@ export function originalRequest(method: string, target: string): Metadata {
 export class ChangedExchange extends DelegateExchange {
   /** Set when it is known which route answers. */
   change: ((head: ResponseHead) => ResponseHead) | undefined;
+  private readonly fieldChanges: ((fields: HeaderFields) => HeaderFields)[] = [];
 
   /** @param serverName of all answers; undefined: that of the service, if it gives one */
   constructor(
@@ -143,12 +145,19 @@ export class ChangedExchange extends DelegateExchange {
     super(inner);
   }
 
+  /** Besides, whichever route answers. */
+  changeFields(change: (fields: HeaderFields) => HeaderFields): void {
+    this.fieldChanges.push(change);
+  }
+
   override respond(head: ResponseHead): void {
     const { serverName } = this;
     const named =
       serverName === undefined
         ? head
         : { ...head, headers: [...withoutFields(head.headers, (name) => name === 'server'), 'server', serverName] };
-    super.respond(this.change === undefined ? named : this.change(named));
+    const changed = this.change === undefined ? named : this.change(named);
+    const headers = this.fieldChanges.reduce((fields, change) => change(fields), changed.headers);
+    super.respond(headers === changed.headers ? changed : { ...changed, headers });
   }
 }

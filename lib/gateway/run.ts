@@ -15,20 +15,15 @@ import type { Fallback, FallbackOutcome, ForwardedHead } from '../fallback/index
 import { isPreflight } from '../cors/index.js';
 import type { ReplyEncoder, RequiredClaims } from '../policy/index.js';
 import type { ProtocolMatch } from '../protocol/index.js';
-import { header, type HeaderFields, withoutFields } from '../headers.js';
+import { header, type HeaderFields, headerPairs, withoutFields } from '../headers.js';
 import { deadlineOf } from '../metadata/index.js';
 import { Code, codeOfHttpStatus, httpStatusOf, StatusError, UnresolvedRequest } from '../status.js';
-import {
-  type FilteredRequest,
-  isGrpc,
-  type LocalAnswer,
-  type RequestFilter,
-  type RoutedRequest,
-  targetOf,
-} from '../routes/index.js';
+import { isGrpc, type LocalAnswer, type RequestFilter, type RoutedRequest, targetOf } from '../routes/index.js';
 import { quote, splitTarget } from '../uri.js';
-import { type Access, type Admitted, identified } from './access.js';
+import { type Access, type Admitted, identified, toldNames } from './access.js';
 import { decide, type Decision } from './decide.js';
+import { type Filtered, FilterRun } from './filter-run.js';
+import { filteredRequest } from './filtered-request.js';
 import { failureChannel, publishFault, type RequestFailure } from './diagnostics.js';
 import type { Observation } from './observed.js';
 import type { Page } from '../builtin/index.js';
@@ -61,10 +56,14 @@ export class Run implements StreamOutcome, FallbackOutcome {
   /** What was thrown. */
   private error: unknown;
   private settled = false;
+  /** What filters tell services of the client. */
+  private told: Metadata = [];
+  /** As it came, before filters. */
+  private readonly cameQuery: string | undefined;
 
   constructor(
     private readonly exchange: Exchange,
-    private readonly head: RequestHead,
+    private head: RequestHead,
     /** Of the URL; '' if nothing is cut off. */
     private readonly base: string,
     private readonly parts: GatewayParts,
@@ -73,6 +72,7 @@ export class Run implements StreamOutcome, FallbackOutcome {
     /** Present if the answer may be changed. */
     private readonly changed: ChangedExchange | undefined,
   ) {
+    this.cameQuery = head.query;
     exchange.onClose(() => {
       this.settle();
       this.call?.clientGone();
@@ -97,34 +97,44 @@ export class Run implements StreamOutcome, FallbackOutcome {
   }
 
   /**
-   * Filters let it pass to its route, one after the other, or refuse it.
-   * @throws StatusError as `route`
+   * Filters let it pass, and `next` goes on with it; or they refuse it.
+   * @param next may throw
    */
-  filter(filters: readonly RequestFilter[]): void {
-    if (filters.length === 0) return this.route();
-    const { head, exchange } = this;
-    const { address, tls } = exchange.peer;
-    const request: FilteredRequest = {
-      ...requestOf(head, exchange),
-      ...{ address: head.caller.address, peer: address, hasCertificate: tls?.authorized === true },
-    };
-    for (const [index, filter] of filters.entries()) {
-      const waitMs = filter(request);
-      if (waitMs > 0) return this.wait(waitMs, filters.slice(index + 1));
+  filter(filters: readonly RequestFilter[], next: () => void): void {
+    const { head, exchange, parts } = this;
+    // A preflight that is answered here says nothing of who calls, and reaches nobody.
+    if (filters.length === 0 || (this.isPreflight() && decide(parts, head, this.protocol).kind === 'preflight')) {
+      return next();
     }
-    this.route();
+    // What is refused before it is routed is answered in the client's own protocol.
+    if (this.plan === undefined && isGrpc(head)) this.plan = parts.protocols.match(head)?.plan;
+    const request = filteredRequest({ head, exchange, parts, protocol: this.protocol });
+    const run = new FilterRun(filters, request, {
+      onPassed: (filtered) => {
+        this.call = undefined;
+        try {
+          this.take(filtered);
+          next();
+        } catch (error) {
+          this.onError(error);
+        }
+      },
+      onRefused: (error) => this.onError(error),
+      changeAnswer: (change) => this.changed?.changeFields(change),
+    });
+    this.call = { clientGone: () => run.cancel() };
+    run.start();
   }
 
-  private wait(milliseconds: number, rest: readonly RequestFilter[]): void {
-    const timer = setTimeout(() => {
-      this.call = undefined;
-      try {
-        this.filter(rest);
-      } catch (error) {
-        this.onError(error);
-      }
-    }, milliseconds);
-    this.call = { clientGone: () => clearTimeout(timer) };
+  private isPreflight(): boolean {
+    const { method, headers } = this.head;
+    return this.parts.cors !== undefined && this.exchange.webSocket === undefined && isPreflight(method, headers);
+  }
+
+  private take({ headers, query, identity }: Filtered): void {
+    const { head } = this;
+    if (headers !== head.headers || query !== head.query) this.head = { ...head, headers, query };
+    this.told = metadataOf(identity);
   }
 
   /** @throws StatusError 404 */
@@ -167,8 +177,9 @@ export class Run implements StreamOutcome, FallbackOutcome {
     if (channel !== undefined) this.observe(plan.rpc, template);
     const { access, routes } = this.parts;
     if (routes !== undefined) return this.openRouted(plan, captures, routes);
-    if (access === undefined || channel === undefined) this.start(plan, captures, channel, this.head);
-    else {
+    if (access === undefined || channel === undefined) {
+      this.start(plan, captures, channel && identified(channel, this.told), this.head);
+    } else {
       const { name } = plan.rpc;
       this.admit(access, name, access.claimsFor(name), ({ head, metadata }) =>
         this.start(plan, captures, identified(channel, metadata), head),
@@ -187,7 +198,8 @@ export class Run implements StreamOutcome, FallbackOutcome {
     if (action?.kind !== 'forward') return this.answerLocally(action, request);
     const context = contextOf(request, exchange, action.clusterName);
     const isTranscoded = this.protocol === undefined && originalPathHeaders;
-    const origin = isTranscoded ? originalRequest(head.method, exchange.target) : [];
+    const target = head.query === this.cameQuery ? exchange.target : withQuery(exchange.target, head.query);
+    const origin = isTranscoded ? originalRequest(head.method, target) : [];
     const start = (admitted: RequestHead, identity: Metadata): void => {
       this.changeAnswer(action, request);
       try {
@@ -200,7 +212,7 @@ export class Run implements StreamOutcome, FallbackOutcome {
       }
     };
     const { access } = parts;
-    if (access === undefined) return start(head, []);
+    if (access === undefined) return start(head, this.told);
     const { name } = plan.rpc;
     this.admit(access, name, access.claimsFor(name), (admitted) => start(admitted.head, admitted.metadata));
   }
@@ -286,16 +298,17 @@ export class Run implements StreamOutcome, FallbackOutcome {
     claims: RequiredClaims | undefined,
     next: (admitted: Admitted) => void,
   ): void {
-    if (claims === undefined) {
-      next(access.open(this.head));
-      return;
-    }
+    const { told } = this;
+    const go = (admitted: Admitted): void => {
+      next(told.length === 0 ? admitted : { ...admitted, metadata: [...told, ...admitted.metadata] });
+    };
+    if (claims === undefined) return go(access.open(this.head));
     const isWebSocket = this.exchange.webSocket !== undefined;
     access
       .admit(this.head, what, claims, isWebSocket)
       .then((admitted) => {
         // The client may be gone by now.
-        if (!this.settled) next(admitted);
+        if (!this.settled) go(admitted);
       })
       .catch((error: unknown) => this.onError(error));
   }
@@ -356,7 +369,7 @@ export class Run implements StreamOutcome, FallbackOutcome {
       this.call = { clientGone: () => run.onGone() };
       run.start();
     };
-    if (access === undefined) start(head, []);
+    if (access === undefined) start(head, this.told);
     else {
       this.admit(access, rpc.name, access.claimsFor(rpc.name), (admitted) => start(admitted.head, admitted.metadata));
     }
@@ -407,12 +420,14 @@ export class Run implements StreamOutcome, FallbackOutcome {
     const send = ({ head, metadata }: Admitted): void => {
       const { requestId, query, headers, caller } = head;
       const came = routedTarget ?? exchange.target;
-      const target = query === this.head.query ? came : withQuery(came, query);
-      const passed = withoutFields(headers, (name) => names.isIdentity(name));
+      const cameQuery = routedTarget === undefined ? this.cameQuery : this.head.query;
+      const target = query === cameQuery ? came : withQuery(came, query);
       const identity = fieldsOf(metadata);
+      const isTold = toldNames(metadata);
+      const passed = withoutFields(headers, (name) => names.isIdentity(name) || isTold(name));
       fallback.forward(exchange, { ...how, requestId, target, headers: passed, caller, identity }, this);
     };
-    if (access === undefined) return send({ head: this.head, metadata: [] });
+    if (access === undefined) return send({ head: this.head, metadata: this.told });
     // A call needs the same token whichever way it takes. The path may name more than one RPC, as servers read paths
     // differently.
     const needs = rpcs.flatMap((rpc) => {
@@ -600,4 +615,12 @@ function withQuery(target: string, query: string | undefined): string {
 /** Metadata as HTTP headers. */
 function fieldsOf(metadata: Metadata): string[] {
   return metadata.flatMap(([name, value]) => [name, typeof value === 'string' ? value : value.toString('base64')]);
+}
+
+/** Headers as metadata. Characters that metadata cannot carry are left out by whoever set them. */
+function metadataOf(fields: HeaderFields): Metadata {
+  return headerPairs(fields).map(([name, value]) => [
+    name,
+    name.endsWith('-bin') ? Buffer.from(value, 'base64') : value,
+  ]);
 }

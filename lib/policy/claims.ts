@@ -10,7 +10,7 @@ export type Claims = Readonly<Record<string, unknown>>;
 const spaceSeparated = new Set(['scope', 'scp']);
 
 /** Looks a claim up by its whole name, which may contain dots, and then as a path: `realm_access.roles`. */
-function claimOf(claims: Claims, name: string): unknown {
+export function claimOf(claims: Claims, name: string): unknown {
   if (Object.hasOwn(claims, name)) return claims[name];
   let value: unknown = claims;
   for (const step of name.split('.')) {

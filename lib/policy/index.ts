@@ -1,12 +1,19 @@
 export { withoutToken } from './bearer.js';
-export { claimMetadata } from './claims.js';
+export { claimMetadata, type Claims, claimOf } from './claims.js';
 export { compilePolicies, type ListenHost } from './compile.js';
 export { compileEncoder, type ContentCoding, type ReplyEncoder } from './compression.js';
 export { jwksChannel, type KeyFetch } from './diagnostics.js';
-export { fixedKeys, type KeySet, type RemoteKeysOptions, RemoteKeySets } from './jwks.js';
-export { Authenticator, type Identity } from './jwt.js';
+export { fixedKeys, type KeyServers, type KeySet, type RemoteKeysOptions, RemoteKeySets } from './jwks.js';
+export { Authenticator, type Identity, type TokenRules, verifyToken } from './jwt.js';
 export type { ClaimRule, JwtOptions, JwtSettings, RequiredClaims, RpcSelector } from './jwt-options.js';
-export type { JwtProvider, JwtProviderSettings, KeySource } from './jwt-providers.js';
+export {
+  type JwtProvider,
+  type JwtProviderSettings,
+  type KeySource,
+  noKeys,
+  providerFields,
+  sharedFields,
+} from './jwt-providers.js';
 export { type JsonWebKeySet, KeysUnavailable, readKeySet } from './key-set.js';
 export { defaultPolicyOptions, type PolicyOptions, policyOptions } from './options.js';
 export { hostPolicy, isLoopback, originPolicy } from './origin.js';

@@ -3,6 +3,7 @@
  * fetch at a time and a cool-down between fetches. A fetch has limits of size and duration and follows no redirects.
  */
 import type { JSONWebKeySet, JWTVerifyGetKey } from 'jose';
+import type { ConnectionOptions } from 'node:tls';
 import type { Agent } from 'undici';
 import { jose, undici } from '../packages.js';
 import { monotonicMs } from '../clock.js';
@@ -27,7 +28,21 @@ export function fixedKeys(set: JsonWebKeySet): KeySet {
 /** The URL of a key set, and how it is fetched. */
 export interface RemoteKeysOptions extends JwksFetchOptions {
   readonly url: string;
+  /** The servers that are asked, in turn. Default: the host of the URL. */
+  readonly servers?: KeyServers | undefined;
 }
+
+/** Servers that have the keys of a URL, whatever host it names. */
+export interface KeyServers {
+  /** The cluster that they are of. */
+  readonly name: string;
+  /** `https://127.0.0.1:8443` */
+  readonly origins: readonly string[];
+  /** Certificates and names of TLS. */
+  readonly tls: TlsConnectOptions | undefined;
+}
+
+type TlsConnectOptions = Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'servername'>;
 
 /** The fetched key sets of a proxy. Providers with the same URL and the same times share one. */
 export class RemoteKeySets {
@@ -42,9 +57,10 @@ export class RemoteKeySets {
    * @param holder keeps the keys open.
    */
   of(given: RemoteKeysOptions, holder: Holder): KeySet {
-    const { url, jwksCacheMs, jwksCooldownMs, jwksTimeoutMs, maxJwksBytes } = given;
+    const { url, jwksCacheMs, jwksCooldownMs, jwksTimeoutMs, maxJwksBytes, servers } = given;
     const options = { url, jwksCacheMs, jwksCooldownMs, jwksTimeoutMs, maxJwksBytes };
-    return this.sets.hold(JSON.stringify(options), holder, () => new RemoteKeys(options));
+    const key = JSON.stringify([options, servers]);
+    return this.sets.hold(key, holder, () => new RemoteKeys({ ...options, servers }));
   }
 
   /** Aborts a fetch that is under way. */
@@ -64,12 +80,13 @@ class RemoteKeys implements KeySet {
   private problem: KeysUnavailable | undefined;
   private readonly agent: Agent;
   private closed = false;
+  private fetches = 0;
 
   constructor(private readonly options: RemoteKeysOptions) {
-    const { jwksTimeoutMs, maxJwksBytes } = options;
+    const { jwksTimeoutMs, maxJwksBytes, servers } = options;
     this.agent = new (undici().Agent)({
       connections: 1,
-      connect: { timeout: jwksTimeoutMs },
+      connect: { ...servers?.tls, timeout: jwksTimeoutMs },
       headersTimeout: jwksTimeoutMs,
       bodyTimeout: jwksTimeoutMs,
       maxResponseSize: maxJwksBytes,
@@ -142,11 +159,21 @@ class RemoteKeys implements KeySet {
     }
   }
 
+  /** Of the next fetch. */
+  private address(): { readonly url: string; readonly host?: string } {
+    const { url, servers } = this.options;
+    const origin = servers?.origins[this.fetches++ % servers.origins.length];
+    if (origin === undefined) return { url };
+    const { host, pathname, search } = new URL(url);
+    return { url: `${origin}${pathname}${search}`, host };
+  }
+
   private async download(): Promise<JsonWebKeySet> {
-    const { url, jwksTimeoutMs, maxJwksBytes } = this.options;
+    const { jwksTimeoutMs, maxJwksBytes } = this.options;
+    const { url, host } = this.address();
     const { statusCode, body } = await undici().request(url, {
       dispatcher: this.agent,
-      headers: { accept: 'application/json, application/jwk-set+json' },
+      headers: { ...(host !== undefined && { host }), accept: 'application/json, application/jwk-set+json' },
       signal: AbortSignal.timeout(jwksTimeoutMs),
     });
     if (statusCode !== 200) {

@@ -48,7 +48,7 @@ export class Authenticator {
     if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(token)) throw invalidToken(notJwt, this.options);
     const issuer = this.issuerOf(token);
     try {
-      return { claims: await verify(token, issuer), token, place };
+      return { claims: await verifyToken(token, issuer), token, place };
     } catch (error) {
       throw this.refusal(error, issuer);
     }
@@ -88,15 +88,25 @@ export class Authenticator {
   }
 }
 
-/** The claims of a valid token; throws errors of jose, or `KeysUnavailable`. */
-async function verify(token: string, issuer: Issuer): Promise<Claims> {
-  const { keys, issuer: iss, audiences, algorithms, leewayMs } = issuer;
+/** What a token must be. */
+export interface TokenRules extends Pick<JwtProvider, 'issuer' | 'audiences' | 'algorithms' | 'leewayMs'> {
+  readonly keys: KeySet;
+  /** Default: `exp` must be there. */
+  readonly requiredClaims?: readonly string[];
+}
+
+/**
+ * The claims of a token whose signature and times are good, by the rules of an issuer.
+ * @throws errors of jose, or `KeysUnavailable`.
+ */
+export async function verifyToken(token: string, rules: TokenRules): Promise<Claims> {
+  const { keys, issuer: iss, audiences, algorithms, leewayMs, requiredClaims = ['exp'] } = rules;
   const options = {
     algorithms: [...algorithms],
     ...(iss === undefined ? {} : { issuer: iss }),
     ...(audiences.length === 0 ? {} : { audience: [...audiences] }),
     clockTolerance: leewayMs / 1000,
-    requiredClaims: ['exp'],
+    requiredClaims: [...requiredClaims],
   };
   try {
     return (await jose().jwtVerify(token, keys.keyFor, options)).payload;

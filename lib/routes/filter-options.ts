@@ -8,6 +8,7 @@ import {
   type Kind,
   type KindValue,
   listOf,
+  mapOf,
   namesValue,
   OptionError,
   record,
@@ -16,14 +17,16 @@ import {
   timeFrom,
   timeValue,
 } from '../options/index.js';
+import { jwtFilter } from './jwt-filter-options.js';
 import {
   anyText,
   changedHeader,
   headerTest,
   type HeaderTestSettings,
+  text,
   textTests,
   type TextTestSettings,
-} from './options.js';
+} from './match-options.js';
 
 const share = field(shareValue, 'share of the requests, such as 0.5 or 50%. Default: all');
 
@@ -159,23 +162,57 @@ const access = record({
 
 const filter = record({
   fields: {
+    name: field(text, 'by which routes speak of it'),
     unless: field(conditions, 'requests that pass it by: one of these holds'),
+    jwt: field(jwtFilter, 'tokens that requests need, by path'),
     rate_limit: field(rateLimit, 'so many requests in so much time, in each process'),
     access: field(access, 'who may do what; others are 403'),
     fault: field(fault, 'requests fail or wait, to see what clients make of it'),
   },
   about: 'a filter',
   expected: 'a filter is a map such as { rate_limit: { max_tokens: 100, fill_interval: 1s } }',
-  check({ rateLimit: rate, access: rules, fault: failing }) {
-    if ([rate, rules, failing].filter((one) => one !== undefined).length === 1) return;
-    throw new OptionError('a filter has one of rate_limit, access and fault', 'config-type');
+  check({ name: _name, unless: _unless, ...given }) {
+    if (Object.keys(given).length === 1) return;
+    throw new OptionError('a filter has one of jwt, rate_limit, access and fault', 'config-type');
   },
 });
 
-/** The kind of `filters`. */
-export const filtersKind = listOf(filter, '"filters" is a list, each element with rate_limit, access or fault');
+const filterList = listOf(filter, '"filters" is a list, each element with jwt, rate_limit, access or fault');
+
+/** The kind of `filters`. Names are given once. */
+export const filtersKind: typeof filterList = {
+  ...filterList,
+  readNode(node, reader) {
+    const filters = filterList.readNode(node, reader);
+    const names = filters.flatMap(({ name }) => name ?? []);
+    const twice = names.find((name, index) => names.indexOf(name) < index);
+    if (twice !== undefined) throw new OptionError(`two filters have the name ${JSON.stringify(twice)}`, 'config-type');
+    return filters;
+  },
+};
+
+const routeFilter = record({
+  fields: {
+    disabled: field(booleanValue, 'true: requests pass it by'),
+    requirement: field(text, 'of a jwt filter: what requests need, by its name in "requirements"'),
+    rate_limit: field(rateLimit, 'in the place of the limit of the filter'),
+    access: field(access, 'in the place of the rules of the filter'),
+    fault: field(fault, 'in the place of the faults of the filter'),
+  },
+  about: 'what a route says of a filter',
+  expected: 'what a route says of a filter is a map such as { disabled: true }',
+  check(value) {
+    const given = Object.keys(value).length;
+    if (given !== 1)
+      throw new OptionError(`what a route says of a filter has one member; found ${given}`, 'config-type');
+  },
+});
+
+/** The kind of `filters` of a virtual host or a route: by the names of filters of the listener. */
+export const routeFiltersKind = mapOf(routeFilter, '"filters" of a route is a map of names of filters');
 
 export type FilterSettings = KindValue<typeof filter>;
+export type RouteFilterSettings = KindValue<typeof routeFilter>;
 export type RateLimitSettings = KindValue<typeof rateLimit>;
 export type FaultSettings = KindValue<typeof fault>;
 export type AccessSettings = KindValue<typeof access>;

@@ -2,51 +2,135 @@
  * `filters`: what happens to a request before it is routed. Each lets it pass, lets it wait, or refuses it. Looks at heads
  * alone, as they came.
  */
-import { monotonicMs } from '../clock.js';
 import { addressTest } from '../metadata/index.js';
-import { Code, codeOfHttpStatus, StatusError } from '../status.js';
-import type { AccessSettings, Condition, FaultSettings, FilterSettings, RateLimitSettings } from './filter-options.js';
+import { type MapEntry, OptionError } from '../options/index.js';
+import { Code, codeOfHttpStatus, ProblemList, StatusError } from '../status.js';
+import type { CompiledFilter, FilteredRequest, RequestFilter } from './filter.js';
+import type {
+  AccessSettings,
+  Condition,
+  FaultSettings,
+  FilterSettings,
+  RateLimitSettings,
+  RouteFilterSettings,
+} from './filter-options.js';
+import { compileJwt, type JwtSurroundings } from './jwt-filter.js';
 import { compileHeader, compileText, type RequestTest } from './match.js';
-import type { RoutedRequest } from './request.js';
+import { pathReadings } from './path-readings.js';
 
-/** A request, and who sent it. */
-export interface FilteredRequest extends RoutedRequest {
-  /** By `trusted_proxies`. */
-  readonly address: string;
-  /** The other end of the connection. */
-  readonly peer: string;
-  /** The client has a certificate that is trusted. */
-  readonly hasCertificate: boolean;
-}
-
-/** Returns for how many milliseconds it waits before the next filter. @throws StatusError that refuses it */
-export type RequestFilter = (request: FilteredRequest) => number;
-
-/** What time and chance are. */
-export interface FilterSurroundings {
+/** What filters need of the proxy, of time and of chance. */
+export interface FilterSurroundings extends JwtSurroundings {
+  /** Monotonic, in milliseconds. */
   readonly now: () => number;
   /** From 0 to 1. */
   readonly random: () => number;
 }
 
-const usual: FilterSurroundings = { now: monotonicMs, random: Math.random };
+/** What routes say of filters, by the names of the filters. */
+export interface RouteFilters {
+  readonly filters?: readonly MapEntry<RouteFilterSettings>[] | undefined;
+}
 
+/**
+ * The filters of a listener, in order.
+ * @param levels all routes and virtual hosts
+ * @throws ConfigError if what a route says of a filter will not do
+ */
 export function compileFilters(
   settings: readonly FilterSettings[],
-  surroundings: FilterSurroundings = usual,
+  surroundings: FilterSurroundings,
+  levels: readonly RouteFilters[] = [],
 ): RequestFilter[] {
-  return settings.flatMap(({ unless = [], rateLimit, access, fault }) => {
-    const filters = [
-      ...(rateLimit === undefined ? [] : [compileRateLimit(rateLimit, surroundings)]),
-      ...(access === undefined ? [] : [compileAccess(access)]),
-      ...(fault === undefined ? [] : compileFault(fault, surroundings)),
-    ];
-    const passes = unless.map(compileCondition);
-    if (passes.length === 0) return filters;
-    return filters.map((filter): RequestFilter => {
-      return (request) => (passes.some((test) => test(request)) ? 0 : filter(request));
+  const said = levels.flatMap(({ filters = [] }) => filters);
+  const problems = new ProblemList();
+  const names = settings.flatMap(({ name }) => name ?? []);
+  for (const { name, place } of said.filter((one) => !names.includes(one.name))) {
+    problems.error({
+      code: 'config-type',
+      message: `there is no filter of the name ${JSON.stringify(name)}; names are: ${names.join(', ') || 'none'}`,
+      ...(place !== undefined && { place }),
     });
+  }
+  const filters = settings.map((one) => {
+    const compiled = compileOne(one, surroundings);
+    const own = new Map<RouteFilterSettings, RequestFilter>();
+    for (const { name, place, value } of said.filter((entry) => entry.name === one.name)) {
+      try {
+        own.set(value, value.disabled === true ? pass : compiled.forRoute(value));
+      } catch (error) {
+        if (!(error instanceof OptionError)) throw error;
+        const message = `the filter ${JSON.stringify(name)}: ${error.message}`;
+        problems.error({ code: error.code, message, ...(place !== undefined && { place }) });
+      }
+    }
+    return withExceptions(one, compiled.filter, own);
   });
+  problems.throwIfAny();
+  return filters;
+}
+
+/** The names of all clusters that filters ask. */
+export function filterClusters(filters: readonly FilterSettings[]): string[] {
+  return filters.flatMap(({ jwt }) => (jwt?.providers ?? []).flatMap(({ value }) => value.jwksCluster ?? []));
+}
+
+const pass: RequestFilter = () => undefined;
+
+/**
+ * What a route says goes before what the filter does elsewhere. A path that may be read in several ways is excepted only if
+ * each of them is.
+ */
+function withExceptions(
+  { name, unless = [] }: FilterSettings,
+  filter: RequestFilter,
+  own: ReadonlyMap<RouteFilterSettings, RequestFilter>,
+): RequestFilter {
+  const passes = unless.map(compileCondition);
+  const filterAt = (request: FilteredRequest): RequestFilter => {
+    const settings = name === undefined || own.size === 0 ? undefined : request.routeSettings(name, request.path);
+    return (settings && own.get(settings)) ?? filter;
+  };
+  if (passes.length === 0 && own.size === 0) return filter;
+  return (request) => {
+    const readings = pathReadings(request.path).map((path) => ({ ...request, path }));
+    if (passes.length > 0 && readings.every((read) => passes.some((test) => test(read)))) return undefined;
+    const [first = filter, ...others] = [...new Set(readings.map(filterAt))].filter((one) => one !== pass);
+    if (others.length === 0) return readings.every((read) => filterAt(read) === pass) ? undefined : first(request);
+    throw StatusError.http(
+      400,
+      'the path may be read in several ways, and what it needs differs; send it without escapes',
+    );
+  };
+}
+
+function compileOne(settings: FilterSettings, surroundings: FilterSurroundings): CompiledFilter {
+  const { jwt, rateLimit, access, fault } = settings;
+  if (jwt !== undefined) return compileJwt(jwt, surroundings);
+  if (rateLimit !== undefined) {
+    return plain(compileRateLimit(rateLimit, surroundings), 'rate_limit', (own) => {
+      return own.rateLimit && compileRateLimit(own.rateLimit, surroundings);
+    });
+  }
+  if (access !== undefined)
+    return plain(compileAccess(access), 'access', (own) => own.access && compileAccess(own.access));
+  const compile = (given: FaultSettings): RequestFilter => compileFault(given, surroundings);
+  return plain(compile(fault ?? {}), 'fault', (own) => own.fault && compile(own.fault));
+}
+
+/** A filter that a route may configure anew as a whole. */
+function plain(
+  filter: RequestFilter,
+  name: string,
+  compile: (settings: RouteFilterSettings) => RequestFilter | undefined,
+): CompiledFilter {
+  return {
+    filter,
+    forRoute(settings) {
+      const own = compile(settings);
+      if (own !== undefined) return own;
+      throw new OptionError(`it is a filter of ${name}; a route may say ${name} or disabled`, 'config-type');
+    },
+  };
 }
 
 /** A bucket that fills evenly. */
@@ -58,41 +142,46 @@ function compileRateLimit(settings: RateLimitSettings, { now, random }: FilterSu
   let tokens = maxTokens;
   let since = now();
   return () => {
-    if (share < 1 && random() >= share) return 0;
+    if (share < 1 && random() >= share) return undefined;
     const time = now();
     tokens = Math.min(maxTokens, tokens + (time - since) * tokensPerMs);
     since = time;
     if (tokens < 1) throw new StatusError(code, 'local_rate_limited', { httpStatus: status, headers: more });
     tokens--;
-    return 0;
+    return undefined;
   };
 }
 
 /** The delay comes first. */
-function compileFault({ headers = [], delay, abort }: FaultSettings, { random }: FilterSurroundings): RequestFilter[] {
+function compileFault({ headers = [], delay, abort }: FaultSettings, { random }: FilterSurroundings): RequestFilter {
   const tests = headers.map(compileHeader);
   const strikes = (request: FilteredRequest, share = 1): boolean =>
     tests.every((test) => test(request)) && (share === 1 || random() < share);
-  const filters: RequestFilter[] = [];
-  if (delay !== undefined) filters.push((request) => (strikes(request, delay.share) ? delay.timeMs : 0));
-  if (abort !== undefined) {
-    const { share, status: httpStatus } = abort;
-    const code = abort.code ?? codeOfHttpStatus(httpStatus!);
-    filters.push((request) => {
-      if (!strikes(request, share)) return 0;
-      throw new StatusError(code, 'fault filter abort', httpStatus === undefined ? {} : { httpStatus });
-    });
-  }
-  return filters;
+  const fail = (request: FilteredRequest): undefined => {
+    if (abort === undefined || !strikes(request, abort.share)) return undefined;
+    const { status: httpStatus } = abort;
+    const code = abort.code ?? codeOfHttpStatus(httpStatus ?? 500);
+    throw new StatusError(code, 'fault filter abort', httpStatus === undefined ? {} : { httpStatus });
+  };
+  return (request) => {
+    if (delay === undefined || !strikes(request, delay.share)) return fail(request);
+    return { waitMs: delay.timeMs, afterwards: () => fail(request) };
+  };
 }
 
+/** Of a path that may be read in several ways, no reading is forbidden, and each is allowed. */
 function compileAccess({ action, rules }: AccessSettings): RequestFilter {
   const tests = rules.map(({ requests, callers }) => {
     const [takes, isOf] = [compileCondition(requests), compileCondition(callers)];
     return (request: FilteredRequest): boolean => takes(request) && isOf(request);
   });
   return (request) => {
-    if (tests.some((test) => test(request)) === (action === 'allow')) return 0;
+    const isTaken = (path: string): boolean => {
+      const read = path === request.path ? request : { ...request, path };
+      return tests.some((test) => test(read));
+    };
+    const readings = pathReadings(request.path);
+    if (action === 'allow' ? readings.every(isTaken) : !readings.some(isTaken)) return undefined;
     throw StatusError.http(403, 'RBAC: access denied');
   };
 }

@@ -1,5 +1,6 @@
-export { type FilterSettings, filtersKind } from './filter-options.js';
-export type { FilteredRequest, RequestFilter } from './filters.js';
+export { type FilterSettings, filtersKind, type RouteFilterSettings } from './filter-options.js';
+export type { FilteredRequest, FilterEffect, RequestFilter } from './filter.js';
+export { compileFilters, filterClusters, type FilterSurroundings } from './filters.js';
 export type { OwnReply, OwnReplyChange } from './local-reply.js';
 export { type LocalRepliesSettings, localRepliesKind } from './local-reply-options.js';
 export type { HeaderChanges } from './header-changes.js';

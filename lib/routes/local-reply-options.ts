@@ -1,7 +1,8 @@
 /** The options of `local_replies`. */
 import { type LogFormat, logFormatOf } from '../commands.js';
 import { field, integerValue, type KindValue, leaf, lineValue, listOf, OptionError, record } from '../options/index.js';
-import { anyText, headerChange, headerTest } from './options.js';
+import { anyText, headerTest } from './match-options.js';
+import { headerChange } from './options.js';
 
 const format = leaf<LogFormat>({
   description: 'a text with commands such as %LOCAL_REPLY_BODY%, or a map of such texts',

@@ -1,6 +1,6 @@
 /** What a route asks of a request. */
 import { headerValues } from '../headers.js';
-import type { HeaderTestSettings, MatchSettings, QueryTestSettings, TextTestSettings } from './options.js';
+import type { HeaderTestSettings, MatchSettings, QueryTestSettings, TextTestSettings } from './match-options.js';
 import { compilePattern } from '../pattern.js';
 import { isGrpc, pseudoHeader, type RoutedRequest } from './request.js';
 

@@ -4,9 +4,7 @@ import {
   checkedText,
   enumValue,
   field,
-  type GivenOf,
   integerValue,
-  type Kind,
   type KindValue,
   listOf,
   OptionError,
@@ -17,133 +15,16 @@ import {
   shown,
 } from '../options/index.js';
 import { corsKind } from '../cors/index.js';
-import { fixedHeader, isHeaderName } from '../headers.js';
 import { checkCommands } from '../commands.js';
-import { checkPattern, checkSubstitution } from '../pattern.js';
-
-const text = checkedText({
-  placeholder: 'TEXT',
-  description: 'a text',
-  code: 'config-type',
-  convert: (value) => (value === '' ? undefined : value),
-});
-
-/** May be empty. */
-export const anyText = { ...text, jsonSchema: { type: 'string' }, readNode: textOf } satisfies Kind<string>;
-
-function textOf(node: Parameters<Kind<string>['readNode']>[0]): string {
-  if (node.kind === 'scalar' && typeof node.value === 'string') return node.value;
-  throw new OptionError('expected a text', 'config-type');
-}
-
-const pattern = checkedText({
-  placeholder: 'PATTERN',
-  description: 'a regular expression in the syntax of RE2',
-  code: 'config-type',
-  convert: (value) => checkPattern(value),
-});
-
-const headerName = checkedText({
-  placeholder: 'NAME',
-  description: 'the name of a header',
-  code: 'config-type',
-  convert: (name) => (isHeaderName(name.replace(/^:/, '')) ? name.toLowerCase() : undefined),
-});
-
-/** One that a route may set or remove. */
-export const changedHeader = checkedText({
-  placeholder: 'NAME',
-  description: 'the name of a header',
-  code: 'config-type',
-  convert(name) {
-    const lower = name.toLowerCase();
-    const reason = fixedHeader(lower);
-    if (reason !== undefined) throw new OptionError(`${shown(name)} cannot be changed: ${reason}`, 'config-type');
-    return isHeaderName(lower) ? lower : undefined;
-  },
-});
+import { checkSubstitution } from '../pattern.js';
+import { routeFiltersKind } from './filter-options.js';
+import { anyText, changedHeader, match, pattern, text } from './match-options.js';
 
 const domain = checkedText({
   placeholder: 'DOMAIN',
   description: 'a host such as api.example.com, *.example.com, api.* or *, with the port where clients send one',
   code: 'config-type',
   convert: (name) => (/^\*?[^*\s/]*$|^[^*\s/]+\*$/.test(name) && name !== '' ? name.toLowerCase() : undefined),
-});
-
-export const textTests = {
-  exact: field(anyText, 'the whole value'),
-  prefix: field(text, 'how it begins'),
-  suffix: field(text, 'how it ends'),
-  contains: field(text, 'what it holds'),
-  regex: field(pattern, 'what it is as a whole, as a regular expression of RE2'),
-  ignore_case: field(booleanValue, 'letters are compared without case'),
-  present: field(booleanValue, 'whether it is there at all'),
-};
-
-const range = record({
-  fields: {
-    start: requiredField(wholeNumber(), 'the least', '"range" has start and end'),
-    end: requiredField(wholeNumber(), 'the least that is too large', '"range" has start and end'),
-  },
-  about: '"range"',
-  expected: '"range" is a map such as { start: 1, end: 10 }',
-});
-
-function wholeNumber(): Kind<number> {
-  return {
-    unit: '',
-    jsonSchema: { type: 'integer' },
-    readNode(node) {
-      if (node.kind === 'scalar' && typeof node.value === 'number') return node.value;
-      throw new OptionError('expected a whole number', 'config-type');
-    },
-    print: (value) => value,
-  };
-}
-
-export const headerTest = record({
-  fields: {
-    name: requiredField(headerName, 'its name', 'a header matcher has a name'),
-    ...textTests,
-    range: field(range, 'between which numbers it is'),
-    invert: field(booleanValue, 'what does not match'),
-    missing_is_empty: field(booleanValue, 'a header that is not there is read as an empty one'),
-  },
-  about: 'a header matcher',
-  expected: 'a header matcher is a map such as { name: x-version, exact: "2" }',
-});
-
-const queryTest = record({
-  fields: { name: requiredField(text, 'its name', 'a query matcher has a name'), ...textTests },
-  about: 'a query matcher',
-  expected: 'a query matcher is a map such as { name: debug, present: true }',
-});
-
-const pathTests = ['prefix', 'path', 'path_separated_prefix', 'regex'] as const;
-
-const match = record({
-  fields: {
-    prefix: field(text, 'how the path begins'),
-    path: field(text, 'the whole path'),
-    path_separated_prefix: field(text, 'how the path begins, up to a slash or its end'),
-    regex: field(pattern, 'what the path is as a whole, as a regular expression of RE2'),
-    ignore_case: field(booleanValue, 'paths are compared without case'),
-    headers: field(listOf(headerTest, '"headers" is a list of matchers'), 'headers, all of which must match'),
-    query_parameters: field(
-      listOf(queryTest, '"query_parameters" is a list of matchers'),
-      'parameters that must match',
-    ),
-    grpc: field(booleanValue, 'gRPC requests alone'),
-  },
-  about: 'a match',
-  expected: 'a match is a map such as { prefix: / }',
-  check(value) {
-    const given = pathTests.filter((name) =>
-      name === 'path_separated_prefix' ? value.pathSeparatedPrefix : value[name],
-    );
-    if (given.length === 1) return;
-    throw new OptionError(`a match has one of ${pathTests.join(', ')}; found ${given.length}`, 'config-type');
-  },
 });
 
 const regexRewrite = record({
@@ -266,6 +147,7 @@ const route = record({
     request_headers: field(listOf(headerChange(), '"request_headers" is a list'), 'changes to requests, in order'),
     response_headers: field(listOf(headerChange(), '"response_headers" is a list'), 'changes to answers, in order'),
     cors: field(orFalse(corsKind), 'which web pages may call, in place of what the virtual host says; false for none'),
+    filters: field(routeFiltersKind, 'filters by name → what they do here, in place of what the virtual host says'),
   },
   about: 'a route',
   expected: 'a route is a map such as { match: { prefix: / }, route: { cluster: grpc } }',
@@ -281,6 +163,7 @@ const virtualHost = record({
     domains: requiredField(listOf(domain, '"domains" is a list of hosts'), 'its hosts', 'a virtual host has domains'),
     routes: field(listOf(route, '"routes" is a list'), 'the first that matches counts'),
     cors: field(orFalse(corsKind), 'which web pages may call, in place of policies.cors; false for none'),
+    filters: field(routeFiltersKind, 'filters of the listener by name → what they do here'),
   },
   about: 'a virtual host',
   expected: 'a virtual host is a map such as { domains: ["*"], routes: [ … ] }',
@@ -304,10 +187,6 @@ export const virtualHostsKind: typeof hostList = {
 
 export type VirtualHostSettings = KindValue<typeof virtualHost>;
 export type RouteSettings = KindValue<typeof route>;
-export type MatchSettings = KindValue<typeof match>;
 export type ForwardSettings = KindValue<typeof forward>;
 export type RedirectSettings = KindValue<typeof redirect>;
 export type HeaderChangeSettings = KindValue<ReturnType<typeof headerChange>>;
-export type TextTestSettings = GivenOf<typeof textTests>;
-export type HeaderTestSettings = KindValue<typeof headerTest>;
-export type QueryTestSettings = KindValue<typeof queryTest>;

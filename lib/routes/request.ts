@@ -1,5 +1,6 @@
 /** A request as routes see it: of a call that was transcoded, as the service gets it. */
 import { header, type HeaderFields } from '../headers.js';
+import { UnescapeError, unescapeQuery } from '../uri.js';
 
 /** A request, or the call that it becomes. */
 export interface RoutedRequest {
@@ -42,4 +43,19 @@ export function pseudoHeader(request: RoutedRequest, name: string): string | und
 /** True for what is gRPC already. */
 export function isGrpc({ headers }: Pick<RoutedRequest, 'headers'>): boolean {
   return /^application\/grpc(?:\+|$)/.test(header(headers, 'content-type') ?? '');
+}
+
+/** The name of a pair of a query, decoded. */
+export function nameOfPair(pair: string): string {
+  return decodedText(pair.split('=', 1)[0] ?? '');
+}
+
+/** A part of a query, decoded. A malformed text stays as it is. */
+export function decodedText(text: string): string {
+  try {
+    return unescapeQuery(text, false);
+  } catch (error) {
+    if (!(error instanceof UnescapeError)) throw error;
+    return text;
+  }
 }

@@ -1,6 +1,7 @@
 /** Paths that routes rewrite, and the places that redirects name. */
 import { compilePattern, substitutionOf } from '../pattern.js';
-import type { MatchSettings, RedirectSettings } from './options.js';
+import type { MatchSettings } from './match-options.js';
+import type { RedirectSettings } from './options.js';
 import { type RoutedRequest, schemeOf, targetOf } from './request.js';
 
 /** A new path for a path; neither has a query. */

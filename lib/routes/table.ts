@@ -5,8 +5,7 @@
 import { compileCors, type Cors, type CorsOptions } from '../cors/index.js';
 import type { OwnHealth } from '../exchange.js';
 import type { HeaderFields } from '../headers.js';
-import type { FilterSettings } from './filter-options.js';
-import { compileFilters, type RequestFilter } from './filters.js';
+import type { RouteFilterSettings } from './filter-options.js';
 import { compileChanges, type HeaderChanges } from './header-changes.js';
 import { HostTable } from './hosts.js';
 import { compileMatch, type RequestTest } from './match.js';
@@ -50,20 +49,19 @@ interface CompiledRoute<C> {
   readonly act: (request: RoutedRequest) => RouteAction<C>;
   /** `unset`: what holds for the listener. */
   readonly cors: Cors | undefined | 'unset';
+  /** Of filters by name; undefined if neither host nor route says anything. */
+  readonly filters: ReadonlyMap<string, RouteFilterSettings> | undefined;
 }
 
 export interface RouteTableSettings {
   readonly virtualHosts: readonly VirtualHostSettings[];
   readonly ignorePort: boolean;
   readonly localReplies?: LocalRepliesSettings | undefined;
-  readonly filters?: readonly FilterSettings[] | undefined;
 }
 
 /** The virtual hosts of one listener. */
 export class RouteTable<C> {
   private readonly hosts: HostTable<readonly CompiledRoute<C>[]>;
-  /** What happens to requests before they are routed, in order. */
-  readonly filters: readonly RequestFilter[];
   /** What becomes of the proxy's own answers; undefined: nothing. */
   readonly changeOwnReply: OwnReplyChange | undefined;
   /** Which pages may send a request, by its route as it came; undefined if no host and no route says it. */
@@ -74,7 +72,7 @@ export class RouteTable<C> {
    * @param health what routes that are health checks answer. Default: that all is well
    */
   constructor(
-    { virtualHosts, ignorePort, localReplies, filters = [] }: RouteTableSettings,
+    { virtualHosts, ignorePort, localReplies }: RouteTableSettings,
     clusterOf: (name: string) => C,
     health: OwnHealth = { isFailing: false },
   ) {
@@ -82,11 +80,13 @@ export class RouteTable<C> {
       const cors = compileOwnCors(host, 'unset');
       return {
         domains: host.domains,
-        value: routes.map((route) => compileRoute(route, { clusterOf, health }, compileOwnCors(route, cors))),
+        value: routes.map((route) => {
+          const filters = filterSettings(host.filters, route.filters);
+          return { ...compileRoute(route, { clusterOf, health }, compileOwnCors(route, cors)), filters };
+        }),
       };
     });
     this.hosts = new HostTable(hosts, ignorePort);
-    this.filters = compileFilters(filters);
     this.changeOwnReply = localReplies && compileLocalReplies(localReplies);
     const saysSo = hosts.some(({ value }) => value.some(({ cors }) => cors !== 'unset'));
     this.corsOf = saysSo ? (request, common) => this.ownCors(request, common) : undefined;
@@ -95,6 +95,11 @@ export class RouteTable<C> {
   /** Undefined where no route takes it. */
   match(request: RoutedRequest): RouteAction<C> | undefined {
     return this.routeOf(request)?.act(request);
+  }
+
+  /** What the route of a request as it came says of a filter. */
+  filterSettings(request: RoutedRequest, filter: string): RouteFilterSettings | undefined {
+    return this.routeOf(request)?.filters?.get(filter);
   }
 
   private routeOf(request: RoutedRequest): CompiledRoute<C> | undefined {
@@ -116,6 +121,15 @@ export class RouteTable<C> {
   }
 }
 
+/** What a route says goes before what its host says. */
+function filterSettings(
+  ofHost: RouteSettings['filters'] = [],
+  ofRoute: RouteSettings['filters'] = [],
+): CompiledRoute<unknown>['filters'] {
+  const entries = [...ofHost, ...ofRoute].map(({ name, value }) => [name, value] as const);
+  return entries.length === 0 ? undefined : new Map(entries);
+}
+
 /** What routes need of the proxy. */
 interface Surroundings<C> {
   readonly clusterOf: (name: string) => C;
@@ -126,7 +140,7 @@ function compileRoute<C>(
   settings: RouteSettings,
   surroundings: Surroundings<C>,
   cors: CompiledRoute<C>['cors'],
-): CompiledRoute<C> {
+): Omit<CompiledRoute<C>, 'filters'> {
   return { test: compileMatch(settings.match), act: compileAction(settings, surroundings), cors };
 }
 

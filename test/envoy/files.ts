@@ -1,4 +1,5 @@
 /** Bootstraps and the requests that Envoy and photongate get with each. */
+import { jwtFiles } from './jwt-files.js';
 import type { BootstrapParts } from './bootstrap.js';
 
 export interface PeerRequest {
@@ -362,4 +363,5 @@ export const files: readonly PeerFile[] = [
       get('/ok', { host: 'a.test', origin: 'https://o.test' }),
     ],
   },
+  ...jwtFiles,
 ];

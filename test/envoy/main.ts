@@ -61,7 +61,8 @@ async function opened(port: number, child: ChildProcess): Promise<void> {
 }
 
 /** Headers that a bootstrap or a filter sets. */
-const comparedHeaders = /^(?:x-(?!envoy|request-id)|location$|server$|grpc-(?:status|message)$|access-control-|vary$)/;
+const comparedHeaders =
+  /^(?:x-(?!envoy|request-id)|www-authenticate$|location$|server$|grpc-(?:status|message)$|access-control-|vary$)/;
 /** Of a call. */
 const ignoredMetadata = /^(?:x-forwarded-|x-request-id$|x-envoy-expected-|user-agent$|grpc-|te$)/;
 

@@ -11,6 +11,7 @@ import { descriptorSetOf } from '../support/descriptor-set.js';
 import { type EchoService, startEchoService } from '../support/echo-service.js';
 import { send } from '../support/proxy.js';
 import { schemaFromText } from '../support/schema.js';
+import { jwksOf, signed, testKey } from '../support/tokens.js';
 import { type BootstrapParts, bootstrapOf } from './bootstrap.js';
 
 const schema = schemaFromText(`
@@ -412,3 +413,60 @@ served('rbac by address', { filters: local }, async (t, { url }) => {
   });
   t.equal(grpc.headers['grpc-status'], '7');
 });
+
+const tokenKey = await testKey('one');
+const FILTERS = 'type.googleapis.com/envoy.extensions.filters.http';
+
+served(
+  'tokens by path, and what routes say of filters',
+  {
+    filters: `- { name: jwt, typed_config: { "@type": ${FILTERS}.jwt_authn.v3.JwtAuthentication, providers: { p: { issuer: issuer, local_jwks: { inline_string: '${jwksOf(tokenKey)}' }, claim_to_headers: [{ header_name: x-sub, claim_name: sub }] } }, rules: [{ match: { prefix: / }, requires: { provider_name: p } }], requirement_map: { lax: { allow_missing: {} } } } }
+          - { name: limit, typed_config: { "@type": ${FILTERS}.local_ratelimit.v3.LocalRateLimit, stat_prefix: x } }
+          - { name: rbac, typed_config: { "@type": ${FILTERS}.rbac.v3.RBAC } }`,
+    hosts: `- name: all
+              domains: ["*"]
+              routes:
+              - match: { path: /v1/things/off }
+                route: { cluster: grpc }
+                typed_per_filter_config: { jwt: { "@type": ${FILTERS}.jwt_authn.v3.PerRouteConfig, disabled: true } }
+              - match: { path: /v1/things/lax }
+                route: { cluster: grpc }
+                typed_per_filter_config: { jwt: { "@type": ${FILTERS}.jwt_authn.v3.PerRouteConfig, requirement_name: lax } }
+              - match: { path: /v1/things/few }
+                route: { cluster: grpc }
+                typed_per_filter_config:
+                  jwt: { "@type": type.googleapis.com/envoy.config.route.v3.FilterConfig, disabled: true }
+                  limit: { "@type": ${FILTERS}.local_ratelimit.v3.LocalRateLimit, stat_prefix: x, token_bucket: { max_tokens: 1, fill_interval: 3600s }, filter_enabled: { default_value: { numerator: 100 } }, filter_enforced: { default_value: { numerator: 100 } } }
+              - match: { path: /v1/things/shut }
+                route: { cluster: grpc }
+                typed_per_filter_config:
+                  jwt: { "@type": ${FILTERS}.jwt_authn.v3.PerRouteConfig, disabled: true }
+                  rbac: { "@type": ${FILTERS}.rbac.v3.RBACPerRoute, rbac: { rules: { action: DENY, policies: { all: { permissions: [{ any: true }], principals: [{ any: true }] } } } } }
+              - match: { prefix: / }
+                route: { cluster: grpc }`,
+  },
+  async (t, { url, service }) => {
+    const good = { authorization: `Bearer ${await signed(tokenKey)}` };
+    const bad = { authorization: `Bearer ${await signed(tokenKey, { iss: 'evil' })}` };
+    const rows: readonly [path: string, headers: Record<string, string>, status: number][] = [
+      ['/v1/things/a', {}, 401],
+      ['/v1/things/a', bad, 401],
+      ['/v1/things/a', good, 200],
+      ['/v1/things/off', bad, 200],
+      // The router takes it for /v1/things/off/, and a slash at the end may be nothing.
+      ['/v1/things/off/', {}, 401],
+      ['/v1/things/o%66f', {}, 401],
+      ['/v1/things/lax', {}, 200],
+      ['/v1/things/lax', bad, 401],
+      ['/v1/things/l%61x', {}, 400],
+      ['/v1/things/few', {}, 200],
+      ['/v1/things/few', {}, 429],
+      ['/v1/things/shut', {}, 403],
+    ];
+    for (const [path, headers, status] of rows) {
+      t.equal((await send(url, `GET ${path}`, { headers })).status, status, `${path} ${JSON.stringify(headers)}`);
+    }
+    const told = service.calls.map(({ metadata }) => metadata.get('x-sub')).filter((values) => values.length > 0);
+    t.same(told.at(-1), ['ada']);
+  },
+);

@@ -336,6 +336,7 @@ async function run(journey: Journey, faults: ReadonlySet<number>): Promise<Outco
     matcher,
     sockets: matcher,
     maxBodyBytes: 10,
+    filters: [],
     policies: [],
     pages: new Map([['/page', (head) => page.show(head)]]),
     indexPath: undefined,

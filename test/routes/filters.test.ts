@@ -1,8 +1,7 @@
 /** `filters` of a listener: which requests pass, wait or are refused. */
 import t from 'tap';
 import { nodeOf, type Plain, Reader } from '../../lib/options/index.js';
-import { compileFilters, type FilteredRequest, type FilterSurroundings } from '../../lib/routes/filters.js';
-import { filtersKind } from '../../lib/routes/index.js';
+import { compileFilters, type FilteredRequest, filtersKind, type FilterSurroundings } from '../../lib/routes/index.js';
 import { ProblemList, StatusError } from '../../lib/status.js';
 
 const usual: FilteredRequest = {
@@ -14,7 +13,21 @@ const usual: FilteredRequest = {
   secure: false,
   address: '10.1.2.3',
   peer: '127.0.0.1',
+  peerPort: 1,
   hasCertificate: false,
+  certificateSubject: undefined,
+  requestId: 'r',
+  protocol: 'HTTP/1.1',
+  claims: {},
+  rpc: () => undefined,
+  routeSettings: () => undefined,
+};
+
+const stillness: FilterSurroundings = {
+  now: () => 0,
+  wallClock: () => 0,
+  random: () => 0,
+  keysOf: () => ({ keyFor: () => Promise.reject(new Error('there are no keys')) }),
 };
 
 type Ask = (request?: Partial<FilteredRequest>) => string;
@@ -24,10 +37,16 @@ function asking(filters: Plain, surroundings: Partial<FilterSurroundings> = {}):
   const problems = new ProblemList();
   const settings = filtersKind.readNode(nodeOf(filters), new Reader(problems));
   problems.throwIfAny();
-  const compiled = compileFilters(settings, { now: () => 0, random: () => 0, ...surroundings });
+  const compiled = compileFilters(settings, { ...stillness, ...surroundings });
   return (request = {}) => {
+    let waits = 0;
     try {
-      const waits = compiled.reduce((sum, filter) => sum + filter({ ...usual, ...request }), 0);
+      for (const filter of compiled) {
+        const effect = filter({ ...usual, ...request });
+        if (effect === undefined || effect instanceof Promise) continue;
+        waits += effect.waitMs ?? 0;
+        effect.afterwards?.();
+      }
       return waits === 0 ? 'passes' : `waits ${waits}`;
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
@@ -116,7 +135,7 @@ void t.test('what is wrong', (t) => {
     { access: { action: 'deny', rules: [{ requests, callers: { always: true } }] } },
   ];
   const cases: readonly [filters: Plain, message: RegExp][] = [
-    [[{}], /a filter has one of rate_limit, access and fault/],
+    [[{}], /a filter has one of jwt, rate_limit, access and fault/],
     [[{ rate_limit: rate, fault: {} }], /a filter has one of/],
     [[{ rate_limit: { max_tokens: 1 } }], /a rate_limit has a fill_interval/],
     [

@@ -2,6 +2,7 @@
 import { any, honoured, list, message, noEffect, refused, type RefusedKey, required } from '../describe.js';
 import { anything, bool, bytes, enumOf, maxAge, string, uint32 } from '../kinds.js';
 import { headerMatcher, runtimeFraction, stringMatcher } from './common.js';
+import { jwtKeys, jwtRouteKeys } from './jwt.js';
 import { faultKeys, rateLimitKeys, rbacKeys } from './request-filters.js';
 
 const printOptions = message({
@@ -107,8 +108,6 @@ const others: Readonly<Record<string, string>> = {
   'header_mutation.v3.HeaderMutation': 'write request_headers_to_add and its like on the route',
   'header_to_metadata.v3.Config': 'write request_headers_to_add on the route',
   'ip_tagging.v3.IPTagging': 'remove it',
-  'jwt_authn.v3.JwtAuthentication':
-    'write policies.jwt in a configuration of photongate (photongate print-config --envoy FILE)',
   'kill_request.v3.KillRequest': 'remove it',
   'lua.v3.Lua': 'put what the script does into the service, or use photongate as a library',
   'oauth2.v3.OAuth2': 'put an OAuth proxy in front of photongate',
@@ -135,6 +134,10 @@ export const healthCheckKeys = {
 export const RATE_LIMIT = 'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit';
 export const FAULT = 'envoy.extensions.filters.http.fault.v3.HTTPFault';
 export const RBAC = 'envoy.extensions.filters.http.rbac.v3.RBAC';
+export const JWT = 'envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication';
+export const JWT_ROUTE = 'envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig';
+export const RBAC_ROUTE = 'envoy.extensions.filters.http.rbac.v3.RBACPerRoute';
+export const FILTER_CONFIG = 'envoy.config.route.v3.FilterConfig';
 export const BUFFER = 'envoy.extensions.filters.http.buffer.v3.Buffer';
 export const COMPRESSOR = 'envoy.extensions.filters.http.compressor.v3.Compressor';
 
@@ -212,6 +215,7 @@ export const httpFilterTypes = {
   [RATE_LIMIT]: message(rateLimitKeys),
   [FAULT]: message(faultKeys),
   [RBAC]: message(rbacKeys),
+  [JWT]: message(jwtKeys),
   [COMPRESSOR]: message(compressorKeys),
   [GRPC_STATS]: message({
     stats_for_all_methods: noEffect(bool, 'it counts calls'),
@@ -222,9 +226,19 @@ export const httpFilterTypes = {
   }),
 } as const;
 
+const rbac = message(rbacKeys);
+
 export const routeFilterTypes = {
   ...otherTypes,
   [TRANSCODER]: transcoder,
   [CORS_POLICY]: corsPolicy,
-  'envoy.config.route.v3.FilterConfig': refused('write the configuration of the filter itself'),
+  [JWT_ROUTE]: message(jwtRouteKeys),
+  [RATE_LIMIT]: message(rateLimitKeys),
+  [FAULT]: message(faultKeys),
+  [RBAC_ROUTE]: message({ rbac: honoured(rbac, 'without it the filter is off here') }),
+  [FILTER_CONFIG]: message({
+    disabled: honoured(bool),
+    config: refused('write the configuration of the filter itself'),
+    is_optional: noEffect(bool, 'what is not known is refused anyway'),
+  }),
 } as const;

@@ -13,14 +13,13 @@ const noDescriptors = 'all requests of the listener are counted together; remove
 export const rateLimitKeys = {
   stat_prefix: noEffect(string, 'it names counters'),
   status: honoured(message({ code: honoured(uint32) }), 'default 429'),
-  token_bucket: required(
+  token_bucket: honoured(
     message({
       max_tokens: required(uint32, 'write max_tokens: 100'),
       tokens_per_fill: honoured(uint32, 'default 1'),
       fill_interval: required(someTime, 'write fill_interval: 1s'),
     }),
-    'write token_bucket: { max_tokens: 100, fill_interval: 1s }',
-    'each worker of --concurrency has its own bucket',
+    'each worker of --concurrency has its own bucket; without it the filter is off',
   ),
   filter_enabled: honoured(runtimeFraction, 'without it the filter is off, as in Envoy'),
   filter_enforced: honoured(runtimeFraction, 'without it nothing is refused, as in Envoy'),

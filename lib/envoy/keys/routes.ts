@@ -1,35 +1,9 @@
 /** Virtual hosts and routes: `envoy.config.route.v3`. */
 import { any, honoured, list, mapOf, message, noEffect, refused, required } from '../describe.js';
 import { anything, bool, duration, enumOf, string, uint32 } from '../kinds.js';
-import {
-  dataSource,
-  headerMatcher,
-  headersToAdd,
-  headersToRemove,
-  metadata,
-  names,
-  queryParameterMatcher,
-  safeRegex,
-} from './common.js';
+import { dataSource, headersToAdd, headersToRemove, metadata, names, safeRegex } from './common.js';
 import { corsPolicyKeys, routeFilterTypes } from './filters.js';
-
-const match = message({
-  prefix: honoured(string),
-  path: honoured(string),
-  safe_regex: honoured(safeRegex),
-  path_separated_prefix: honoured(string),
-  case_sensitive: honoured(bool),
-  headers: honoured(list(headerMatcher)),
-  query_parameters: honoured(list(queryParameterMatcher)),
-  grpc: honoured(message({})),
-  connect_matcher: refused('CONNECT is not served here'),
-  path_match_policy: refused('write prefix, path, path_separated_prefix or safe_regex'),
-  runtime_fraction: refused('write weighted_clusters'),
-  tls_context: refused('set require_client_certificate on the listener'),
-  dynamic_metadata: refused('nothing here sets it'),
-  filter_state: refused('nothing here sets it'),
-  cookies: refused('match the header cookie'),
-});
+import { match } from './match.js';
 
 const regexRewrite = message({ pattern: honoured(safeRegex), substitution: honoured(string) });
 

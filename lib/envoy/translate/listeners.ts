@@ -21,7 +21,8 @@ import { hostPort, time } from './clusters.js';
 import { translateBuffers, translateCompressors } from './filters.js';
 import { translateLocalReplies } from './local-reply.js';
 import { translateFilters } from './request-filters.js';
-import { refuseRouteFilters, translateRoutes } from './routes.js';
+import { routeFiltersOf } from './route-filters.js';
+import { translateRoutes } from './routes.js';
 import { pemOf } from './source.js';
 import { translateTranscoders, type Transcoder } from './transcoder.js';
 
@@ -167,7 +168,14 @@ function translateManager(manager: ConnectionManager, bufferBytes: number, reade
     return config.type === HEALTH_CHECK ? [(config.value as HealthCheck).headers ?? []] : [];
   });
   const cors = filters.find(({ typed_config: config }) => config?.type === CORS);
-  if (routes !== undefined) refuseRouteFilters(routes, filters, cors?.name, reader);
+  const named = filters.flatMap(({ name, typed_config: config }) =>
+    config === undefined ? [] : [{ name, ...config }],
+  );
+  const isEdge = manager.use_remote_address === true;
+  const spoken = { filters: named, cors: cors?.name, isEdge };
+  const hosts = routes?.virtual_hosts ?? [];
+  const levels = routes === undefined ? [] : [routes, ...hosts, ...hosts.flatMap(({ routes: own = [] }) => own)];
+  const spokenOf = new Set(levels.flatMap(({ typed_per_filter_config: given = [] }) => given.map(({ name }) => name)));
   return {
     descriptorSets,
     options: {
@@ -183,13 +191,17 @@ function translateManager(manager: ConnectionManager, bufferBytes: number, reade
       ...translateBuffers(filtersOf<MessageOf<typeof bufferKeys>>(BUFFER)),
       ...translateCompressors(filtersOf<MessageOf<typeof compressorKeys>>(COMPRESSOR), reader),
       ...connectionOptions(manager, reader),
-      ...translateFilters(configs, manager.use_remote_address === true, reader),
+      ...translateFilters(named, { isEdge, spokenOf }, reader),
       ...(manager.local_reply_config !== undefined && {
         local_replies: translateLocalReplies(manager.local_reply_config, reader),
       }),
       ...(routes !== undefined && {
         ...(routes.ignore_port_in_host_matching === true && { ignore_host_port: true }),
-        virtual_hosts: translateRoutes(routes, { checks, cors: cors?.name }, reader),
+        virtual_hosts: translateRoutes(
+          routes,
+          { checks, cors: cors?.name, settingsOf: (given) => routeFiltersOf(given, spoken, reader) },
+          reader,
+        ),
       }),
     },
   };

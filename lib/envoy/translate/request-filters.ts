@@ -1,9 +1,11 @@
-/** `local_ratelimit`, `fault` and `rbac` → `filters`, in their order. */
+/** `jwt_authn`, `local_ratelimit`, `fault` and `rbac` → `filters`, in their order. */
 import type { Plain } from '../../options/index.js';
 import { type At, cannot, type EnvoyReader, fault, type MessageOf, placed, type ValueOf } from '../describe.js';
 import type { headerMatcher, runtimeFraction, stringMatcher } from '../keys/common.js';
-import { FAULT, HEALTH_CHECK, type healthCheckKeys, RATE_LIMIT, RBAC, TRANSCODER } from '../keys/filters.js';
+import { FAULT, HEALTH_CHECK, type healthCheckKeys, JWT, RATE_LIMIT, RBAC, TRANSCODER } from '../keys/filters.js';
+import type { jwtKeys } from '../keys/jwt.js';
 import type { faultKeys, permission, principal, rateLimitKeys, rbacKeys } from '../keys/request-filters.js';
+import { translateJwt } from './jwt.js';
 import { changesOf, headerTest, textTest } from './routes.js';
 
 type PlainMap = Record<string, Plain>;
@@ -16,35 +18,63 @@ type HealthCheck = MessageOf<typeof healthCheckKeys>;
 type HeaderMatcher = ValueOf<typeof headerMatcher>;
 
 /** A filter of the connection manager, read. */
-export interface ReadFilter {
+export interface NamedFilter {
+  /** By which routes speak of it. */
+  readonly name: string | undefined;
   readonly type: string;
   readonly value: { readonly at: At };
 }
 
-/**
- * Those that come behind a health check do not see what it answers.
- * @param isEdge what clients say of their address is not believed
- */
-export function translateFilters(filters: readonly ReadFilter[], isEdge: boolean, reader: EnvoyReader): PlainMap {
+/** Which filters are translated, and for whom. */
+export interface FilterUse {
+  /** What clients say of their address is not believed. */
+  readonly isEdge: boolean;
+  /** Names of filters that routes speak of. */
+  readonly spokenOf: ReadonlySet<string>;
+}
+
+/** Those that come behind a health check do not see what it answers. */
+export function translateFilters(
+  filters: readonly NamedFilter[],
+  { isEdge, spokenOf }: FilterUse,
+  reader: EnvoyReader,
+): PlainMap {
   const answered: (readonly HeaderMatcher[])[] = [];
   let isTranscoded = false;
-  const translated = filters.flatMap(({ type, value }): PlainMap[] => {
+  const translated = filters.flatMap(({ name = '', type, value }): PlainMap[] => {
     if (type === HEALTH_CHECK) answered.push((value as HealthCheck).headers ?? []);
     if (type === TRANSCODER) isTranscoded = true;
-    const filter = translateFilter(type, value, isEdge, reader);
+    const isSpokenOf = spokenOf.has(name);
+    const filter = translateFilter(type, value, isEdge, reader) ?? (isSpokenOf ? idle[type] : undefined);
     if (filter === undefined) return [];
     if (isTranscoded && type !== RATE_LIMIT) {
       const message = 'filters see requests as they came, and behind the transcoder Envoy shows them the call';
       cannot(reader, value.at, message, 'write it before the transcoder');
     }
     const unless = answered.map((headers) => ({ all: headers.map((one) => ({ header: headerTest(one, reader) })) }));
-    return [placed({ ...(unless.length > 0 && { unless }), ...filter }, value.at, reader)];
+    const own = { ...(isSpokenOf && { name }), ...(unless.length > 0 && { unless }), ...filter };
+    return [placed(own, value.at, reader)];
   });
   return translated.length === 0 ? {} : { filters: translated };
 }
 
-function translateFilter(type: string, value: unknown, isEdge: boolean, reader: EnvoyReader): PlainMap | undefined {
+/** What does nothing, unless a route says what. */
+const idle: Readonly<Record<string, PlainMap>> = {
+  [RATE_LIMIT]: { rate_limit: { max_tokens: 1, fill_interval: '1s', share: 0 } },
+  [RBAC]: { access: { action: 'deny', rules: [] } },
+  [FAULT]: { fault: {} },
+};
+
+/** Undefined if it does nothing. */
+export function translateFilter(
+  type: string,
+  value: unknown,
+  isEdge: boolean,
+  reader: EnvoyReader,
+): PlainMap | undefined {
   switch (type) {
+    case JWT:
+      return translateJwt(value as MessageOf<typeof jwtKeys>, reader);
     case RATE_LIMIT:
       return translateRateLimit(value as RateLimit, reader);
     case FAULT:

@@ -1,8 +1,8 @@
 /** `route_config` of a connection manager → `virtual_hosts`. */
 import type { Plain } from '../../options/index.js';
-import { cannot, type EnvoyReader, fault, placed, type ValueOf } from '../describe.js';
+import { type EnvoyReader, fault, placed, type ValueOf } from '../describe.js';
 import type { headersToAdd, headerMatcher, queryParameterMatcher, stringMatcher } from '../keys/common.js';
-import { CORS_POLICY } from '../keys/filters.js';
+import type { match } from '../keys/match.js';
 import type { routeConfiguration } from '../keys/routes.js';
 import { time } from './clusters.js';
 import { corsOf } from './cors.js';
@@ -11,7 +11,7 @@ import { type DataSource, textOf } from './source.js';
 export type RouteConfiguration = ValueOf<typeof routeConfiguration>;
 type VirtualHost = NonNullable<RouteConfiguration['virtual_hosts']>[number];
 type Route = NonNullable<VirtualHost['routes']>[number];
-type Match = NonNullable<Route['match']>;
+type Match = ValueOf<typeof match>;
 type RouteAction = NonNullable<Route['route']>;
 type Redirect = NonNullable<Route['redirect']>;
 type StringMatcher = ValueOf<typeof stringMatcher>;
@@ -30,17 +30,22 @@ interface Changes {
 /** Envoy's limit of a request whose route says nothing. */
 const DEFAULT_TIMEOUT_MS = 15_000;
 
+/** A level that may say something of filters. */
+type FilterLevel = Pick<Route, 'typed_per_filter_config'>;
+
 /** What filters of the connection manager mean for routes. */
 export interface RouteFilters {
   /** What a health check looks like: answered before any route. */
   readonly checks: readonly (readonly HeaderMatcher[])[];
   /** The name of the CORS filter; undefined if there is none. */
   readonly cors: string | undefined;
+  /** What levels, the outermost first, say of filters. */
+  readonly settingsOf: (levels: readonly FilterLevel[]) => PlainMap;
 }
 
 export function translateRoutes(
   config: RouteConfiguration,
-  { checks, cors }: RouteFilters,
+  { checks, cors, settingsOf }: RouteFilters,
   reader: EnvoyReader,
 ): PlainMap[] {
   const healthy = checks.map((headers) => ({
@@ -57,7 +62,7 @@ export function translateRoutes(
     }
     const translated = routes.flatMap((route) =>
       translateRoute(route, [route, host, config], reader).map((one) =>
-        placed({ ...one, ...corsOf(route, cors, reader) }, route.at, reader),
+        placed({ ...one, ...corsOf(route, cors, reader), ...settingsOf([route]) }, route.at, reader),
       ),
     );
     const settings = {
@@ -65,6 +70,7 @@ export function translateRoutes(
       routes: [...healthy, ...translated],
       ...common,
       ...corsOf(host, cors, reader),
+      ...settingsOf([config, host]),
     };
     return [placed(settings, at, reader)];
   });
@@ -98,7 +104,7 @@ function translateRoute(route: Route, levels: readonly Changes[], reader: EnvoyR
   ];
 }
 
-function translateMatch(match: Match, reader: EnvoyReader): PlainMap | undefined {
+export function translateMatch(match: Match, reader: EnvoyReader): PlainMap | undefined {
   const { prefix, path, path_separated_prefix: separated, safe_regex: regex, headers = [], at } = match;
   const given = { prefix, path, path_separated_prefix: separated, regex: regex?.regex };
   const paths = Object.entries(given).filter(([, value]) => value !== undefined);
@@ -263,28 +269,4 @@ export function changesOf(level: Changes, kind: 'request' | 'response', reader: 
 function actionOf(append: boolean | undefined, action: string | undefined): string {
   if (action !== undefined) return action.toLowerCase();
   return append === false ? 'overwrite_if_exists_or_add' : 'append_if_exists_or_add';
-}
-
-/**
- * Filters that routes configure anew cannot be translated, but for CORS.
- * @param filters those of the connection manager, by whose names routes speak of them
- * @param corsName of the CORS filter
- */
-export function refuseRouteFilters(
-  config: RouteConfiguration,
-  filters: readonly { readonly name?: string }[],
-  corsName: string | undefined,
-  reader: EnvoyReader,
-): void {
-  const hosts = config.virtual_hosts ?? [];
-  const levels = [config, ...hosts, ...hosts.flatMap(({ routes = [] }) => routes)];
-  for (const { name, value } of levels.flatMap(({ typed_per_filter_config: given = [] }) => given)) {
-    if (!filters.some((filter) => filter.name === name)) {
-      const names = filters.flatMap((filter) => filter.name ?? []).join(', ');
-      cannot(reader, value.at, 'none of http_filters has this name, so it counts for nothing', `names are: ${names}`);
-    } else if (name !== corsName || value.type !== CORS_POLICY) {
-      const hint = 'write it in http_filters, and another listener for routes that need another one';
-      cannot(reader, value.at, 'the filter cannot be configured anew for a route', hint);
-    }
-  }
 }

@@ -1,0 +1,57 @@
+/** What a filter is: what it sees of a request, and what it may make of it. */
+import type { HeaderFields } from '../headers.js';
+import type { Claims } from '../policy/index.js';
+import type { RouteFilterSettings } from './filter-options.js';
+import type { RoutedRequest } from './request.js';
+
+/** A request, and who sent it. */
+export interface FilteredRequest extends RoutedRequest {
+  /** By `trusted_proxies`. */
+  readonly address: string;
+  /** The other end of the connection. */
+  readonly peer: string;
+  readonly peerPort: number;
+  /** The client has a certificate that is trusted. */
+  readonly hasCertificate: boolean;
+  /** Its subject, trusted or not. */
+  readonly certificateSubject: string | undefined;
+  readonly requestId: string;
+  /** `HTTP/1.1`. */
+  readonly protocol: string;
+  /** Of the tokens that filters before found good. */
+  readonly claims: Claims;
+  /** The full name of the RPC that it leads to; undefined if it leads to none. */
+  readonly rpc: () => string | undefined;
+  /** What the route of its path, or of another reading of that, says of the filter with this name. */
+  readonly routeSettings: (filter: string, path: string) => RouteFilterSettings | undefined;
+}
+
+/** What becomes of a request that passes. What is left out stays as it is. */
+export interface FilterEffect {
+  /** It waits, and `afterwards` decides what else becomes of it. */
+  readonly waitMs?: number;
+  /** @throws StatusError that refuses it */
+  readonly afterwards?: () => undefined;
+  /** All headers of the request, changed. */
+  readonly headers?: HeaderFields;
+  readonly target?: { readonly query: string | undefined };
+  /** What services are told by the proxy, in the place of headers of these names. */
+  readonly identity?: HeaderFields;
+  /** Beside those that are known. */
+  readonly claims?: Claims;
+  /** What becomes of the headers of its answer. */
+  readonly answer?: (fields: HeaderFields) => HeaderFields;
+}
+
+/**
+ * Lets a request pass, changed perhaps, at once or later.
+ * @throws StatusError that refuses it
+ */
+export type RequestFilter = (request: FilteredRequest) => FilterEffect | undefined | Promise<FilterEffect | undefined>;
+
+/** A filter, and what it becomes for routes that say something of it. */
+export interface CompiledFilter {
+  readonly filter: RequestFilter;
+  /** @throws OptionError if the filter cannot do that */
+  readonly forRoute: (settings: RouteFilterSettings) => RequestFilter;
+}
