@@ -219,6 +219,10 @@ function filtersOf(
     now: monotonicMs,
     wallClock: () => wallClock().getTime(),
     random: Math.random,
+    channelOf({ cluster, target = '' }) {
+      const spec = clusters.find(({ name }) => name === cluster);
+      return spec === undefined ? lease.open(target) : lease.cluster(spec).channel;
+    },
     keysOf: (provider, cluster) =>
       keysOf(provider, lease, files, cluster === undefined ? undefined : clusters.find(({ name }) => name === cluster)),
   };

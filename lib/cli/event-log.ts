@@ -14,6 +14,7 @@ import {
   type RequestFailure,
 } from '../gateway/index.js';
 import { reloadChannel, type ReloadEvent } from '../live/index.js';
+import { filterChannel, type FilterFailure } from '../routes/index.js';
 import { refusedChannel, type RefusedRequest } from '../server/index.js';
 import { codeText, type Problem } from '../status.js';
 import type { Severity } from '../telemetry/index.js';
@@ -55,6 +56,11 @@ export function logEvents(log: EventSink): () => void {
     subscribe(jwksChannel, ({ url, problem }: KeyFetch) => {
       const message = `the signing keys at ${url} ${problem ?? 'are there again'}`;
       log.write(problem === undefined ? 'info' : 'warn', message);
+    }),
+    subscribe(filterChannel, ({ message }: FilterFailure) => {
+      repeats.add(message, (leftOut) =>
+        log.write('warn', message + others(leftOut, 'requests'), { left_out: leftOut }),
+      );
     }),
     subscribe(reloadChannel, (event: ReloadEvent) => logReload(event, log)),
     subscribe(tlsChannel, ({ subject, outcome, problems }: TlsEvent) => {

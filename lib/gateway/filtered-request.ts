@@ -13,10 +13,11 @@ export interface KnownRequest {
   readonly parts: GatewayParts;
   /** Undefined for REST. */
   readonly protocol: ProtocolMatch<Channel> | undefined;
+  readonly body: FilteredRequest['body'];
 }
 
 export function filteredRequest(known: KnownRequest): FilteredRequest {
-  const { head, exchange, parts } = known;
+  const { head, exchange, parts, body } = known;
   const { address: peer, port: peerPort, tls } = exchange.peer;
   const request = requestOf(head, exchange);
   return {
@@ -28,6 +29,8 @@ export function filteredRequest(known: KnownRequest): FilteredRequest {
     requestId: head.requestId,
     protocol: `HTTP/${exchange.httpVersion}`,
     claims: {},
+    forwarded: head.caller.forwarded,
+    body,
     rpc: () => rpcOf(known),
     routeSettings: (filter, path) => parts.routes?.filterSettings({ ...request, path }, filter),
   };

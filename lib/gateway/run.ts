@@ -17,13 +17,22 @@ import type { ReplyEncoder, RequiredClaims } from '../policy/index.js';
 import type { ProtocolMatch } from '../protocol/index.js';
 import { header, type HeaderFields, headerPairs, withoutFields } from '../headers.js';
 import { deadlineOf } from '../metadata/index.js';
-import { Code, codeOfHttpStatus, httpStatusOf, StatusError, UnresolvedRequest } from '../status.js';
-import { isGrpc, type LocalAnswer, type RequestFilter, type RoutedRequest, targetOf } from '../routes/index.js';
+import { Code, codeOfHttpStatus, httpStatusOf, isBodyless, StatusError, UnresolvedRequest } from '../status.js';
+import {
+  type BodyStart,
+  RefusedRequest,
+  isGrpc,
+  type LocalAnswer,
+  type RequestFilter,
+  type RoutedRequest,
+  targetOf,
+} from '../routes/index.js';
 import { quote, splitTarget } from '../uri.js';
 import { type Access, type Admitted, identified, toldNames } from './access.js';
 import { decide, type Decision } from './decide.js';
 import { type Filtered, FilterRun } from './filter-run.js';
 import { filteredRequest } from './filtered-request.js';
+import { PeekedExchange } from './peeked-exchange.js';
 import { failureChannel, publishFault, type RequestFailure } from './diagnostics.js';
 import type { Observation } from './observed.js';
 import type { Page } from '../builtin/index.js';
@@ -62,7 +71,7 @@ export class Run implements StreamOutcome, FallbackOutcome {
   private readonly cameQuery: string | undefined;
 
   constructor(
-    private readonly exchange: Exchange,
+    private exchange: Exchange,
     private head: RequestHead,
     /** Of the URL; '' if nothing is cut off. */
     private readonly base: string,
@@ -108,7 +117,10 @@ export class Run implements StreamOutcome, FallbackOutcome {
     }
     // What is refused before it is routed is answered in the client's own protocol.
     if (this.plan === undefined && isGrpc(head)) this.plan = parts.protocols.match(head)?.plan;
-    const request = filteredRequest({ head, exchange, parts, protocol: this.protocol });
+    const peeked = new PeekedExchange(exchange);
+    this.exchange = peeked;
+    const body = (maxBytes: number): Promise<BodyStart> => peeked.peek(maxBytes);
+    const request = filteredRequest({ head, exchange, parts, protocol: this.protocol, body });
     const run = new FilterRun(filters, request, {
       onPassed: (filtered) => {
         this.call = undefined;
@@ -506,12 +518,23 @@ export class Run implements StreamOutcome, FallbackOutcome {
   private replyTo(thrown: unknown): Reply {
     const error = StatusError.from(thrown);
     try {
+      if (error instanceof RefusedRequest && this.plan === undefined) return this.refused(error);
       const reply = this.plan?.fail(error, this.head) ?? this.parts.writeError(error, this.head);
       return error.isOfCall ? reply : this.inOwnForm(reply);
     } catch (fault) {
       this.report(fault);
       return lastResort(this.head);
     }
+  }
+
+  /** As whoever refused it has written it. */
+  private refused({ reply: { status, headers, body } }: RefusedRequest): Reply {
+    const { requestId } = this.head;
+    const type =
+      body === undefined || header(headers, 'content-type') !== undefined ? [] : ['content-type', 'text/plain'];
+    const length = isBodyless(status) ? [] : ['content-length', String(body?.length ?? 0)];
+    const own = [...headers, ...type, ...length, 'x-request-id', requestId];
+    return this.inOwnForm({ status, headers: own, body: isBodyless(status) ? undefined : (body ?? NOTHING) });
   }
 
   onCallFailed(status: CallStatus): void {

@@ -17,6 +17,7 @@ import {
   timeFrom,
   timeValue,
 } from '../options/index.js';
+import { extAuthz, routeAuthz } from './ext-authz-options.js';
 import { jwtFilter } from './jwt-filter-options.js';
 import {
   anyText,
@@ -165,6 +166,7 @@ const filter = record({
     name: field(text, 'by which routes speak of it'),
     unless: field(conditions, 'requests that pass it by: one of these holds'),
     jwt: field(jwtFilter, 'tokens that requests need, by path'),
+    ext_authz: field(extAuthz, 'an authorizer is asked by gRPC'),
     rate_limit: field(rateLimit, 'so many requests in so much time, in each process'),
     access: field(access, 'who may do what; others are 403'),
     fault: field(fault, 'requests fail or wait, to see what clients make of it'),
@@ -173,11 +175,11 @@ const filter = record({
   expected: 'a filter is a map such as { rate_limit: { max_tokens: 100, fill_interval: 1s } }',
   check({ name: _name, unless: _unless, ...given }) {
     if (Object.keys(given).length === 1) return;
-    throw new OptionError('a filter has one of jwt, rate_limit, access and fault', 'config-type');
+    throw new OptionError('a filter has one of jwt, ext_authz, rate_limit, access and fault', 'config-type');
   },
 });
 
-const filterList = listOf(filter, '"filters" is a list, each element with jwt, rate_limit, access or fault');
+const filterList = listOf(filter, '"filters" is a list, each element with jwt, ext_authz, rate_limit, access or fault');
 
 /** The kind of `filters`. Names are given once. */
 export const filtersKind: typeof filterList = {
@@ -195,6 +197,7 @@ const routeFilter = record({
   fields: {
     disabled: field(booleanValue, 'true: requests pass it by'),
     requirement: field(text, 'of a jwt filter: what requests need, by its name in "requirements"'),
+    ext_authz: field(routeAuthz, 'of an ext_authz filter: what the authorizer is told here'),
     rate_limit: field(rateLimit, 'in the place of the limit of the filter'),
     access: field(access, 'in the place of the rules of the filter'),
     fault: field(fault, 'in the place of the faults of the filter'),

@@ -1,5 +1,6 @@
 /** What a filter is: what it sees of a request, and what it may make of it. */
-import type { HeaderFields } from '../headers.js';
+import { type HeaderFields, headerPairs } from '../headers.js';
+import { StatusError } from '../status.js';
 import type { Claims } from '../policy/index.js';
 import type { RouteFilterSettings } from './filter-options.js';
 import type { RoutedRequest } from './request.js';
@@ -22,6 +23,10 @@ export interface FilteredRequest extends RoutedRequest {
   readonly claims: Claims;
   /** The full name of the RPC that it leads to; undefined if it leads to none. */
   readonly rpc: () => string | undefined;
+  /** What services are told of its way: `x-forwarded-for` and its like. */
+  readonly forwarded: HeaderFields;
+  /** The first bytes of its body, which its route gets all the same. */
+  readonly body: (maxBytes: number) => Promise<BodyStart>;
   /** What the route of its path, or of another reading of that, says of the filter with this name. */
   readonly routeSettings: (filter: string, path: string) => RouteFilterSettings | undefined;
 }
@@ -54,4 +59,26 @@ export interface CompiledFilter {
   readonly filter: RequestFilter;
   /** @throws OptionError if the filter cannot do that */
   readonly forRoute: (settings: RouteFilterSettings) => RequestFilter;
+}
+
+/** What has come of a body. */
+export interface BodyStart {
+  /** At most as many as were asked for. */
+  readonly bytes: Buffer;
+  /** Nothing follows. */
+  readonly isWhole: boolean;
+}
+
+/** A refusal whose answer somebody else has written. Clients of gRPC and Connect get its code and text. */
+export class RefusedRequest extends StatusError {
+  readonly reply: { readonly status: number; readonly headers: HeaderFields; readonly body: Buffer | undefined };
+
+  constructor(code: number, message: string, reply: RefusedRequest['reply']) {
+    const { status, headers } = reply;
+    super(code, message, {
+      httpStatus: status,
+      headers: headerPairs(headers).filter(([name]) => name !== 'content-type'),
+    });
+    this.reply = reply;
+  }
 }

@@ -14,12 +14,13 @@ import type {
   RateLimitSettings,
   RouteFilterSettings,
 } from './filter-options.js';
+import { type AuthzSurroundings, compileExtAuthz } from './ext-authz.js';
 import { compileJwt, type JwtSurroundings } from './jwt-filter.js';
 import { compileHeader, compileText, type RequestTest } from './match.js';
 import { pathReadings } from './path-readings.js';
 
 /** What filters need of the proxy, of time and of chance. */
-export interface FilterSurroundings extends JwtSurroundings {
+export interface FilterSurroundings extends JwtSurroundings, AuthzSurroundings {
   /** Monotonic, in milliseconds. */
   readonly now: () => number;
   /** From 0 to 1. */
@@ -71,7 +72,10 @@ export function compileFilters(
 
 /** The names of all clusters that filters ask. */
 export function filterClusters(filters: readonly FilterSettings[]): string[] {
-  return filters.flatMap(({ jwt }) => (jwt?.providers ?? []).flatMap(({ value }) => value.jwksCluster ?? []));
+  return filters.flatMap(({ jwt, extAuthz }) => [
+    ...(jwt?.providers ?? []).flatMap(({ value }) => value.jwksCluster ?? []),
+    ...(extAuthz?.cluster === undefined ? [] : [extAuthz.cluster]),
+  ]);
 }
 
 const pass: RequestFilter = () => undefined;
@@ -104,8 +108,9 @@ function withExceptions(
 }
 
 function compileOne(settings: FilterSettings, surroundings: FilterSurroundings): CompiledFilter {
-  const { jwt, rateLimit, access, fault } = settings;
+  const { jwt, extAuthz, rateLimit, access, fault } = settings;
   if (jwt !== undefined) return compileJwt(jwt, surroundings);
+  if (extAuthz !== undefined) return compileExtAuthz(extAuthz, surroundings);
   if (rateLimit !== undefined) {
     return plain(compileRateLimit(rateLimit, surroundings), 'rate_limit', (own) => {
       return own.rateLimit && compileRateLimit(own.rateLimit, surroundings);

@@ -1,5 +1,12 @@
+export { filterChannel, type FilterFailure } from './diagnostics.js';
 export { type FilterSettings, filtersKind, type RouteFilterSettings } from './filter-options.js';
-export type { FilteredRequest, FilterEffect, RequestFilter } from './filter.js';
+export {
+  type BodyStart,
+  type FilteredRequest,
+  type FilterEffect,
+  RefusedRequest,
+  type RequestFilter,
+} from './filter.js';
 export { compileFilters, filterClusters, type FilterSurroundings } from './filters.js';
 export type { OwnReply, OwnReplyChange } from './local-reply.js';
 export { type LocalRepliesSettings, localRepliesKind } from './local-reply-options.js';

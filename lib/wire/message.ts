@@ -69,16 +69,14 @@ export const uint32: ValueType<number> = {
   isDefault: (value) => value === 0,
 };
 
-/** int64 as a number: exact up to 2^53. Read only. */
+/** int64 as a number that is not negative: exact up to 2^53. */
 export const int64: ValueType<number> = {
   ...uint32,
   read: (reader) => {
     reader.varint64();
     return reader.high * 2 ** 32 + (reader.low >>> 0);
   },
-  write: () => {
-    throw new TypeError('int64 is only read');
-  },
+  write: (out, value) => out.varint64(value % 2 ** 32, Math.floor(value / 2 ** 32)),
 };
 
 /** A field with presence: undefined if it is not sent. */

@@ -15,6 +15,8 @@ export interface BootstrapParts {
   readonly match?: string;
   readonly action?: string;
   readonly route?: string;
+  /** Lines of `clusters` that go behind the cluster `grpc`. */
+  readonly clusters?: string;
   readonly port?: number;
   readonly servicePort?: number;
   readonly descriptorSet?: string;
@@ -31,6 +33,7 @@ export function bootstrapOf(parts: BootstrapParts): string {
     match = 'prefix: /',
     action = '',
     route = '',
+    clusters = '',
   } = parts;
   const { port = 51051, servicePort = 50051, descriptorSet = 'echo.pb', transcoder = '' } = parts;
   const hosts =
@@ -78,5 +81,13 @@ export function bootstrapOf(parts: BootstrapParts): string {
       endpoints:
       - lb_endpoints:
         - endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: ${servicePort} } } }
+  ${clusters}
 `;
+}
+
+/** A line of `clusters`: a gRPC service on a port of this machine. */
+export function clusterOf(name: string, port: number | string): string {
+  const http2 = `typed_extension_protocol_options: { envoy.extensions.upstreams.http.v3.HttpProtocolOptions: { "@type": ${EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions, explicit_http_config: { http2_protocol_options: {} } } }`;
+  const endpoint = `endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: ${port} } } }`;
+  return `- { name: ${name}, type: STATIC, ${http2}, load_assignment: { cluster_name: ${name}, endpoints: [{ lb_endpoints: [{ ${endpoint} }] }] } }`;
 }

@@ -2,7 +2,7 @@
 import type { PeerRequest } from './files.js';
 
 /** What of an answer, or of a call, is compared. */
-export type Part = 'status' | 'type' | 'body' | 'headers' | 'call' | 'metadata';
+export type Part = 'status' | 'type' | 'body' | 'headers' | 'call' | 'metadata' | 'asked';
 
 export interface Difference {
   /** As docs/envoy.md says it. */
@@ -51,5 +51,11 @@ export const differences: readonly Difference[] = [
     text: 'A refusal without a text has the type `text/plain`; that of Envoy has none.',
     parts: ['type'],
     takes: (file, { line }, { status }) => file === 'tokens of routes' && line.startsWith('GET') && status === 401,
+  },
+  {
+    text: 'If an authorizer gives no answer that counts, the refusal says so; that of Envoy has no text.',
+    parts: ['type', 'body'],
+    takes: (file, { headers }) =>
+      file.startsWith('an authorizer') && ['fail', 'babble'].includes(headers?.['x-do'] ?? ''),
   },
 ];

@@ -1,4 +1,5 @@
 /** Bootstraps and the requests that Envoy and photongate get with each. */
+import { authzFiles } from './authz-files.js';
 import { jwtFiles } from './jwt-files.js';
 import type { BootstrapParts } from './bootstrap.js';
 
@@ -13,6 +14,15 @@ export interface PeerFile {
   readonly name: string;
   readonly parts: BootstrapParts;
   readonly requests: readonly PeerRequest[];
+  /** Starts what its filters ask: parts besides, what was asked, and how it is stopped. */
+  readonly start?: () => Promise<PeerService>;
+}
+
+export interface PeerService {
+  readonly parts: BootstrapParts;
+  /** What it was asked since the last time. */
+  readonly asked: () => unknown;
+  readonly close: () => void;
 }
 
 const json = { 'content-type': 'application/json' };
@@ -364,4 +374,5 @@ export const files: readonly PeerFile[] = [
     ],
   },
   ...jwtFiles,
+  ...authzFiles,
 ];

@@ -19,7 +19,7 @@ import { send } from '../support/proxy.js';
 import { schemaFromText } from '../support/schema.js';
 import { bootstrapOf } from './bootstrap.js';
 import { differences, type Part } from './differences.js';
-import { files, type PeerFile, type PeerRequest } from './files.js';
+import { files, type PeerFile, type PeerRequest, type PeerService } from './files.js';
 
 const schema = schemaFromText(readFileSync(new URL('echo.proto', import.meta.url), 'utf8'));
 
@@ -68,7 +68,7 @@ const ignoredMetadata = /^(?:x-forwarded-|x-request-id$|x-envoy-expected-|user-a
 
 type Result = Readonly<Record<Part, unknown>>;
 
-async function ask(url: string, request: PeerRequest, service: EchoService): Promise<Result> {
+async function ask(url: string, request: PeerRequest, service: EchoService, other?: PeerService): Promise<Result> {
   service.calls.length = 0;
   const { headers = {}, body } = request;
   const answer = await send(url, request.line, {
@@ -89,11 +89,15 @@ async function ask(url: string, request: PeerRequest, service: EchoService): Pro
     headers: Object.fromEntries(set.sort(([a], [b]) => (a < b ? -1 : 1))),
     call: call && { path: call.path, messages: call.messages.map((message) => message.toString('hex')) },
     metadata: call && metadataOf(call),
+    asked: other?.asked(),
   };
 }
 
 function metadataOf({ metadata }: SeenCall): object {
-  const entries = Object.entries(metadata.toJSON()).filter(([name]) => !ignoredMetadata.test(name));
+  const entries = Object.entries(metadata.toJSON())
+    .filter(([name]) => !ignoredMetadata.test(name))
+    // Values of several lines, or of one.
+    .map(([name, values]) => [name, values.map((value) => String(value).replaceAll(', ', ','))] as const);
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
@@ -108,7 +112,8 @@ async function compareFile(envoy: string, file: PeerFile, service: EchoService, 
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'echo.pb'), descriptorSetOf(schema));
   const servicePort = Number(service.target.split(':')[1]);
-  const textAt = (port: number): string => bootstrapOf({ ...file.parts, port, servicePort });
+  const other = await file.start?.();
+  const textAt = (port: number): string => bootstrapOf({ ...file.parts, ...other?.parts, port, servicePort });
   const port = await freePort();
   writeFileSync(join(folder, 'envoy.yaml'), textAt(port));
   const options = ['-c', 'envoy.yaml', '-l', 'error', '--concurrency', '1', '--disable-hot-restart'];
@@ -119,12 +124,13 @@ async function compareFile(envoy: string, file: PeerFile, service: EchoService, 
     proxy = await startProxy(loadConfig({ envoy: { sources, lenient: false }, workingDirectory: folder }));
     await opened(port, child);
     for (const request of file.requests) {
-      const theirs = await ask(`http://127.0.0.1:${port}`, request, service);
-      const ours = await ask(proxy.urls[0]!, request, service);
+      const theirs = await ask(`http://127.0.0.1:${port}`, request, service, other);
+      const ours = await ask(proxy.urls[0]!, request, service, other);
       compare(file.name, request, theirs, ours, summary);
     }
   } finally {
     child.kill();
+    other?.close();
     await proxy?.drain();
   }
 }

@@ -7,12 +7,13 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadConfig, type RunningProxy, startProxy } from '../../lib/index.js';
 import { printConfig } from '../../lib/config/index.js';
+import { deny, startAuthorizer } from '../support/authorizer.js';
 import { descriptorSetOf } from '../support/descriptor-set.js';
 import { type EchoService, startEchoService } from '../support/echo-service.js';
 import { send } from '../support/proxy.js';
 import { schemaFromText } from '../support/schema.js';
 import { jwksOf, signed, testKey } from '../support/tokens.js';
-import { type BootstrapParts, bootstrapOf } from './bootstrap.js';
+import { type BootstrapParts, bootstrapOf, clusterOf } from './bootstrap.js';
 
 const schema = schemaFromText(`
   syntax = "proto3";
@@ -468,5 +469,45 @@ served(
     }
     const told = service.calls.map(({ metadata }) => metadata.get('x-sub')).filter((values) => values.length > 0);
     t.same(told.at(-1), ['ada']);
+  },
+);
+
+const authorizer = await startAuthorizer();
+t.teardown(() => authorizer.close());
+const authzRoute = (more: string): string =>
+  `typed_per_filter_config: { authz: { "@type": ${FILTERS}.ext_authz.v3.ExtAuthzPerRoute, ${more} } }`;
+
+served(
+  'an authorizer, and what routes say of it',
+  {
+    filters: `- { name: authz, typed_config: { "@type": ${FILTERS}.ext_authz.v3.ExtAuthz, grpc_service: { envoy_grpc: { cluster_name: authz }, timeout: 60s } } }`,
+    clusters: clusterOf('authz', authorizer.target.split(':')[1] ?? ''),
+    hosts: `- name: all
+              domains: ["*"]
+              ${authzRoute('check_settings: { context_extensions: { host: all, team: none } }')}
+              routes:
+              - match: { path: /v1/things/off }
+                route: { cluster: grpc }
+                ${authzRoute('disabled: true')}
+              - match: { path: /v1/things/team }
+                route: { cluster: grpc }
+                ${authzRoute('check_settings: { context_extensions: { team: blue } }')}
+              - match: { prefix: / }
+                route: { cluster: grpc }`,
+  },
+  async (t, { url }) => {
+    authorizer.asked.length = 0;
+    authorizer.answer = () => deny(402, 'pay');
+    const statuses: unknown[] = [];
+    for (const path of ['off', 'team', 'else']) {
+      const { status, text } = await send(url, `GET /v1/things/${path}`);
+      statuses.push(status === 402 ? text : status);
+    }
+    t.same(statuses, [200, 'pay', 'pay']);
+    const told = authorizer.asked.map(({ extensions }) => extensions);
+    t.same(told, [
+      { host: 'all', team: 'blue' },
+      { host: 'all', team: 'none' },
+    ]);
   },
 );

@@ -21,12 +21,17 @@ const usual: FilteredRequest = {
   claims: {},
   rpc: () => undefined,
   routeSettings: () => undefined,
+  forwarded: [],
+  body: () => Promise.resolve({ bytes: Buffer.alloc(0), isWhole: true }),
 };
 
 const stillness: FilterSurroundings = {
   now: () => 0,
   wallClock: () => 0,
   random: () => 0,
+  channelOf: () => {
+    throw new Error('there are no channels');
+  },
   keysOf: () => ({ keyFor: () => Promise.reject(new Error('there are no keys')) }),
 };
 
@@ -135,7 +140,7 @@ void t.test('what is wrong', (t) => {
     { access: { action: 'deny', rules: [{ requests, callers: { always: true } }] } },
   ];
   const cases: readonly [filters: Plain, message: RegExp][] = [
-    [[{}], /a filter has one of jwt, rate_limit, access and fault/],
+    [[{}], /a filter has one of jwt, ext_authz, rate_limit, access and fault/],
     [[{ rate_limit: rate, fault: {} }], /a filter has one of/],
     [[{ rate_limit: { max_tokens: 1 } }], /a rate_limit has a fill_interval/],
     [

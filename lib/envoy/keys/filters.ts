@@ -2,6 +2,7 @@
 import { any, honoured, list, message, noEffect, refused, type RefusedKey, required } from '../describe.js';
 import { anything, bool, bytes, enumOf, maxAge, string, uint32 } from '../kinds.js';
 import { headerMatcher, runtimeFraction, stringMatcher } from './common.js';
+import { extAuthzKeys, extAuthzRouteKeys } from './ext-authz.js';
 import { jwtKeys, jwtRouteKeys } from './jwt.js';
 import { faultKeys, rateLimitKeys, rbacKeys } from './request-filters.js';
 
@@ -96,8 +97,6 @@ const others: Readonly<Record<string, string>> = {
   'custom_response.v3.CustomResponse': 'remove it',
   'decompressor.v3.Decompressor': 'remove it, and set the option request_compression: --request-compression gzip',
   'dynamic_forward_proxy.v3.FilterConfig': 'name the servers in clusters',
-  'ext_authz.v3.ExtAuthz':
-    'check tokens with policies.jwt of a configuration of photongate, or authorise in the service',
   'ext_proc.v3.ExternalProcessor': 'put what it does into the service',
   'file_system_buffer.v3.FileSystemBufferFilterConfig': 'remove it',
   'gcp_authn.v3.GcpAuthnFilterConfig': 'requests are not signed',
@@ -135,6 +134,8 @@ export const RATE_LIMIT = 'envoy.extensions.filters.http.local_ratelimit.v3.Loca
 export const FAULT = 'envoy.extensions.filters.http.fault.v3.HTTPFault';
 export const RBAC = 'envoy.extensions.filters.http.rbac.v3.RBAC';
 export const JWT = 'envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication';
+export const EXT_AUTHZ = 'envoy.extensions.filters.http.ext_authz.v3.ExtAuthz';
+export const EXT_AUTHZ_ROUTE = 'envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute';
 export const JWT_ROUTE = 'envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig';
 export const RBAC_ROUTE = 'envoy.extensions.filters.http.rbac.v3.RBACPerRoute';
 export const FILTER_CONFIG = 'envoy.config.route.v3.FilterConfig';
@@ -216,6 +217,7 @@ export const httpFilterTypes = {
   [FAULT]: message(faultKeys),
   [RBAC]: message(rbacKeys),
   [JWT]: message(jwtKeys),
+  [EXT_AUTHZ]: message(extAuthzKeys),
   [COMPRESSOR]: message(compressorKeys),
   [GRPC_STATS]: message({
     stats_for_all_methods: noEffect(bool, 'it counts calls'),
@@ -233,6 +235,7 @@ export const routeFilterTypes = {
   [TRANSCODER]: transcoder,
   [CORS_POLICY]: corsPolicy,
   [JWT_ROUTE]: message(jwtRouteKeys),
+  [EXT_AUTHZ_ROUTE]: message(extAuthzRouteKeys),
   [RATE_LIMIT]: message(rateLimitKeys),
   [FAULT]: message(faultKeys),
   [RBAC_ROUTE]: message({ rbac: honoured(rbac, 'without it the filter is off here') }),

@@ -199,7 +199,7 @@ function translateManager(manager: ConnectionManager, bufferBytes: number, reade
         ...(routes.ignore_port_in_host_matching === true && { ignore_host_port: true }),
         virtual_hosts: translateRoutes(
           routes,
-          { checks, cors: cors?.name, settingsOf: (given) => routeFiltersOf(given, spoken, reader) },
+          { checks, cors: cors?.name, settingsOf: (given, outer = []) => routeFiltersOf(given, outer, spoken, reader) },
           reader,
         ),
       }),

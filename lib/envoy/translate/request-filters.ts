@@ -1,10 +1,21 @@
-/** `jwt_authn`, `local_ratelimit`, `fault` and `rbac` → `filters`, in their order. */
+/** `jwt_authn`, `ext_authz`, `local_ratelimit`, `fault` and `rbac` → `filters`, in their order. */
 import type { Plain } from '../../options/index.js';
 import { type At, cannot, type EnvoyReader, fault, type MessageOf, placed, type ValueOf } from '../describe.js';
 import type { headerMatcher, runtimeFraction, stringMatcher } from '../keys/common.js';
-import { FAULT, HEALTH_CHECK, type healthCheckKeys, JWT, RATE_LIMIT, RBAC, TRANSCODER } from '../keys/filters.js';
+import {
+  EXT_AUTHZ,
+  FAULT,
+  HEALTH_CHECK,
+  type healthCheckKeys,
+  JWT,
+  RATE_LIMIT,
+  RBAC,
+  TRANSCODER,
+} from '../keys/filters.js';
+import type { extAuthzKeys } from '../keys/ext-authz.js';
 import type { jwtKeys } from '../keys/jwt.js';
 import type { faultKeys, permission, principal, rateLimitKeys, rbacKeys } from '../keys/request-filters.js';
+import { translateExtAuthz } from './ext-authz.js';
 import { translateJwt } from './jwt.js';
 import { changesOf, headerTest, textTest } from './routes.js';
 
@@ -75,6 +86,8 @@ export function translateFilter(
   switch (type) {
     case JWT:
       return translateJwt(value as MessageOf<typeof jwtKeys>, reader);
+    case EXT_AUTHZ:
+      return translateExtAuthz(value as MessageOf<typeof extAuthzKeys>, reader);
     case RATE_LIMIT:
       return translateRateLimit(value as RateLimit, reader);
     case FAULT:

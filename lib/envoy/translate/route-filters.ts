@@ -3,6 +3,8 @@ import type { Plain } from '../../options/index.js';
 import { type AnyOf, cannot, type EnvoyReader, type NamedValue, placed } from '../describe.js';
 import {
   CORS_POLICY,
+  EXT_AUTHZ,
+  EXT_AUTHZ_ROUTE,
   FAULT,
   FILTER_CONFIG,
   JWT,
@@ -12,6 +14,7 @@ import {
   RBAC_ROUTE,
   type routeFilterTypes,
 } from '../keys/filters.js';
+import { translateAuthzRoute } from './ext-authz.js';
 import { type NamedFilter, translateFilter } from './request-filters.js';
 
 type PlainMap = Record<string, Plain>;
@@ -35,11 +38,18 @@ export interface SpokenFilters {
 /**
  * What levels say of filters, as a member `filters`; none if they say nothing.
  * @param levels the outermost first
+ * @param outer levels around them, which are translated elsewhere
  */
-export function routeFiltersOf(levels: readonly FilterLevel[], spoken: SpokenFilters, reader: EnvoyReader): PlainMap {
+export function routeFiltersOf(
+  levels: readonly FilterLevel[],
+  outer: readonly FilterLevel[],
+  spoken: SpokenFilters,
+  reader: EnvoyReader,
+): PlainMap {
+  const all = [...outer, ...levels];
   const entries = levels.flatMap(({ typed_per_filter_config: given = [] }) =>
     given.flatMap((one) => {
-      const translated = settingsOf(one, spoken, reader);
+      const translated = settingsOf(one, all, spoken, reader);
       return translated === undefined ? [] : [[one.name, placed(translated, one.value.at, reader)] as const];
     }),
   );
@@ -48,6 +58,7 @@ export function routeFiltersOf(levels: readonly FilterLevel[], spoken: SpokenFil
 
 function settingsOf(
   { name, value }: Given,
+  levels: readonly FilterLevel[],
   { filters, cors, isEdge }: SpokenFilters,
   reader: EnvoyReader,
 ): PlainMap | undefined {
@@ -58,6 +69,13 @@ function settingsOf(
     return undefined;
   }
   if (name === cors && value.type === CORS_POLICY) return undefined;
+  if (filter.type === EXT_AUTHZ && value.type === EXT_AUTHZ_ROUTE) {
+    const given = levels.flatMap(({ typed_per_filter_config: list = [] }) => list);
+    const own = given.flatMap((one) =>
+      one.name === name && one.value.type === EXT_AUTHZ_ROUTE ? [one.value.value] : [],
+    );
+    return translateAuthzRoute(own.slice(0, own.indexOf(value.value) + 1));
+  }
   const own = ownSettings(filter.type, value, isEdge, reader);
   if (own !== undefined) return own;
   const hint = 'write it in http_filters, and another listener for routes that need another one';
@@ -65,7 +83,7 @@ function settingsOf(
   return undefined;
 }
 
-const configurable: readonly string[] = [JWT, RATE_LIMIT, FAULT, RBAC];
+const configurable: readonly string[] = [JWT, EXT_AUTHZ, RATE_LIMIT, FAULT, RBAC];
 const off: PlainMap = { disabled: true };
 
 /** Undefined if a filter of this type has no such settings. */

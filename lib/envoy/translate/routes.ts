@@ -39,8 +39,8 @@ export interface RouteFilters {
   readonly checks: readonly (readonly HeaderMatcher[])[];
   /** The name of the CORS filter; undefined if there is none. */
   readonly cors: string | undefined;
-  /** What levels, the outermost first, say of filters. */
-  readonly settingsOf: (levels: readonly FilterLevel[]) => PlainMap;
+  /** What levels, the outermost first, say of filters; `outer` are those around them. */
+  readonly settingsOf: (levels: readonly FilterLevel[], outer?: readonly FilterLevel[]) => PlainMap;
 }
 
 export function translateRoutes(
@@ -62,7 +62,7 @@ export function translateRoutes(
     }
     const translated = routes.flatMap((route) =>
       translateRoute(route, [route, host, config], reader).map((one) =>
-        placed({ ...one, ...corsOf(route, cors, reader), ...settingsOf([route]) }, route.at, reader),
+        placed({ ...one, ...corsOf(route, cors, reader), ...settingsOf([route], [config, host]) }, route.at, reader),
       ),
     );
     const settings = {
