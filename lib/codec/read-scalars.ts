@@ -172,6 +172,8 @@ function enumReader(type: EnumDescriptor, options: CodecOptions): ValueReader {
   const names = new NameTable(type.values.map((value) => [value.name, value.number] as const));
   let guess = names.entries[0];
   const inAnyCase = options.caseInsensitiveEnums ? anyCaseFinder(names) : undefined;
+  // Envoy refuses them, though it skips unknown fields.
+  const ignoresUnknown = options.ignoreUnknownFields && !options.lenientJson;
   return (input) => {
     if (input.buf[input.pos] !== QUOTE) return readEnumNumber(input, type, options);
     if (guess?.matches(input.buf, input.pos + 1) === true) {
@@ -182,7 +184,7 @@ function enumReader(type: EnumDescriptor, options: CodecOptions): ValueReader {
     const offset = input.pos;
     input.string();
     const entry = names.find(input.text, input.textStart, input.textEnd) ?? inAnyCase?.(input);
-    if (entry === undefined) return options.ignoreUnknownFields ? false : unknownEnumName(input, offset, names, type);
+    if (entry === undefined) return ignoresUnknown ? false : unknownEnumName(input, offset, names, type);
     guess = entry;
     input.out.int32(entry.value);
     return true;
