@@ -117,10 +117,9 @@ export class Run extends Ending implements RoutedOwner {
         this.observation?.goesTo('(fallback)');
         return this.forward(decision.fallback);
       case 'preflight': {
-        const { allowed } = decision;
-        return this.onReply(
-          emptyReply(head, ['allow', allowed.join(', '), ...parts.cors!.preflightHeaders(head.headers, allowed)]),
-        );
+        const { allowed, status } = decision;
+        const headers = parts.cors!.preflightHeaders(head.headers, allowed);
+        return this.onReply(emptyReply(head, ['allow', allowed.join(', '), ...headers], status));
       }
       case 'options': {
         const { allowed } = decision;
@@ -313,8 +312,9 @@ export class Run extends Ending implements RoutedOwner {
 
 const NOT_ROUTED: RoutedHead = {};
 
-function emptyReply(head: RequestHead, headers: readonly string[]): Reply {
-  return { status: 204, headers: [...headers, 'x-request-id', head.requestId], body: undefined };
+function emptyReply(head: RequestHead, headers: readonly string[], status = 204): Reply {
+  const length = status === 204 ? [] : ['content-length', '0'];
+  return { status, headers: [...headers, ...length, 'x-request-id', head.requestId], body: undefined };
 }
 
 function withQuery(target: string, query: string | undefined): string {
