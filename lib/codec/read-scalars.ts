@@ -4,7 +4,7 @@
  */
 import type { EnumDescriptor, FieldDescriptor, ScalarType } from '../schema/types.js';
 import { quote } from '../uri.js';
-import { base64Expected, decodeBase64 } from './base64.js';
+import { base64Expected, decodeBase64Bytes } from './base64.js';
 import { LOWER_F, LOWER_N, LOWER_T, QUOTE } from './chars.js';
 import { suggestion } from './describe.js';
 import { finite, floatExpected, parseFloatText, toFloat } from './floats.js';
@@ -73,11 +73,8 @@ function readBytes(input: JsonInput): boolean {
   const offset = input.pos;
   if (input.buf[offset] !== QUOTE) return input.mismatch(`${base64Expected}, in double quotes`);
   input.string();
-  const { out } = input;
-  const mark = out.begin();
-  if (!decodeBase64(out, input.text, input.textStart, input.textEnd)) return input.badToken(offset, base64Expected);
-  out.finish(mark);
-  return true;
+  if (decodeBase64Bytes(input.out, input.text, input.textStart, input.textEnd)) return true;
+  return input.badToken(offset, base64Expected);
 }
 
 function readDouble(input: JsonInput): boolean {
