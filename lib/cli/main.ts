@@ -2,7 +2,6 @@
  * The command line: parses arguments, dispatches to a command, turns what went wrong into words and an exit code
  * (`ExitCode`).
  */
-import yargs from 'yargs';
 import { type Config, loadConfig, mergeOptions, printConfig, type Settings } from '../config/index.js';
 import { inheritedSockets } from '../server/index.js';
 import { ConfigError, nearestName, type Problem } from '../status.js';
@@ -24,6 +23,7 @@ import {
   settingsOf,
   yargsOptions,
 } from './flags.js';
+import { parserConfiguration, plainArguments } from './plain-arguments.js';
 import { renderProblem } from './render.js';
 import { openapi } from './openapi.js';
 import { type ReportFormat, reportFormats } from './report.js';
@@ -155,19 +155,15 @@ const commands = ['serve', 'routes', 'openapi', 'check', 'call', 'suggest', 'pri
 
 /** Undefined if `--help` or `--version` was printed. */
 async function parseArguments(args: readonly string[], terminal: Terminal): Promise<ParsedArguments | undefined> {
+  const plain = plainArguments(args, yargsOptions());
+  if (plain !== undefined) return { command: 'serve', values: plain };
   checkSwitches(args);
   checkNegations(args);
   let printed = '';
+  const { default: yargs } = await import('yargs');
   const parser = yargs()
     .scriptName('photongate')
-    .parserConfiguration({
-      'camel-case-expansion': false,
-      'dot-notation': false,
-      'parse-numbers': false,
-      'parse-positional-numbers': false,
-      'strip-aliased': true,
-      'greedy-arrays': false,
-    })
+    .parserConfiguration(parserConfiguration)
     .usage('$0 [serve] --proto FILE --upstream HOST:PORT\n\nREST and JSON in front of gRPC servers.')
     .command(['serve', '$0'], 'serve the routes (the default)')
     .command('routes', 'list the routes', (command) =>

@@ -3,9 +3,14 @@
  */
 import type { Writer } from '../wire/index.js';
 import { EQUALS, PLUS, SPACE } from './chars.js';
+import { LONG_BYTES } from './plain.js';
 
 const standard = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
 const INVALID = 0xff;
+
+/** What is coded natively at a time: whole groups. */
+const PART_BYTES = 48 * 1024;
+const PART_CHARS = (PART_BYTES / 3) * 4;
 
 const values = new Uint8Array(256).fill(INVALID);
 for (const [value, char] of standard.entries()) values[char] = value;
@@ -22,11 +27,29 @@ export const base64Expected = 'base64, standard or URL-safe, with right padding 
 /** Decodes `buf[start..end)` to the end of `out`; false (and nothing written) if it is not base64. */
 export function decodeBase64(out: Writer, buf: Buffer, start: number, end: number, alphabet = values): boolean {
   const stop = unpaddedEnd(buf, start, end);
-  if (stop < 0 || (stop - start) % 4 === 1) return false;
+  return stop >= 0 && decode(out, buf, start, stop, alphabet);
+}
+
+/** The same with the length in front. */
+export function decodeBase64Bytes(out: Writer, buf: Buffer, start: number, end: number): boolean {
+  const stop = unpaddedEnd(buf, start, end);
+  if (stop < 0) return false;
   const from = out.pos;
-  out.reserve(Math.ceil(((stop - start) * 3) / 4));
+  out.uint32(decodedBytes(stop - start));
+  if (decode(out, buf, start, stop, values)) return true;
+  out.pos = from;
+  return false;
+}
+
+const decodedBytes = (chars: number): number => Math.floor((chars * 3) / 4);
+
+function decode(out: Writer, buf: Buffer, start: number, stop: number, alphabet: Uint8Array): boolean {
+  if ((stop - start) % 4 === 1) return false;
+  const count = decodedBytes(stop - start);
+  out.reserve(count);
+  if (count >= LONG_BYTES && alphabet === values) return decodeLong(out, buf, start, stop);
   const target = out.buf;
-  let at = from;
+  let at = out.pos;
   let bits = 0;
   let pending = 0;
   for (let pos = start; pos < stop; pos++) {
@@ -44,6 +67,22 @@ export function decodeBase64(out: Writer, buf: Buffer, start: number, end: numbe
   return true;
 }
 
+/**
+ * By Node's decoder, which leaves out what is no base64: then fewer bytes come out than these characters stand for. In parts, as
+ * each is made a string first (bench: long; 1 MB in a fifth of the CPU of a loop).
+ */
+function decodeLong(out: Writer, buf: Buffer, start: number, stop: number): boolean {
+  let at = out.pos;
+  for (let pos = start; pos < stop; pos += PART_CHARS) {
+    const end = Math.min(stop, pos + PART_CHARS);
+    const count = out.buf.write(buf.toString('latin1', pos, end), at, 'base64');
+    if (count !== decodedBytes(end - pos)) return false;
+    at += count;
+  }
+  out.pos = at;
+  return true;
+}
+
 /** Where the padding starts; -1 if the padding does not complete the last group of four. */
 function unpaddedEnd(buf: Buffer, start: number, end: number): number {
   let stop = end;
@@ -54,6 +93,10 @@ function unpaddedEnd(buf: Buffer, start: number, end: number): number {
 /** Encodes `buf[start..end)` to the end of `out`. */
 export function encodeBase64(out: Writer, buf: Buffer, start: number, end: number): void {
   out.reserve(Math.ceil((end - start) / 3) * 4);
+  if (end - start >= LONG_BYTES) {
+    encodeLong(out, buf, start, end);
+    return;
+  }
   const target = out.buf;
   let at = out.pos;
   let pos = start;
@@ -75,4 +118,11 @@ export function encodeBase64(out: Writer, buf: Buffer, start: number, end: numbe
     at += 4;
   }
   out.pos = at;
+}
+
+/** As `decodeLong`. */
+function encodeLong(out: Writer, buf: Buffer, start: number, end: number): void {
+  for (let pos = start; pos < end; pos += PART_BYTES) {
+    out.pos += out.buf.write(buf.toString('base64', pos, Math.min(end, pos + PART_BYTES)), out.pos, 'latin1');
+  }
 }

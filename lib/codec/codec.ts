@@ -6,13 +6,14 @@
  * complete message.
  */
 import type { FieldDescriptor, MessageDescriptor, Schema } from '../schema/types.js';
-import type { FieldViolation } from '../status.js';
+import { type FieldViolation, StatusError } from '../status.js';
 import type { Writer } from '../wire/index.js';
 import { LOWER_N } from './chars.js';
 import { JsonInput } from './json-input.js';
 import { defaultCodecOptions, type CodecOptions } from './options.js';
-import type { TextOrigin } from './place.js';
+import type { JsonShape, TextOrigin } from './place.js';
 import { JsonReaders } from './readers.js';
+import { relaxJson } from './relax.js';
 import { RequiredFields } from './required.js';
 import type { Selection } from './selection.js';
 import { compileTextReader, describeTextValue, type TextReader } from './text.js';
@@ -66,8 +67,9 @@ export class Codec {
   reader(message: MessageDescriptor): JsonReader {
     return cached(this.messageReaders, message, () => {
       const content = this.readers.content(message);
-      return (json, out, origin) =>
+      const read: JsonReader = (json, out, origin) =>
         new JsonInput(json, out, this.options.maxJsonDepth, origin).readDocument(content, message);
+      return this.options.lenientJson ? this.relaxed(read, message) : read;
     });
   }
 
@@ -83,9 +85,29 @@ export class Codec {
         input.word();
         return true;
       };
-      return (json, out, pathPrefix = field.jsonName, origin) =>
-        new JsonInput(json, out, this.options.maxJsonDepth, origin).readDocument(readValue, field, pathPrefix);
+      return (json, out, pathPrefix = field.jsonName, origin) => {
+        const read: JsonReader = (text, writer) =>
+          new JsonInput(text, writer, this.options.maxJsonDepth, origin).readDocument(readValue, field, pathPrefix);
+        (this.options.lenientJson ? this.relaxed(read, field) : read)(json, out);
+      };
     });
+  }
+
+  /** Reads again in strict form what cannot be read as it is. The first error counts. */
+  private relaxed(read: JsonReader, shape: JsonShape): JsonReader {
+    return (json, out, origin) => {
+      try {
+        read(json, out, origin);
+      } catch (error) {
+        const strict = error instanceof StatusError ? relaxJson(json, shape, this.options.maxJsonDepth) : undefined;
+        if (strict === undefined) throw error;
+        try {
+          read(strict, out, origin);
+        } catch {
+          throw error;
+        }
+      }
+    };
   }
 
   /** The required fields that are missing in a message, at every depth and inside Anys; at most twenty. */

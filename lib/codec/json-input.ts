@@ -94,6 +94,8 @@ export class JsonInput extends JsonScanner {
   readDocument(read: (input: JsonInput) => boolean, shape: JsonShape, prefix = ''): void {
     const start = this.out.pos;
     const waiting = this.out.waitingCount;
+    // Few messages are larger than their JSON, so storage seldom grows.
+    this.out.reserve(this.end);
     try {
       this.next();
       read(this);

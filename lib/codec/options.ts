@@ -23,6 +23,11 @@ export const codecOptions = {
     text: 'take enum names in any case',
     peers: 'Envoy `case_insensitive_enum_parsing`',
   }),
+  lenient_json: option(booleanValue, {
+    default: false,
+    group: 'requests',
+    text: "take the JSON that Envoy's parser takes: keys without quotes or in single ones, trailing commas, one value for a list, booleans and enum numbers in quotes; but refuse unknown enum names",
+  }),
   // In a list or map, an element with an unknown enum name is skipped.
   ignore_unknown_fields: option(booleanValue, {
     default: false,

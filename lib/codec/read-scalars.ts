@@ -4,7 +4,7 @@
  */
 import type { EnumDescriptor, FieldDescriptor, ScalarType } from '../schema/types.js';
 import { quote } from '../uri.js';
-import { base64Expected, decodeBase64 } from './base64.js';
+import { base64Expected, decodeBase64Bytes } from './base64.js';
 import { LOWER_F, LOWER_N, LOWER_T, QUOTE } from './chars.js';
 import { suggestion } from './describe.js';
 import { finite, floatExpected, parseFloatText, toFloat } from './floats.js';
@@ -73,11 +73,8 @@ function readBytes(input: JsonInput): boolean {
   const offset = input.pos;
   if (input.buf[offset] !== QUOTE) return input.mismatch(`${base64Expected}, in double quotes`);
   input.string();
-  const { out } = input;
-  const mark = out.begin();
-  if (!decodeBase64(out, input.text, input.textStart, input.textEnd)) return input.badToken(offset, base64Expected);
-  out.finish(mark);
-  return true;
+  if (decodeBase64Bytes(input.out, input.text, input.textStart, input.textEnd)) return true;
+  return input.badToken(offset, base64Expected);
 }
 
 function readDouble(input: JsonInput): boolean {
@@ -172,6 +169,8 @@ function enumReader(type: EnumDescriptor, options: CodecOptions): ValueReader {
   const names = new NameTable(type.values.map((value) => [value.name, value.number] as const));
   let guess = names.entries[0];
   const inAnyCase = options.caseInsensitiveEnums ? anyCaseFinder(names) : undefined;
+  // Envoy refuses them, though it skips unknown fields.
+  const ignoresUnknown = options.ignoreUnknownFields && !options.lenientJson;
   return (input) => {
     if (input.buf[input.pos] !== QUOTE) return readEnumNumber(input, type, options);
     if (guess?.matches(input.buf, input.pos + 1) === true) {
@@ -182,7 +181,7 @@ function enumReader(type: EnumDescriptor, options: CodecOptions): ValueReader {
     const offset = input.pos;
     input.string();
     const entry = names.find(input.text, input.textStart, input.textEnd) ?? inAnyCase?.(input);
-    if (entry === undefined) return options.ignoreUnknownFields ? false : unknownEnumName(input, offset, names, type);
+    if (entry === undefined) return ignoresUnknown ? false : unknownEnumName(input, offset, names, type);
     guess = entry;
     input.out.int32(entry.value);
     return true;

@@ -34,6 +34,7 @@ import {
   UPPER_E,
   ZERO,
 } from './chars.js';
+import { LONG_BYTES, PlainText } from './plain.js';
 import { utf8End } from './utf8.js';
 
 /** The text is not JSON or is nested too deep. `message` says what was found and expected, without the position. */
@@ -95,6 +96,9 @@ export class JsonScanner {
   textStart = 0;
   textEnd = 0;
   private stops = asciiStops;
+  /** Undefined until it is asked: one look at the whole text. */
+  private isUtf8: boolean | undefined;
+  private plainText: PlainText | undefined;
   private scratch: Writer | undefined;
 
   constructor(
@@ -204,8 +208,10 @@ export class JsonScanner {
   string(): void {
     const { buf, end, stops } = this;
     const start = this.pos + 1;
+    const near = Math.min(end, start + LONG_BYTES);
     let pos = start;
-    while (pos < end && stops[buf[pos]!] === 0) pos++;
+    while (pos < near && stops[buf[pos]!] === 0) pos++;
+    if (pos === near) pos = this.plainEnd(pos);
     if (pos < end && buf[pos] === QUOTE) {
       this.text = buf;
       this.textStart = start;
@@ -216,6 +222,17 @@ export class JsonScanner {
     }
   }
 
+  /** The same for a long string: the next byte that ends the fast path, or the end of the text. */
+  private plainEnd(start: number): number {
+    const { buf, end } = this;
+    if (start === end) return end;
+    if (this.hasUtf8()) return (this.plainText ??= new PlainText(buf)).end(start);
+    // The first byte that is not ASCII is to be found: it may be the one that is not UTF-8.
+    let pos = start;
+    while (pos < end && asciiStops[buf[pos]!] === 0) pos++;
+    return pos;
+  }
+
   /** Scans the rest of a string, from the first byte that ends the fast path. */
   private unplainString(start: number, stop: number): void {
     const { buf, end } = this;
@@ -223,7 +240,10 @@ export class JsonScanner {
     let kept = start;
     let unescaped: Writer | undefined;
     for (;;) {
-      while (pos < end && this.stops[buf[pos]!] === 0) pos++;
+      const { stops } = this;
+      const near = Math.min(end, pos + LONG_BYTES);
+      while (pos < near && stops[buf[pos]!] === 0) pos++;
+      if (pos === near) pos = this.plainEnd(pos);
       if (pos >= end) this.fail('the text ends inside a string; close it with "', end);
       const char = buf[pos]!;
       if (char === QUOTE) break;
@@ -294,13 +314,20 @@ export class JsonScanner {
     return value;
   }
 
-  /** Called at the first non-ASCII byte: checks the whole text once. */
+  /** Called at the first non-ASCII byte. */
   private checkUtf8(): void {
-    if (!isUtf8(this.buf)) {
-      const offset = utf8End(this.buf, 0, this.end);
-      this.fail(`byte 0x${this.buf[offset]!.toString(16)} is not UTF-8; encode the text as UTF-8`, offset);
+    if (this.hasUtf8()) return;
+    const offset = utf8End(this.buf, 0, this.end);
+    this.fail(`byte 0x${this.buf[offset]!.toString(16)} is not UTF-8; encode the text as UTF-8`, offset);
+  }
+
+  /** True if the whole text is UTF-8: then bytes that are not ASCII end no fast path any more. */
+  private hasUtf8(): boolean {
+    if (this.isUtf8 === undefined) {
+      this.isUtf8 = isUtf8(this.buf);
+      if (this.isUtf8) this.stops = utf8Stops;
     }
-    this.stops = utf8Stops;
+    return this.isUtf8;
   }
 
   /** Scans the number at `pos`. */

@@ -12,6 +12,7 @@ import { snakeCaseMaskExpected, writeFieldMask } from './field-mask.js';
 import { parseFloatText, toFloat } from './floats.js';
 import { Halves, int32Kind, integerKindOf, parseInteger } from './integers.js';
 import { JsonInput } from './json-input.js';
+import { envoyBool } from './relax.js';
 import type { CodecOptions } from './options.js';
 import { integerWriter } from './read-collections.js';
 import type { ValueReader } from './read-context.js';
@@ -99,7 +100,14 @@ function delimited(write: ValueWriter): ValueWriter {
 }
 
 /** The empty text is true: `?flag`, which some clients send as `?flag=`. */
-function boolWriter({ lenientBools, grpcGatewayValues }: CodecOptions): ValueWriter {
+function boolWriter({ lenientBools, grpcGatewayValues, lenientJson }: CodecOptions): ValueWriter {
+  if (lenientJson) {
+    return (text, out) => {
+      const value = envoyBool(text);
+      if (value !== undefined) out.byte(value ? 1 : 0);
+      return value !== undefined;
+    };
+  }
   const words = new Map([
     ['', 1],
     ['true', 1],
@@ -162,7 +170,8 @@ function enumWriter(type: EnumDescriptor, options: CodecOptions): ValueWriter {
       out.int32(byName);
       return true;
     }
-    if (!type.closed) return parseNumber(text, out);
+    // Envoy takes no number of a text that the enum does not declare.
+    if (!type.closed && !options.lenientJson) return parseNumber(text, out);
     const chars = Buffer.from(text.slice(0, 64), 'utf8');
     const isNumber = parseInteger(chars, 0, chars.length, int32Kind, false, halves);
     if (!isNumber || type.valueByNumber(halves.low | 0) === undefined) return false;

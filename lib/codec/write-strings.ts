@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Writer } from '../wire/index.js';
 import { encodeBase64 } from './base64.js';
 import { BACKSLASH, QUOTE, SPACE } from './chars.js';
+import { LONG_BYTES, PlainText } from './plain.js';
 import { utf8End } from './utf8.js';
 import { UnprintableError } from './wire-input.js';
 
@@ -30,6 +31,10 @@ const escapes: readonly string[] = Array.from(
  */
 export function printString(out: Writer, buf: Buffer, start: number, end: number, owner: string | undefined): void {
   out.reserve(end - start + 2);
+  if (end - start >= LONG_BYTES) {
+    printLong(out, buf, start, end, owner);
+    return;
+  }
   const target = out.buf;
   let at = out.pos;
   let pos = start;
@@ -49,11 +54,45 @@ export function printString(out: Writer, buf: Buffer, start: number, end: number
   if (isValidUtf8(buf, pos, end)) {
     printEscaped(out, buf, pos, end);
   } else {
-    if (owner !== undefined) throw new UnprintableError(`the string field ${owner} holds bytes that are not UTF-8`);
-    const replaced = Buffer.from(buf.toString('utf8', pos, end), 'utf8');
+    const replaced = replacedUtf8(buf, pos, end, owner);
     printEscaped(out, replaced, 0, replaced.length);
   }
   out.byte(QUOTE);
+}
+
+/** What is checked and copied natively costs a tenth (bench: long). */
+function printLong(out: Writer, buf: Buffer, start: number, end: number, owner: string | undefined): void {
+  const bytes = buf.subarray(start, end);
+  const valid = isUtf8(bytes) ? bytes : replacedUtf8(buf, start, end, owner);
+  out.byte(QUOTE);
+  printLongEscaped(out, valid);
+  out.byte(QUOTE);
+}
+
+/** The bytes with U+FFFD instead of what is not UTF-8. @throws UnprintableError if there is an owner */
+function replacedUtf8(buf: Buffer, start: number, end: number, owner: string | undefined): Buffer {
+  if (owner !== undefined) throw new UnprintableError(`the string field ${owner} holds bytes that are not UTF-8`);
+  return Buffer.from(buf.toString('utf8', start, end), 'utf8');
+}
+
+/** As `printEscaped`. Escapes are often near each other: bytes up to the next one are copied while it is looked for. */
+function printLongEscaped(out: Writer, buf: Buffer): void {
+  const text = new PlainText(buf);
+  const end = buf.length;
+  for (let pos = 0; pos < end;) {
+    out.reserve(LONG_BYTES);
+    const target = out.buf;
+    let at = out.pos;
+    const near = Math.min(end, pos + LONG_BYTES);
+    while (pos < near && classes[buf[pos]!] !== 1) target[at++] = buf[pos++]!;
+    out.pos = at;
+    if (pos === near && pos < end) {
+      const stop = text.end(pos);
+      out.rawRange(buf, pos, stop);
+      pos = stop;
+    }
+    if (pos < end) out.ascii(escapes[buf[pos++]!]!);
+  }
 }
 
 /** Calling native code costs as much as checking this many bytes here (1000 Japanese words: 85 µs instead of 109). */

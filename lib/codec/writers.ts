@@ -100,6 +100,8 @@ export class JsonWriters implements WriteContext {
   /** Prints in the fast pass or, if needed, the careful one. On failure `out` is unchanged. */
   private print(content: ContentPrinter, wire: Buffer, out: Writer, typeName: string): void {
     const start = out.pos;
+    // Few answers are larger than this, so storage seldom grows.
+    out.reserve(wire.length * 1.5);
     try {
       printAnyOrder(content, wire, out);
     } catch (error) {

@@ -278,12 +278,13 @@ function addRoutes(
  */
 function socketMatcher(
   routes: readonly LazyRoute[],
-  { strictSlash, onDuplicate }: GatewayOptions,
+  { strictSlash, onDuplicate, customVerbs }: GatewayOptions,
 ): PathMatcher<Route> | undefined {
   const streams = routes.filter(({ binding: { method } }) => method.clientStreaming || method.serverStreaming);
   if (streams.length === 0) return undefined;
   const builder = new PathMatcherBuilder<Route>({
     strictSlash,
+    customVerbs,
     onDuplicate: onDuplicate === 'last' ? 'last' : 'first',
   });
   for (const route of streams) {

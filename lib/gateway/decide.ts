@@ -48,7 +48,7 @@ export type Decision =
       readonly template: string | undefined;
     }
   /** Answer a browser that asks what it may send. */
-  | { readonly kind: 'preflight'; readonly allowed: readonly string[] }
+  | { readonly kind: 'preflight'; readonly allowed: readonly string[]; readonly status: 200 | 204 }
   | { readonly kind: 'page'; readonly page: Page }
   /** Answer 204 with these methods; none for `OPTIONS *`. */
   | { readonly kind: 'options'; readonly allowed: readonly string[] }
@@ -77,13 +77,16 @@ export function decide(tables: RouteTables, head: RequestHead, protocol: Protoco
   }
   const { matcher, cors } = tables;
   if (cors !== undefined && isPreflight(head.method, head.headers)) {
-    const allowed = tables.protocols.reaches(head.path) ? protocolMethods : allowedMethods(tables, head.path);
-    if (allowed.length > 0) return { kind: 'preflight', allowed };
     const { routes, options } = tables;
-    const asked = header(head.headers, 'access-control-request-method')!;
-    // What is passed on to a cluster has the methods that the cluster has.
-    if (routes !== undefined && !options.rejectUnknownMethod && cors.allows(header(head.headers, 'origin')!))
-      return { kind: 'preflight', allowed: [asked] };
+    const allowed = tables.protocols.reaches(head.path) ? protocolMethods : allowedMethods(tables, head.path);
+    if (routes === undefined) {
+      if (allowed.length > 0) return { kind: 'preflight', allowed, status: 204 };
+    } else if (cors.allows(header(head.headers, 'origin')!)) {
+      // As in Envoy. What is passed on to a cluster has the methods that the cluster has.
+      const asked = [header(head.headers, 'access-control-request-method')!];
+      if (allowed.length > 0) return { kind: 'preflight', allowed, status: 200 };
+      if (!options.rejectUnknownMethod) return { kind: 'preflight', allowed: asked, status: 200 };
+    }
   }
   const match = matcher.match(head.method, head.path);
   if (match === undefined) return decideMiss(tables, head);
@@ -99,6 +102,8 @@ function decideMiss(tables: RouteTables, { method, path }: RequestHead): Decisio
   const isOptions = method === 'OPTIONS';
   if (isOptions && path === '*') return { kind: 'options', allowed: [] };
   if (routes !== undefined && !options.rejectUnknownMethod) return { kind: 'routed', routes };
+  // Envoy knows no 405.
+  if (routes !== undefined && fallback === undefined) return { kind: 'not-found' };
   const allowed = allowedMethods(tables, path);
   if (isOptions && allowed.length > 0) return { kind: 'options', allowed };
   if (fallback !== undefined) return { kind: 'fallback', fallback };

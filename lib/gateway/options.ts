@@ -35,6 +35,12 @@ export const gatewayOptions = {
     group: 'routes',
     text: 'a trailing slash makes a different path',
   }),
+  custom_verbs: option(enumValue('of_route', 'of_any_route', 'every_colon'), {
+    default: 'of_route',
+    group: 'routes',
+    text: 'when the text after the last colon of a path is no part of an id: if a rule with this verb matches the path; as in Envoy, if any rule has this verb; or always',
+    peers: 'Envoy `match_unregistered_custom_verb` (every_colon)',
+  }),
   server_name: option(optionalTextValue, {
     default: undefined,
     group: 'answers',

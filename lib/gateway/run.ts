@@ -1,6 +1,5 @@
-/** One exchange on its way: what it leads to, and how its answer, whatever that is, comes to its end. */
+/** One exchange on its way: what it leads to, and who may have it. How its answer comes to its end is `ending`'s. */
 import type {
-  CallStatus,
   Captures,
   Channel,
   Exchange,
@@ -11,76 +10,48 @@ import type {
   Rpc,
   SocketUpgrade,
 } from '../exchange.js';
-import type { Fallback, FallbackOutcome, ForwardedHead } from '../fallback/index.js';
+import type { Fallback } from '../fallback/index.js';
 import { isPreflight } from '../cors/index.js';
-import type { ReplyEncoder, RequiredClaims } from '../policy/index.js';
-import type { ProtocolMatch } from '../protocol/index.js';
-import { header, type HeaderFields, headerPairs, withoutFields } from '../headers.js';
-import { deadlineOf } from '../metadata/index.js';
-import { Code, codeOfHttpStatus, httpStatusOf, isBodyless, StatusError, UnresolvedRequest } from '../status.js';
-import {
-  type BodyStart,
-  RefusedRequest,
-  isGrpc,
-  type LocalAnswer,
-  type RequestFilter,
-  type RoutedRequest,
-  targetOf,
-} from '../routes/index.js';
+import type { RequiredClaims } from '../policy/index.js';
+import { type HeaderFields, headerPairs, withoutFields } from '../headers.js';
+import { StatusError } from '../status.js';
+import { type BodyStart, isGrpc, type RequestFilter } from '../routes/index.js';
 import { quote, splitTarget } from '../uri.js';
 import { type Access, type Admitted, identified, toldNames } from './access.js';
 import { decide, type Decision } from './decide.js';
+import { Ending } from './ending.js';
 import { type Filtered, FilterRun } from './filter-run.js';
 import { filteredRequest } from './filtered-request.js';
 import { PeekedExchange } from './peeked-exchange.js';
-import { failureChannel, publishFault, type RequestFailure } from './diagnostics.js';
 import type { Observation } from './observed.js';
 import type { Page } from '../builtin/index.js';
-import { quietly } from './quietly.js';
-import {
-  callOf,
-  type ChangedExchange,
-  contextOf,
-  originalRequest,
-  requestOf,
-  routedChannel,
-  type RoutedForward,
-  type Routes,
-  routeTime,
-} from './routing.js';
-import { rpcNamesOf, rpcPath } from './rpc-names.js';
+import { type RoutedHead, type RoutedOwner, RoutedRun } from './routed-run.js';
+import { type ChangedExchange, type Routes } from './routing.js';
 import { SocketRun } from './socket.js';
-import { type StreamOutcome, streamRun } from './stream.js';
+import { streamRun } from './stream.js';
 import { UnaryRun } from './unary.js';
 import type { GatewayParts } from './parts.js';
 
 /** One exchange on its way. */
-export class Run implements StreamOutcome, FallbackOutcome {
-  private plan: MethodPlan | undefined;
-  /** What the request leads to where it is not one of REST. */
-  private protocol: ProtocolMatch<Channel> | undefined;
+export class Run extends Ending implements RoutedOwner {
   private call: { clientGone(): void } | undefined;
-  /** How the call ended, if it failed. */
-  private failure: CallStatus | undefined;
-  /** What was thrown. */
-  private error: unknown;
-  private settled = false;
   /** What filters tell services of the client. */
   private told: Metadata = [];
   /** As it came, before filters. */
   private readonly cameQuery: string | undefined;
 
   constructor(
-    private exchange: Exchange,
-    private head: RequestHead,
+    exchange: Exchange,
+    head: RequestHead,
     /** Of the URL; '' if nothing is cut off. */
     private readonly base: string,
-    private readonly parts: GatewayParts,
-    private readonly observation: Observation | undefined,
-    private readonly release: () => void,
+    parts: GatewayParts,
+    observation: Observation | undefined,
+    release: () => void,
     /** Present if the answer may be changed. */
     private readonly changed: ChangedExchange | undefined,
   ) {
+    super(exchange, head, parts, observation, release);
     this.cameQuery = head.query;
     exchange.onClose(() => {
       this.settle();
@@ -102,7 +73,7 @@ export class Run implements StreamOutcome, FallbackOutcome {
   redirect(location: string): void {
     const { requestId } = this.head;
     const headers = ['location', location, 'content-length', '0', 'x-request-id', requestId];
-    this.onReply({ status: 307, headers, body: NOTHING });
+    this.onReply({ status: 307, headers, body: Buffer.alloc(0) });
   }
 
   /**
@@ -153,7 +124,7 @@ export class Run implements StreamOutcome, FallbackOutcome {
   route(): void {
     const { head, parts } = this;
     const { routes } = parts;
-    if (routes !== undefined && this.protocol === undefined && isGrpc(head)) return this.passOn(routes);
+    if (routes !== undefined && this.protocol === undefined && isGrpc(head)) return this.routed(routes).passOn();
     const decision = decide(parts, head, this.protocol);
     switch (decision.kind) {
       case 'call':
@@ -162,15 +133,14 @@ export class Run implements StreamOutcome, FallbackOutcome {
         this.observation?.goesTo(parts.prefix + head.path);
         return this.showPage(decision.page);
       case 'routed':
-        return this.passOn(decision.routes);
+        return this.routed(decision.routes).passOn();
       case 'fallback':
         this.observation?.goesTo('(fallback)');
         return this.forward(decision.fallback);
       case 'preflight': {
-        const { allowed } = decision;
-        return this.onReply(
-          emptyReply(head, ['allow', allowed.join(', '), ...parts.cors!.preflightHeaders(head.headers, allowed)]),
-        );
+        const { allowed, status } = decision;
+        const headers = parts.cors!.preflightHeaders(head.headers, allowed);
+        return this.onReply(emptyReply(head, ['allow', allowed.join(', '), ...headers], status));
       }
       case 'options': {
         const { allowed } = decision;
@@ -188,7 +158,7 @@ export class Run implements StreamOutcome, FallbackOutcome {
     // The name of a method that is not there is the client's own invention.
     if (channel !== undefined) this.observe(plan.rpc, template);
     const { access, routes } = this.parts;
-    if (routes !== undefined) return this.openRouted(plan, captures, routes);
+    if (routes !== undefined) return this.routed(routes).open(plan, captures);
     if (access === undefined || channel === undefined) {
       this.start(plan, captures, channel && identified(channel, this.told), this.head);
     } else {
@@ -199,105 +169,21 @@ export class Run implements StreamOutcome, FallbackOutcome {
     }
   }
 
-  /** A call, whose cluster the virtual hosts know. */
-  private openRouted(plan: MethodPlan, captures: Captures, routes: Routes): void {
-    const { head, exchange, parts } = this;
-    const came = requestOf(head, exchange);
-    const request = callOf(came, plan.rpc.path);
-    const { matchIncomingRequestRoute, originalPathHeaders } = parts.options;
-    const action = routes.match(matchIncomingRequestRoute && this.protocol === undefined ? came : request);
-    this.observation?.isRouted(action?.kind === 'forward' ? action.clusterName : undefined, action?.routeName);
-    if (action?.kind !== 'forward') return this.answerLocally(action, request);
-    const context = contextOf(request, exchange, action.clusterName);
-    const isTranscoded = this.protocol === undefined && originalPathHeaders;
-    const target = head.query === this.cameQuery ? exchange.target : withQuery(exchange.target, head.query);
-    const origin = isTranscoded ? originalRequest(head.method, target) : [];
-    const start = (admitted: RequestHead, identity: Metadata): void => {
-      this.changeAnswer(action, request);
-      try {
-        this.start(plan, captures, routedChannel(action, { request, context, identity, origin }), admitted);
-      } catch (error) {
-        if (!(error instanceof UnresolvedRequest)) throw error;
-        this.plan = undefined;
-        this.keepAnswer();
-        this.passOn(routes);
-      }
-    };
-    const { access } = parts;
-    if (access === undefined) return start(head, this.told);
-    const { name } = plan.rpc;
-    this.admit(access, name, access.claimsFor(name), (admitted) => start(admitted.head, admitted.metadata));
+  /** The target as filters left it. */
+  get target(): string {
+    const { exchange, head } = this;
+    return head.query === this.cameQuery ? exchange.target : withQuery(exchange.target, head.query);
   }
 
-  /** A request that no rule takes goes to its cluster as it is. */
-  private passOn(routes: Routes): void {
-    const { head, exchange, parts } = this;
-    const request = requestOf(head, exchange);
-    // What fails before the cluster answers is answered in the client's own protocol.
-    if (isGrpc(head)) this.plan = parts.protocols.match(head)?.plan;
-    const action = routes.match(request);
-    this.observation?.isRouted(action?.kind === 'forward' ? action.clusterName : undefined, action?.routeName);
-    if (action?.kind !== 'forward') return this.answerLocally(action, request);
-    const { cluster, rewrite, requestChanges } = action;
-    const path = rewrite === undefined ? request.path : rewrite(request.path);
-    const rpcs = rpcNamesOf(path).filter((name) => parts.rpcs.has(name));
-    const hidden = rpcs.find((name) => !parts.protocols.reaches(rpcPath(name)));
-    if (hidden !== undefined) throw notReached(hidden);
-    const context = contextOf(request, exchange, action.clusterName);
-    this.changeAnswer(action, request);
-    const time = routeTime(isGrpc(head) ? askedTime(head.headers) : undefined, action, head.headers);
-    this.forward(cluster.fallback, {
-      target: targetOf({ path, query: request.query }),
-      host: action.host ?? header(head.headers, 'host'),
-      timeoutMs: time === Infinity ? undefined : time,
-      change: requestChanges && ((fields) => requestChanges(fields, context)),
-      rpcs,
-    });
+  private routed(routes: Routes): RoutedRun {
+    return new RoutedRun(this, routes, this.changed);
   }
 
-  /** No route changes the answer, until one is found. */
-  private keepAnswer(): void {
-    if (this.changed !== undefined) this.changed.change = undefined;
-  }
-
-  private changeAnswer({ responseChanges, ...action }: RoutedForward | LocalAnswer, request: RoutedRequest): void {
-    if (responseChanges === undefined || this.changed === undefined) return;
-    const context = contextOf(request, this.exchange, action.kind === 'forward' ? action.clusterName : '');
-    this.changed.change = (head) => ({
-      ...head,
-      headers: responseChanges(head.headers, { ...context, response: head }),
-    });
-  }
-
-  /** @param answer undefined: no route takes the request */
-  private answerLocally(answer: LocalAnswer | undefined, request: RoutedRequest): void {
-    if (answer === undefined) {
-      if (isGrpc(this.head)) throw StatusError.http(404, `no route for ${quote(this.head.path)}`);
-      const headers = ['content-length', '0', 'x-request-id', this.head.requestId];
-      return this.onReply(this.inOwnForm({ status: 404, headers, body: NOTHING }, request));
-    }
-    this.changeAnswer(answer, request);
-    const { status, headers, body } = answer;
-    const length = status === 204 || status === 304 ? [] : ['content-length', String(body?.length ?? 0)];
-    const reply = {
-      status,
-      headers: [...headers, ...length, 'x-request-id', this.head.requestId],
-      body: length.length === 0 ? undefined : (body ?? NOTHING),
-    };
-    this.onReply(this.inOwnForm(reply, request));
-  }
-
-  /**
-   * An answer that is no service's, in the form of `local_replies`; gRPC has its own.
-   * @param request what it answers: the call, if it was found. Default: as it came
-   */
-  private inOwnForm(reply: Reply, request = requestOf(this.head, this.exchange)): Reply {
-    const { head, exchange } = this;
-    const change = this.parts.routes?.changeOwnReply;
-    if (change === undefined || this.protocol !== undefined || isGrpc(head)) return reply;
-    const context = contextOf(request, exchange, '');
-    const pseudo = { ...context.pseudo, 'x-request-id': head.requestId };
-    return { ...reply, ...change(reply, request, { ...context, pseudo }) };
+  /** Goes on where the caller may make the call: at once where no token is needed. */
+  admitCall(rpc: Rpc, next: (admitted: Admitted) => void): void {
+    const { access } = this.parts;
+    if (access === undefined) next({ head: this.head, metadata: this.told });
+    else this.admit(access, rpc.name, access.claimsFor(rpc.name), next);
   }
 
   /**
@@ -329,7 +215,7 @@ export class Run implements StreamOutcome, FallbackOutcome {
     this.observation?.goesTo(template === undefined ? rpc.path : this.parts.prefix + template, rpc);
   }
 
-  private start(plan: MethodPlan, captures: Captures, channel: Channel | undefined, head: RequestHead): void {
+  start(plan: MethodPlan, captures: Captures, channel: Channel | undefined, head: RequestHead): void {
     const { exchange, observation } = this;
     observation?.isAdmitted();
     const { name, path, clientStreaming, serverStreaming } = plan.rpc;
@@ -349,7 +235,7 @@ export class Run implements StreamOutcome, FallbackOutcome {
   /** @throws StatusError where no streaming route takes the request. */
   routeSocket(upgrade: SocketUpgrade): void {
     const { head } = this;
-    const { sockets, maxBodyBytes, access, routes } = this.parts;
+    const { sockets, maxBodyBytes, routes } = this.parts;
     if (routes !== undefined) throw StatusError.http(403, 'virtual hosts take no WebSockets');
     const match = sockets?.match('GET', head.path);
     const socket = match?.value.plan.socket;
@@ -381,10 +267,7 @@ export class Run implements StreamOutcome, FallbackOutcome {
       this.call = { clientGone: () => run.onGone() };
       run.start();
     };
-    if (access === undefined) start(head, this.told);
-    else {
-      this.admit(access, rpc.name, access.claimsFor(rpc.name), (admitted) => start(admitted.head, admitted.metadata));
-    }
+    this.admitCall(rpc, (admitted) => start(admitted.head, admitted.metadata));
   }
 
   private notFoundMessage(): string {
@@ -425,7 +308,7 @@ export class Run implements StreamOutcome, FallbackOutcome {
   }
 
   /** @param routed what a route makes of the request */
-  private forward(fallback: Fallback, routed: RoutedHead = NOT_ROUTED): void {
+  forward(fallback: Fallback, routed: RoutedHead = NOT_ROUTED): void {
     const { access, names } = this.parts;
     const { exchange } = this;
     const { rpcs = [], target: routedTarget, ...how } = routed;
@@ -456,178 +339,13 @@ export class Run implements StreamOutcome, FallbackOutcome {
     const isOpen = !access.protectsFallback || rpcs.length > 0 || isPreflight(exchange.method, exchange.headers);
     this.admit(access, 'this path', isOpen ? undefined : new Map(), send);
   }
-
-  onReply(reply: Reply): void {
-    if (this.settled) return;
-    const { encode } = this.parts;
-    if (encode === undefined) this.answer(reply);
-    else this.encoded(encode, reply);
-  }
-
-  /** An encoder that fails costs the client the coding, and not the answer. */
-  private encoded(encode: ReplyEncoder, reply: Reply): void {
-    const goOutAsItIs = (cause: unknown): void => {
-      this.report(cause);
-      this.answer(reply);
-    };
-    try {
-      const encoded = encode(this.head.headers, reply);
-      if (encoded instanceof Promise) encoded.then((result) => this.answer(result), goOutAsItIs);
-      else this.answer(encoded ?? reply);
-    } catch (error) {
-      goOutAsItIs(error);
-    }
-  }
-
-  /** Never throws. What cannot be sent becomes an error without a shape, and if that cannot be sent either, a break. */
-  private answer(reply: Reply): void {
-    if (this.settled) return;
-    if (reply.status >= 500 || this.failure !== undefined) this.publishFailure(reply.status);
-    this.settle();
-    if (this.send(reply) === 'refused' && this.send(lastResort(this.head)) === 'refused') this.breakOff();
-  }
-
-  /** `refused`: the client got nothing of it, and may get another answer. */
-  private send(reply: Reply): 'sent' | 'refused' {
-    const { exchange } = this;
-    let isTaken = false;
-    try {
-      exchange.respond(reply);
-      isTaken = true;
-      exchange.end(this.head.method === 'HEAD' ? undefined : reply.body, reply.trailers);
-    } catch (error) {
-      this.report(error);
-      if (!isTaken) return 'refused';
-      this.breakOff();
-    }
-    return 'sent';
-  }
-
-  private breakOff(): void {
-    quietly(() => this.exchange.abort(), this);
-  }
-
-  /** Never throws: an error that has no shape of its own becomes one of ours. */
-  onError(thrown: unknown): void {
-    if (this.settled) return;
-    this.error = thrown;
-    this.report(thrown);
-    this.onReply(this.replyTo(thrown));
-  }
-
-  private replyTo(thrown: unknown): Reply {
-    const error = StatusError.from(thrown);
-    try {
-      if (error instanceof RefusedRequest && this.plan === undefined) return this.refused(error);
-      const reply = this.plan?.fail(error, this.head) ?? this.parts.writeError(error, this.head);
-      return error.isOfCall ? reply : this.inOwnForm(reply);
-    } catch (fault) {
-      this.report(fault);
-      return lastResort(this.head);
-    }
-  }
-
-  /** As whoever refused it has written it. */
-  private refused({ reply: { status, headers, body } }: RefusedRequest): Reply {
-    const { requestId } = this.head;
-    const type =
-      body === undefined || header(headers, 'content-type') !== undefined ? [] : ['content-type', 'text/plain'];
-    const length = isBodyless(status) ? [] : ['content-length', String(body?.length ?? 0)];
-    const own = [...headers, ...type, ...length, 'x-request-id', requestId];
-    return this.inOwnForm({ status, headers: own, body: isBodyless(status) ? undefined : (body ?? NOTHING) });
-  }
-
-  onCallFailed(status: CallStatus): void {
-    this.failure = status;
-  }
-
-  onStreamed(): void {
-    // The head is out and says 200, whatever happened behind it.
-    if (this.error !== undefined || this.failure !== undefined) this.publishFailure(200);
-    this.settle();
-  }
-
-  /** Reports what an operator is to know. Faults of ours are reported by `report` already. */
-  private publishFailure(answered: number): void {
-    const { failure, error, head, plan } = this;
-    const isFault = error !== undefined && !(error instanceof StatusError);
-    if (!failureChannel.hasSubscribers || this.settled || isFault) return;
-    const code = failure?.code ?? error?.code ?? codeOfHttpStatus(answered);
-    const status = answered >= 500 ? answered : httpStatusOf(code);
-    if (status < 500) return;
-    failureChannel.publish({
-      ...{ requestId: head.requestId, method: head.method, path: head.path, client: head.caller.address },
-      ...{ rpc: plan?.rpc.name, status, code },
-      message: failure?.message ?? error?.message ?? '',
-      isReported: failure?.diagnosis !== undefined,
-    } satisfies RequestFailure);
-  }
-
-  /** The fallback's answer has ended. */
-  onDone(cause?: unknown): void {
-    if (cause !== undefined) this.report(cause);
-    this.settle();
-  }
-
-  /** Tells of a fault of ours; an error that a client may read is none. */
-  report(cause: unknown): void {
-    this.error ??= cause;
-    this.observation?.failed(cause);
-    if (cause instanceof StatusError) return;
-    publishFault(cause, this.head);
-  }
-
-  /** The exchange no longer counts as under way. */
-  private settle(): void {
-    if (this.settled) return;
-    this.settled = true;
-    this.release();
-  }
-}
-
-/** A request as a route sends it on. */
-interface RoutedHead extends Pick<ForwardedHead, 'host' | 'timeoutMs' | 'change'> {
-  /** Default: as it came. */
-  readonly target?: string;
-  /** The served RPCs that its path may name. */
-  readonly rpcs?: readonly string[];
 }
 
 const NOT_ROUTED: RoutedHead = {};
 
-const NOTHING = Buffer.alloc(0);
-
-/** An error in no configured shape, for where those who know the shape have failed. */
-function lastResort({ requestId }: RequestHead): Reply {
-  const body = Buffer.from('{"code":13,"message":"internal error"}');
-  const headers = [
-    'content-type',
-    'application/json',
-    'content-length',
-    String(body.length),
-    'x-request-id',
-    requestId,
-  ];
-  return { status: 500, headers, body };
-}
-
-/** The time of `grpc-timeout`; what is malformed is for the server to refuse. */
-function askedTime(headers: HeaderFields): number | undefined {
-  const text = header(headers, 'grpc-timeout');
-  if (text === undefined) return undefined;
-  try {
-    return deadlineOf(['grpc-timeout', text], { defaultDeadlineMs: undefined, maxDeadlineMs: undefined });
-  } catch {
-    return undefined;
-  }
-}
-
-function notReached(rpc: string): StatusError {
-  return new StatusError(Code.UNIMPLEMENTED, `${rpc} is not served here by its own path (option pass_through)`);
-}
-
-function emptyReply(head: RequestHead, headers: readonly string[]): Reply {
-  return { status: 204, headers: [...headers, 'x-request-id', head.requestId], body: undefined };
+function emptyReply(head: RequestHead, headers: readonly string[], status = 204): Reply {
+  const length = status === 204 ? [] : ['content-length', '0'];
+  return { status, headers: [...headers, ...length, 'x-request-id', head.requestId], body: undefined };
 }
 
 function withQuery(target: string, query: string | undefined): string {

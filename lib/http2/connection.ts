@@ -90,7 +90,7 @@ const LAST_WORDS_MS = 1000;
 
 /** The client side of one HTTP/2 connection. */
 export class Connection implements FrameSink, StreamOwner {
-  private readonly reader = new FrameReader(this);
+  private readonly reader = new FrameReader(this, DEFAULT_MAX_FRAME_BYTES, true);
   private readonly writer = new FrameWriter();
   private readonly encoder = new FieldEncoder();
   private readonly blocks: BlockReader;

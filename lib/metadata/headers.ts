@@ -284,7 +284,7 @@ function namesOf(fields: HeaderFields): string {
 }
 
 /** True if the client accepts HTTP trailers. */
-function takesTrailers(headers: HeaderFields): boolean {
+export function takesTrailers(headers: HeaderFields): boolean {
   return header(headers, 'te') !== undefined && headerTokens(headers, 'te').some((token) => /^trailers\b/.test(token));
 }
 

@@ -6,5 +6,12 @@ export { callOptions, type CallOptions } from './options.js';
 export { addressTest, CallerRules, isTrustedProxy, plainAddress } from './caller.js';
 export { deadlineOf, type DeadlineOptions } from './deadline.js';
 export { badRequestDetail, isDebugInfo, parseStatusDetails, retryAfterSeconds, statusBytes } from './details.js';
-export { type HeaderNameOptions, HeaderNames, isDerivedByProxy, metadataBytes, metadataText } from './headers.js';
+export {
+  type HeaderNameOptions,
+  HeaderNames,
+  isDerivedByProxy,
+  metadataBytes,
+  metadataText,
+  takesTrailers,
+} from './headers.js';
 export { encodeGrpcMessage } from './grpc-message.js';

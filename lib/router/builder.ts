@@ -20,7 +20,15 @@ export interface RouterOptions {
    * were named, then by file name, then by declaration. grpc-gateway keeps the last rule. A rule that is left out is a warning.
    */
   readonly onDuplicate?: OnDuplicate;
+  /**
+   * When the text after the last colon is a verb: `of_route` (the default), if a rule with this verb matches the rest of the path;
+   * `of_any_route`, if any rule has this verb; `every_colon`, always. The last two are Envoy's.
+   */
+  readonly customVerbs?: CustomVerbs;
 }
+
+/** The values of `RouterOptions.customVerbs`. */
+export type CustomVerbs = 'of_route' | 'of_any_route' | 'every_colon';
 
 /** What the table needs from a rule. */
 export interface RoutingRule {
@@ -39,10 +47,12 @@ export class PathMatcherBuilder<T> {
   private readonly rules: AddedRule<T>[] = [];
   private readonly strictSlash: boolean;
   private readonly onDuplicate: OnDuplicate;
+  private readonly customVerbs: CustomVerbs;
 
   constructor(options: RouterOptions = {}) {
     this.strictSlash = options.strictSlash ?? false;
     this.onDuplicate = options.onDuplicate ?? 'error';
+    this.customVerbs = options.customVerbs ?? 'of_route';
   }
 
   /** Adds a rule, such as a `Binding`; a match returns `value`. */
@@ -66,6 +76,7 @@ export class PathMatcherBuilder<T> {
       other: methods.has('*') ? tableFor('*', kept) : undefined,
       methods: [...new Set([...byMethod.keys(), ...(methods.has('*') ? commonMethods : [])])].sort(),
       strictSlash: this.strictSlash,
+      isVerb: verbTest(this.customVerbs, kept),
       values: kept.map((rule) => rule.value),
     });
   }
@@ -105,6 +116,13 @@ export class PathMatcherBuilder<T> {
     }
     return [...kept.values()];
   }
+}
+
+function verbTest(mode: CustomVerbs, rules: readonly RoutingRule[]): ((verb: string) => boolean) | undefined {
+  if (mode === 'of_route') return undefined;
+  if (mode === 'every_colon') return () => true;
+  const verbs = new Set(rules.flatMap(({ template }) => template.verb?.normal ?? []));
+  return (verb) => verbs.has(verb);
 }
 
 /** The rules of a method by precedence: of the method itself, of GET for HEAD, of kind `*`. */

@@ -34,6 +34,8 @@ export interface MatcherTables<T> {
   /** The methods that `allowed` tries: those of rules, and all that kind `*` stands for. Sorted. */
   readonly methods: readonly string[];
   readonly strictSlash: boolean;
+  /** If defined, a path with such a verb matches only templates with it. Otherwise the verb of no template is a part of an id. */
+  readonly isVerb: ((verb: string) => boolean) | undefined;
   /** Of every rule in the table. */
   readonly values: readonly T[];
 }
@@ -82,16 +84,30 @@ export class PathMatcher<T> {
 
   /** Finds the leaf; `segments` then holds the matched path, for the captures. */
   private find(method: string, rawPath: string): Leaf<T> | undefined {
-    const { byMethod, other, strictSlash } = this.tables;
+    const { byMethod, other, strictSlash, isVerb } = this.tables;
     // Kind `*` does not include OPTIONS.
     const table = byMethod.get(method) ?? (method === 'OPTIONS' ? undefined : other);
     const { segments } = this;
     if (table === undefined || !segments.cut(rawPath)) return undefined;
+    if (isVerb !== undefined) return findAsEnvoy(table, segments, isVerb, strictSlash);
     const leaf = findIn(table, segments);
     if (leaf !== undefined || strictSlash || !segments.endsInSlash) return leaf;
     segments.dropTrailingSlash();
     return findIn(table, segments);
   }
+}
+
+/** A verb is never a part of an id; one before a trailing slash is no verb. All trailing slashes are ignored. */
+function findAsEnvoy<T>(
+  table: MethodTable<T>,
+  segments: PathSegments,
+  isVerb: (verb: string) => boolean,
+  strictSlash: boolean,
+): Leaf<T> | undefined {
+  const verb = segments.verb();
+  if (verb !== undefined && isVerb(verb)) return table.verbs && findWithVerb(table.verbs, segments);
+  while (!strictSlash && segments.endsInSlash) segments.dropTrailingSlash();
+  return table.root.find(segments, 0);
 }
 
 function findIn<T>(table: MethodTable<T>, segments: PathSegments): Leaf<T> | undefined {

@@ -84,6 +84,8 @@ export class Metrics extends SilentObserver {
       labelNames: ['outcome'],
       registers,
     });
+    // A counter that appears with its first event has no increase that an alert could see.
+    for (const outcome of ['loaded', 'kept']) this.reloads.inc({ outcome }, 0);
     this.refusals = new Counter({
       name: 'photongate_refused_requests_total',
       help: 'Requests that could not be read or break a limit of their port; they count in no http_server metric.',

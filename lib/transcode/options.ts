@@ -72,6 +72,11 @@ export const transcodeOptions = {
     group: 'requests',
     text: 'a body of type text/plain is read as JSON',
   }),
+  ignore_content_type: option(booleanValue, {
+    default: false,
+    group: 'requests',
+    text: 'every body is read as JSON, whatever its content type, as Envoy reads it',
+  }),
   ignore_unexpected_body: option(booleanValue, {
     default: false,
     presets: { envoy: true, 'grpc-gateway': true },
@@ -119,6 +124,11 @@ export const transcodeOptions = {
     default: false,
     group: 'answers',
     text: 'end the array of a failed stream with ] instead of breaking off the answer',
+  }),
+  stream_errors: option(enumValue('marked', 'trailers'), {
+    default: 'marked',
+    group: 'answers',
+    text: 'how a stream that fails after its first message ends: with an element {"error": …}, or as Envoy ends it: like a whole one, with grpc-status in the trailers alone, which curl and browsers do not show',
   }),
   envelope: option(enumValue('none', 'photon'), {
     default: 'none',

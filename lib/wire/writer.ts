@@ -205,8 +205,14 @@ export class Writer {
     this.waiting?.rewind(pos);
   }
 
-  /** Returns a copy of what was written and empties the writer for reuse. */
+  /** Returns what was written, which the writer will not change any more, and empties it for reuse. */
   take(): Buffer {
+    const { buf, pos } = this;
+    // Storage that would be freed is given away (bench: long; 1 MB of text is read in two thirds of the CPU).
+    if (buf.length > MAX_KEPT_BYTES && pos * MAX_WASTE >= buf.length) {
+      this.reset();
+      return buf.subarray(0, pos);
+    }
     const result = Buffer.allocUnsafe(this.pos);
     this.buf.copy(result, 0, 0, this.pos);
     this.reset();
@@ -228,6 +234,9 @@ export class Writer {
 
 /** Storage kept between uses. */
 const MAX_KEPT_BYTES = 256 * 1024;
+
+/** What is given away may be this many times as large as what was written. */
+const MAX_WASTE = 2;
 
 function writeLength(buf: Buffer, start: number, length: number): void {
   let pos = start;

@@ -1,5 +1,6 @@
 /** `npm run bench`: all benchmarks, as ratios where a yardstick can run beside us. No timed assertions anywhere. */
 import { benchCodec } from './codec.js';
+import { benchLong } from './long.js';
 import { benchRouter } from './router.js';
 import { benchStart } from './start.js';
 import { benchUnary } from './unary.js';
@@ -7,15 +8,18 @@ import { benchUnary } from './unary.js';
 const json = process.argv.includes('--json');
 
 const codec = benchCodec();
+const long = benchLong();
 const router = benchRouter();
 const unary = await benchUnary();
 const start = await benchStart();
 
 if (json) {
-  console.log(JSON.stringify({ codec, router, unary, start }, null, 2));
+  console.log(JSON.stringify({ codec, long, router, unary, start }, null, 2));
 } else {
   console.log('codec, time to that of JSON.parse / JSON.stringify of the same text');
   console.table(codec);
+  console.log('strings and bytes of 1 MB, time to that of copying the JSON');
+  console.table(long);
   console.log('router, ns for one match');
   console.table(router);
   console.log(

@@ -168,6 +168,21 @@ const downloads: readonly Row[] = [
     text: `[${a},${b},${error9}]`,
   },
   {
+    what: 'stream_errors: trailers',
+    options: { streamErrors: 'trailers' },
+    answer: broken,
+    type: 'application/json',
+    text: `[${a},${b}]`,
+  },
+  {
+    what: 'stream_errors: trailers, with lines',
+    options: { streamErrors: 'trailers' },
+    accept: 'application/x-ndjson',
+    answer: broken,
+    type: 'application/x-ndjson',
+    text: `${a}\n${b}\n`,
+  },
+  {
     what: 'lines that fail',
     accept: 'application/x-ndjson',
     answer: broken,

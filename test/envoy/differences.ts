@@ -1,4 +1,5 @@
 /** Where photongate answers otherwise than Envoy, and why. docs/envoy.md has the same list. */
+import { isDeepStrictEqual } from 'node:util';
 import type { PeerRequest } from './files.js';
 
 /** What of an answer, or of a call, is compared. */
@@ -8,8 +9,23 @@ export interface Difference {
   /** As docs/envoy.md says it. */
   readonly text: string;
   readonly parts: readonly Part[];
-  readonly takes: (file: string, request: PeerRequest, theirs: Readonly<Record<Part, unknown>>) => boolean;
+  readonly takes: (file: string, request: PeerRequest, theirs: Answer, ours: Answer) => boolean;
 }
+
+type Answer = Readonly<Record<Part, unknown>>;
+
+/** A value without members that have their default. */
+function withoutDefaults(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutDefaults);
+  if (typeof value !== 'object' || value === null) return value;
+  const set = Object.entries(value).filter(
+    ([, member]) => ![0, '0', false, '', 'KIND_UNSPECIFIED'].includes(member as never),
+  );
+  return Object.fromEntries(set.map(([name, member]) => [name, withoutDefaults(member)]));
+}
+
+const bodiesThatEnvoyRefuses = ['{"count":"7.0"}', '{"count":"1e1"}', '\ufeff{"name":"a"}'];
+const repeatedKeys = ['{"name":"a","name":"b"}', '{"inner":{"text":"a","text":"b"},"inner":{"rank":1}}'];
 
 export const differences: readonly Difference[] = [
   {
@@ -33,14 +49,30 @@ export const differences: readonly Difference[] = [
     takes: (file) => file === 'refused paths',
   },
   {
-    text: 'Where CORS is configured, answers have `vary: Origin`, so that no cache gives the answer of one origin to another.',
+    text: 'Where CORS is configured, answers have `vary: Origin`, so that no cache gives the answer of one origin to another. The answer to a preflight does not name `expose_headers`: they count in other answers.',
     parts: ['headers'],
-    takes: (file, { line }) => file.startsWith('CORS') && line.startsWith('GET '),
+    takes: (file) => file.startsWith('CORS'),
   },
   {
-    text: 'A preflight is answered 204, without the headers that belong to the answer behind it, and also if its origin may not call. Envoy answers 200, and passes on the preflight of such an origin.',
-    parts: ['status', 'headers'],
-    takes: (file, { line }) => file === 'CORS' && line.startsWith('OPTIONS '),
+    text: 'A JSON key that is given twice in one object is 400. Envoy sends both values, and the last one counts.',
+    parts: ['status', 'type', 'body', 'call', 'headers', 'metadata'],
+    takes: (_file, { body }) => repeatedKeys.includes(body ?? ''),
+  },
+  {
+    text: 'Integers in quotes may have an exponent or a fraction that is zero (`"1e1"`, `"7.0"`), and a body may start with a byte order mark. Envoy answers 400.',
+    parts: ['status', 'type', 'body', 'call', 'headers', 'metadata'],
+    takes: (_file, { body }) => bodiesThatEnvoyRefuses.includes(body ?? ''),
+  },
+  {
+    text: 'A field that a service sends with its default value, such as 0, is not printed; Envoy prints it.',
+    parts: ['body'],
+    takes: (_file, _request, theirs, ours) =>
+      isDeepStrictEqual(withoutDefaults(theirs.body), withoutDefaults(ours.body)),
+  },
+  {
+    text: 'HEAD is answered as GET, without the body. Envoy passes it on.',
+    parts: ['status', 'type', 'body', 'call', 'headers', 'metadata'],
+    takes: (_file, { line }) => line.startsWith('HEAD '),
   },
   {
     text: 'A token that stands in a cookie is not passed on either, unless its provider has `forward`; Envoy leaves it there.',

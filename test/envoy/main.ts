@@ -68,13 +68,14 @@ const ignoredMetadata = /^(?:x-forwarded-|x-request-id$|x-envoy-expected-|user-a
 
 type Result = Readonly<Record<Part, unknown>>;
 
+const nothing = { type: '', body: '', headers: {}, call: undefined, metadata: undefined, asked: undefined };
+
 async function ask(url: string, request: PeerRequest, service: EchoService, other?: PeerService): Promise<Result> {
   service.calls.length = 0;
   const { headers = {}, body } = request;
-  const answer = await send(url, request.line, {
-    headers: { host: 'test', ...headers },
-    ...(body !== undefined && { body }),
-  });
+  const options = { headers: { host: 'test', ...headers }, ...(body !== undefined && { body }) };
+  const answer = await send(url, request.line, options).catch((error: Error) => error);
+  if (answer instanceof Error) return { ...nothing, status: `broken off: ${answer.message}` };
   const isSuccess = answer.headers['grpc-status'] === '0';
   const set = Object.entries(answer.headers).flatMap(([name, value]) => {
     // What a service says of a success is dropped, and messages are encoded in several ways.
@@ -139,7 +140,7 @@ function compare(file: string, request: PeerRequest, theirs: Result, ours: Resul
   for (const part of Object.keys(theirs) as Part[]) {
     summary.compared++;
     if (isDeepStrictEqual(theirs[part], ours[part])) continue;
-    const known = differences.find(({ parts, takes }) => parts.includes(part) && takes(file, request, theirs));
+    const known = differences.find(({ parts, takes }) => parts.includes(part) && takes(file, request, theirs, ours));
     if (known !== undefined) {
       summary.seen.add(known.text);
       continue;
@@ -154,6 +155,9 @@ function compare(file: string, request: PeerRequest, theirs: Result, ours: Resul
 /** Answers with what it was sent; `Fail` fails with the code that it is told, and says so in a trailer. */
 function answerOf(call: SeenCall): ReturnType<EchoService['answer']> {
   if (call.path.endsWith('/Fail')) return { code: call.message[1] ?? 2, details: 'it failed: €' };
+  if (call.path.endsWith('/FailLate')) {
+    return { messages: Array<Buffer>(call.message[1] ?? 0).fill(call.message), code: 5, details: 'gone' };
+  }
   if (call.path.endsWith('/Watch')) return { messages: [call.message, call.message] };
   return {};
 }

@@ -16,7 +16,7 @@ interface Seen {
   readonly payload: string;
 }
 
-function reader(maxBytes?: number): { push: (chunk: Buffer) => void; seen: Seen[] } {
+function reader(maxBytes?: number, splitsData = false): { push: (chunk: Buffer) => void; seen: Seen[] } {
   const seen: Seen[] = [];
   const frames = new FrameReader(
     {
@@ -24,6 +24,7 @@ function reader(maxBytes?: number): { push: (chunk: Buffer) => void; seen: Seen[
         void seen.push({ type, flags, streamId, payload: buffer.toString('hex', start, end) }),
     },
     maxBytes,
+    splitsData,
   );
   return { push: (chunk) => frames.push(chunk), seen };
 }
@@ -57,6 +58,41 @@ void t.test('the same frames, however the bytes are cut', (t) => {
       );
     }),
   );
+  t.end();
+});
+
+/** Parts of DATA frames that follow each other on one stream, joined up to the one that was the end of a frame. */
+function joined(seen: readonly Seen[], frames: readonly Seen[]): Seen[] {
+  const rest = [...seen];
+  return frames.map((frame) => {
+    let { payload } = rest[0]!;
+    let last = rest.shift()!;
+    const isData = last.type === 0 && (frame.flags & 8) === 0;
+    while (isData && payload.length < frame.payload.length && rest[0]?.type === 0) {
+      if (last.flags !== 0) throw new Error('a part has flags');
+      last = rest.shift()!;
+      payload += last.payload;
+    }
+    return { ...last, payload };
+  });
+}
+
+void t.test('DATA may come in parts: the same bytes, and flags with the last one', (t) => {
+  const likely = anyFrame.map((frame) => ({ ...frame, type: frame.type % 2, flags: frame.flags & 0xf7 }));
+  let splits = 0;
+  fc.assert(
+    fc.property(fc.array(likely, { maxLength: 12 }), fc.array(fc.nat(40), { minLength: 8 }), (frames, sizes) => {
+      const bytes = Buffer.concat(frames.map((one) => frame(one.type, one.flags, one.streamId, one.payload)));
+      const { push, seen } = reader(16_384, true);
+      for (const chunk of cut(bytes, sizes)) push(chunk);
+      const expected = frames.map((one) => ({ ...one, payload: one.payload.toString('hex') }));
+      splits += seen.length - frames.length;
+      t.strictSame(joined(seen, expected), expected);
+      const empty = (list: readonly Seen[]): number => list.filter(({ payload }) => payload === '').length;
+      t.equal(empty(seen), empty(expected), 'no part is empty');
+    }),
+  );
+  t.ok(splits > 30, `${splits} parts more`);
   t.end();
 });
 

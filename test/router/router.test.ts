@@ -51,6 +51,37 @@ function textsOf(path: string, captures: readonly number[]): string[] {
   );
 }
 
+void t.test('what the text after the last colon is', (t) => {
+  const rules = ['GET /s/*', 'GET /d/**', 'POST /s/*:touch', 'PUT /t/*:tidy'];
+  const cases: readonly (readonly [RouterOptions['customVerbs'], string, string | undefined])[] = [
+    ['of_route', 'GET /s/a:touch', 'GET /s/*'],
+    ['of_route', 'GET /s/a:tidy', 'GET /s/*'],
+    ['of_any_route', 'GET /s/a:touch', undefined],
+    ['of_any_route', 'GET /s/a:tidy', undefined],
+    ['of_any_route', 'GET /d/a/b:tidy', undefined],
+    ['of_any_route', 'GET /s/a:other', 'GET /s/*'],
+    ['of_any_route', 'GET /s/a:touch/', 'GET /s/*'],
+    ['of_any_route', 'GET /s/a%3Atouch', 'GET /s/*'],
+    ['of_any_route', 'POST /s/a:b:touch', 'POST /s/*:touch'],
+    ['of_any_route', 'POST /s/a:touch/', undefined],
+    ['of_any_route', 'GET /s/a///', 'GET /s/*'],
+    ['every_colon', 'GET /s/a:other', undefined],
+    ['every_colon', 'GET /s/a', 'GET /s/*'],
+    ['every_colon', 'POST /s/a:touch', 'POST /s/*:touch'],
+  ];
+  for (const [customVerbs = 'of_route', request, rule] of cases) {
+    const found = outcome(matcherOf(rules, { customVerbs }), request);
+    t.equal('rule' in found ? found.rule : undefined, rule, `${customVerbs}: ${request}`);
+  }
+  const strict = matcherOf(rules, { customVerbs: 'of_any_route', strictSlash: true });
+  t.same(outcome(strict, 'GET /s/a/'), { status: 404 });
+  t.same(outcome(matcherOf(rules, { customVerbs: 'of_any_route' }), 'GET /d/a//'), {
+    rule: 'GET /d/**',
+    captures: [],
+  });
+  t.end();
+});
+
 void t.test('the table of cases', (t) => {
   for (const { name, rules, request, expect, strictSlash = false } of routeCases) {
     t.strictSame(outcome(matcherOf(rules, { strictSlash }), request), expect, name);

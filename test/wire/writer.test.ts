@@ -171,3 +171,20 @@ void t.test('a reader reads up to the end of its range and never past it', (t) =
   t.throws(() => skip(new Reader(nested(101))), /more than 100 deep/);
   t.end();
 });
+
+void t.test('what was taken stays as it is, however large', (t) => {
+  for (const size of [10, 200_000, 262_145, 1_000_000]) {
+    for (const reserved of [0, 300_000, 5_000_000]) {
+      const out = new Writer(16);
+      out.reserve(reserved);
+      out.raw(Buffer.alloc(size, 'a'));
+      const taken = out.take();
+      t.equal(out.pos, 0);
+      out.raw(Buffer.alloc(size, 'b'));
+      t.ok(taken.equals(Buffer.alloc(size, 'a')), `${size} of ${reserved}`);
+      t.ok(out.take().equals(Buffer.alloc(size, 'b')));
+      t.ok(size < 5000 || taken.buffer.byteLength <= 2 * size, 'and keeps no more alive than twice its size');
+    }
+  }
+  t.end();
+});

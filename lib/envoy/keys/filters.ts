@@ -29,7 +29,7 @@ export const transcoderKeys = {
     enumOf('ALL_CHARACTERS_EXCEPT_RESERVED', 'ALL_CHARACTERS_EXCEPT_SLASH', 'ALL_CHARACTERS'),
   ),
   query_param_unescape_plus: honoured(bool),
-  match_unregistered_custom_verb: refused('name the verb in a rule', [false]),
+  match_unregistered_custom_verb: honoured(bool),
   request_validation_options: honoured(
     message({
       reject_unknown_method: honoured(bool),

@@ -71,6 +71,7 @@ function optionsOf(transcoder: Transcoder, bufferBytes: number): PlainMap {
   return {
     ...Object.fromEntries(switchedOn.map(([name]) => [name, true])),
     ...formatOf(print),
+    custom_verbs: transcoder.match_unregistered_custom_verb === true ? 'every_colon' : 'of_any_route',
     convert_grpc_status: transcoder.convert_grpc_status === true,
     ...(ignored.length > 0 && { ignore_query: ignored }),
     ...(transcoder.query_param_unescape_plus === true && { literal_plus: false }),

@@ -41,8 +41,12 @@ export const jsonType: BodyType = Object.freeze({ kind: 'json', contentType: '',
  * The type of a request's body.
  * @throws StatusError 415 for a type or charset that is not read, 400 for a multipart form without a boundary.
  */
-function bodyTypeOf(headers: HeaderFields, { textPlainJson }: Pick<TranscodeOptions, 'textPlainJson'>): BodyType {
+function bodyTypeOf(
+  headers: HeaderFields,
+  { textPlainJson, ignoreContentType }: Pick<TranscodeOptions, 'textPlainJson' | 'ignoreContentType'>,
+): BodyType {
   const contentType = header(headers, 'content-type') ?? '';
+  if (ignoreContentType) return { ...jsonType, contentType };
   if (contentType.trim() === '') return jsonType;
   const { type, parameters } = parseMediaType(contentType);
   const problem = charsetProblem(parameters);
@@ -135,6 +139,8 @@ function jsonReader(
 ): BodyReader['read'] {
   const out = buffers.body;
   const skipsEmptyString = options.emptyStringBodies && field !== undefined && !readsEmptyString(field);
+  // To Envoy no body is `{}`, so that the field is set.
+  const readsNothing = options.requestBinding === 'envoy' && field?.message !== undefined && !field.repeated;
   const read =
     field === undefined
       ? (json: Buffer, writer: Writer, origin?: TextOrigin): void =>
@@ -142,14 +148,21 @@ function jsonReader(
       : (json: Buffer, writer: Writer, origin?: TextOrigin): void =>
           codec.fieldReader(field)(json, writer, label, origin);
   return (bytes, _type, _context, origin) => {
+    if (bytes.length === 0) {
+      if (!readsNothing) return undefined;
+      bytes = EMPTY_OBJECT;
+    }
     const start = firstByte(bytes);
-    if (start === bytes.length) return undefined;
+    // Envoy calls white space a syntax error.
+    if (start === bytes.length && options.requestBinding !== 'envoy') return undefined;
     if (skipsEmptyString && isEmptyString(bytes)) return undefined;
     out.reset();
     read(bytes, out, origin);
     return out.take();
   };
 }
+
+const EMPTY_OBJECT = Buffer.from('{}');
 
 const QUOTE = 0x22;
 

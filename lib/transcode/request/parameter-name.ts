@@ -47,11 +47,14 @@ export class UnknownName {
     private readonly part: string,
     private readonly message: MessageDescriptor,
     private readonly isRoot: boolean,
+    /** The error text, if the name goes on behind a field that has none below it. */
+    private readonly why?: string,
   ) {}
 
   /** The error text; made on demand, because unknown names may be ignored. */
   describe(): string {
     const { noun, part, message, name } = this;
+    if (this.why !== undefined) return this.why;
     if (part === '' && name !== '') return `unknown ${noun}: the name of a field is missing in ${quote(name)}`;
     const near = nearestName(part, [
       ...message.fields.flatMap((field) => [field.name, field.jsonName]),
@@ -110,7 +113,7 @@ class NameResolver {
       this.nameEnd = this.pos;
       if (this.pos === name.length) return this.leaf(field);
       const next = field.map === undefined ? this.step(field) : this.mapStep(field);
-      if ('read' in next) return next;
+      if (next instanceof UnknownName || 'read' in next) return next;
       message = next;
       if (this.steps.length >= options.maxJsonDepth) {
         throw new NameError(`nested more than ${options.maxJsonDepth} deep`);
@@ -151,7 +154,7 @@ class NameResolver {
   }
 
   /** Continues after a field that is not a map: `.name` into a message, `[0].name` into a list of messages. */
-  private step(field: FieldDescriptor): MessageDescriptor | Target {
+  private step(field: FieldDescriptor): MessageDescriptor | Target | UnknownName {
     const { message } = field;
     const hasText = message === undefined || this.codec.textReader(field) !== undefined;
     // grpc-gateway also accepts `page_size.value`.
@@ -161,7 +164,11 @@ class NameResolver {
       if (element !== undefined) return element;
     }
     // A type with a text form (Timestamp, wrappers …) can only be given as a whole.
-    if (isPlain) throw new NameError(this.noFields(field));
+    if (isPlain) {
+      const why = this.noFields(field);
+      if (this.name.charCodeAt(this.pos) !== DOT) throw new NameError(why);
+      return new UnknownName(this.options.noun, this.name, field.name, field.parent, false, why);
+    }
     if (!field.repeated) {
       if (!this.takesName()) {
         throw new NameError(`"${field.name}" is neither a list nor a map; write ${field.name}.…`);

@@ -27,6 +27,7 @@ export interface HttpBodyPlan {
 export class HttpBodyResponse implements ResponseStream {
   readonly headDelayMs: number;
   readonly keepAlive = undefined;
+  readonly bareBody = undefined;
   private silent = false;
   /** Bytes that are still to come; undefined if the service did not announce a length. */
   private left: number | undefined;

@@ -2,6 +2,7 @@
  * Opens the streaming calls of a binding. Each kind of stream has its own opener, chosen when the plan is compiled.
  */
 import type { CallStatus, Captures, Metadata, Reply, RequestHead, StreamCall, StreamExchange } from '../../exchange.js';
+import { withoutFields } from '../../headers.js';
 import type { Binding } from '../../rule/index.js';
 import type { TranscodeContext } from '../context.js';
 import type { RequestReader } from '../request/request.js';
@@ -76,8 +77,18 @@ function plain({ metadata, timeoutMs, fail }: OpenCall): StreamCall {
 }
 
 /** The call with the error format of its framing, for failures before the first message. */
-function answering(call: OpenCall, { linesErrors }: FramedResponse): StreamCall {
-  return linesErrors ? { ...plain(call), fail: call.failInLine } : plain(call);
+function answering(call: OpenCall, { linesErrors, bareBody }: FramedResponse): StreamCall {
+  if (linesErrors) return { ...plain(call), fail: call.failInLine };
+  if (bareBody === undefined) return plain(call);
+  return { ...plain(call), fail: (status, headers) => withBody(call.fail(status, headers), bareBody) };
+}
+
+/** An empty error with the body of a stream without messages, as Envoy has it. */
+function withBody(reply: Reply, { contentType, bytes }: NonNullable<FramedResponse['bareBody']>): Reply {
+  if (reply.body?.length !== 0) return reply;
+  const headers = withoutFields(reply.headers, (name) => name === 'content-length');
+  headers.push('content-type', contentType, 'content-length', String(bytes.length));
+  return { ...reply, headers, body: bytes };
 }
 
 function unaryOnly(): never {

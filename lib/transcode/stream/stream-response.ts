@@ -6,6 +6,7 @@ import { indentJson, type Codec } from '../../codec/index.js';
 import type { CallStatus, Metadata, RequestHead, ResponseStream, StreamEnd, StreamHead } from '../../exchange.js';
 import { type EventFields, type FramingName, framings, type StreamFraming } from '../../framing/index.js';
 import { header, type HeaderFields } from '../../headers.js';
+import { encodeGrpcMessage, takesTrailers } from '../../metadata/index.js';
 import type { Binding } from '../../rule/index.js';
 import { Code, type FieldViolation, isBodyless, type StatusError } from '../../status.js';
 import type { Frame, Writer } from '../../wire/index.js';
@@ -31,6 +32,8 @@ export type ResponseStreamOpener = (
 export interface FramedResponse extends ResponseStream {
   /** Errors before the first message are lines of grpc-gateway's format too. */
   readonly linesErrors: boolean;
+  /** The body of a call that fails before its first message, if that has no body of its own. */
+  readonly bareBody: { readonly contentType: string; readonly bytes: Buffer } | undefined;
 }
 
 /** Compiles the answers of a server-streaming binding. */
@@ -102,6 +105,7 @@ function framingChooser(format: FramingName, ignoresAccept: boolean): FramingCho
 
 class JsonResponse implements FramedResponse {
   readonly linesErrors: boolean;
+  readonly bareBody: FramedResponse['bareBody'];
   readonly headDelayMs: number;
   readonly keepAlive: ResponseStream['keepAlive'];
   private isFirst = true;
@@ -119,6 +123,11 @@ class JsonResponse implements FramedResponse {
     const { streamHeadDelayMs, sseKeepAliveMs, envelope } = plan.context.options;
     this.framing = choice.framing;
     this.linesErrors = choice.framing.name === 'grpc-gateway';
+    const { framing, contentType } = choice;
+    this.bareBody =
+      plan.context.options.streamErrors === 'trailers'
+        ? { contentType, bytes: Buffer.concat([framing.head, framing.tail]) }
+        : undefined;
     this.headDelayMs = streamHeadDelayMs;
     this.keepAlive = this.framing.name === 'sse' ? { everyMs: sseKeepAliveMs, chunk: KEEP_ALIVE } : undefined;
     this.isWrapped = envelope === 'photon' && (this.framing.name === 'ndjson' || this.framing.name === 'sse');
@@ -149,13 +158,28 @@ class JsonResponse implements FramedResponse {
   }
 
   end(status: CallStatus): StreamEnd {
-    if (status.code !== Code.OK) return this.failed(callError(status), status.trailers);
+    if (status.code !== Code.OK) {
+      const error = callError(status);
+      const isMarked = this.plan.context.options.streamErrors === 'marked';
+      return isMarked ? this.failed(error, status.trailers) : this.failedInTrailers(error, status.trailers);
+    }
     const trailers = this.plan.context.names.streamTrailers(this.request, status.trailers);
     return { chunk: this.silent ? undefined : this.framing.tail, trailers, isBroken: false };
   }
 
   fail(error: StatusError): StreamEnd {
     return this.failed(error, []);
+  }
+
+  private failedInTrailers(error: StatusError, metadata: Metadata): StreamEnd {
+    const { request, plan } = this;
+    const chunk = this.silent ? undefined : this.framing.tail;
+    // Over HTTP/2 they need no room of their own and no announcement.
+    if (request.httpVersion !== '2' && !takesTrailers(request.headers)) return { chunk, isBroken: false };
+    const trailers = ['grpc-status', String(error.code)];
+    if (error.message !== '') trailers.push('grpc-message', encodeGrpcMessage(error.message));
+    trailers.push(...(plan.context.names.streamTrailers(request, metadata) ?? []));
+    return { chunk, trailers, isBroken: false };
   }
 
   private failed(error: StatusError, trailers: Metadata): StreamEnd {
