@@ -182,8 +182,16 @@ function translateForward(action: RouteAction, reader: EnvoyReader): PlainMap {
     }),
     ...regexRewrite(action.regex_rewrite, reader),
     ...timesOf(action),
+    ...hashOf(action, reader),
   };
   return placed(forward, at, reader);
+}
+
+function hashOf({ hash_policy: policies = [] }: RouteAction, reader: EnvoyReader): PlainMap {
+  const [first, ...others] = policies;
+  for (const { at } of others) cannot(reader, at, 'one policy counts', 'leave the others out');
+  const name = first?.header?.header_name;
+  return name === undefined ? {} : { hash_header: name };
 }
 
 function regexRewrite(rewrite: RouteAction['regex_rewrite'], reader: EnvoyReader): PlainMap {
