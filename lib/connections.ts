@@ -3,23 +3,21 @@
  * fallback servers, fetched keys. Configurations take it by leases; what no lease has any more is closed.
  */
 import { monotonicMs } from './clock.js';
-import type { Channel, ChannelStatus } from './exchange.js';
+import type { Channel, ChannelStatus, HttpChannel } from './exchange.js';
 import { type Fallback, type FallbackOptions, Fallbacks, Http2Fallback } from './fallback/index.js';
 import { type KeyServers, type KeySet, type RemoteKeysOptions, RemoteKeySets } from './policy/index.js';
 import { Holder } from './shared.js';
-import { type Problem, StatusError } from './status.js';
+import { Code, type Problem, StatusError } from './status.js';
 import {
-  Balancer,
   ChannelPool,
-  type BalancingPolicy,
-  ClusterChannel,
-  ClusterHttpChannel,
+  ClusterPool,
   type ClusterSpec,
   forwardTls,
   forwardUrl,
+  type Hosts,
   MAX_TIMER_MS,
+  needsHosts,
   type UpstreamOptions,
-  type Weighted,
   withoutHttp2,
 } from './upstream/index.js';
 
@@ -32,6 +30,7 @@ export interface Cluster {
 /** How many of each kind are open. */
 export interface ConnectionCounts {
   readonly channels: number;
+  readonly clusters: number;
   readonly fallbacks: number;
   readonly keySets: number;
 }
@@ -39,25 +38,28 @@ export interface ConnectionCounts {
 /** Everything that all configurations have open. */
 export class Connections {
   private readonly channels = new ChannelPool();
+  private readonly clusters = new ClusterPool(this.channels);
   private readonly fallbacks = new Fallbacks();
   private readonly keySets = new RemoteKeySets();
 
   /** For one user, who takes what it needs and lets go of all of it at once. */
   lease(): Lease {
-    return new Lease(this.channels, this.fallbacks, this.keySets);
+    return new Lease(this.channels, this.clusters, this.fallbacks, this.keySets);
   }
 
   /** What the channels to upstreams have open. */
   get upstreams(): readonly ChannelStatus[] {
-    return this.channels.status;
+    return this.clusters.withHosts(this.channels.status);
   }
 
   get counts(): ConnectionCounts {
-    return { channels: this.channels.size, fallbacks: this.fallbacks.size, keySets: this.keySets.size };
+    const { channels, clusters, fallbacks, keySets } = this;
+    return { channels: channels.size, clusters: clusters.size, fallbacks: fallbacks.size, keySets: keySets.size };
   }
 
   /** Closes everything, whatever is under way: calls go on to their end, requests to fallback servers are cut. */
   close(): void {
+    this.clusters.close();
     this.channels.close();
     this.fallbacks.close();
     this.keySets.close();
@@ -70,45 +72,64 @@ export class Lease {
 
   constructor(
     private readonly channels: ChannelPool,
+    private readonly clusters: ClusterPool,
     private readonly fallbacks: Fallbacks,
     private readonly keySets: RemoteKeySets,
   ) {}
 
   /** @throws ConfigError as `ChannelPool.open` */
-  open(target: string, options?: Partial<UpstreamOptions>): Channel {
-    return this.channels.open(target, options, this.holder);
+  open(target: string, { balancing, ...options }: Partial<UpstreamOptions> = {}): Channel {
+    if (balancing === undefined) return this.channels.open(target, options, this.holder);
+    const { tls, ...others } = options;
+    const spec: ClusterSpec = {
+      ...balancing,
+      name: target,
+      endpoints: [{ value: target, weight: 1 }],
+      protocol: 'http2',
+      tls,
+      options: { ...others, loadBalancingPolicy: 'round_robin' },
+    };
+    return this.clusters.channel(spec, this.holder);
   }
 
   /** @throws ConfigError as `open` */
   cluster(spec: ClusterSpec): Cluster {
-    const { name, endpoints, policy, protocol, tls, options } = spec;
-    if (protocol === 'http1') return { channel: withoutHttp2(name), fallback: this.http1Fallback(spec) };
-    const endpoint = { ...options, tls };
-    const calls = endpoints.map(({ value, weight }) => ({ weight, value: this.open(value, endpoint) }));
-    const others = endpoints.map(({ value, weight }) => ({
-      weight,
-      value: this.channels.openHttp(value, endpoint, this.holder),
-    }));
-    return {
-      channel: calls.length === 1 ? calls[0]!.value : new ClusterChannel(name, calls, policy),
-      fallback: new Http2Fallback(others.length === 1 ? others[0]!.value : new ClusterHttpChannel(others, policy)),
-    };
+    if (spec.protocol === 'http1') return { channel: withoutHttp2(spec.name), fallback: this.http1Fallback(spec) };
+    const channel = this.http2Channel(spec);
+    return { channel, fallback: new Http2Fallback(channel) };
   }
 
-  private http1Fallback({ endpoints, policy, tls, options }: ClusterSpec): Fallback {
+  private http2Channel(spec: ClusterSpec): Channel & HttpChannel {
+    const { endpoints, tls, options } = spec;
+    const [only] = endpoints;
+    if (only === undefined || needsHosts(spec)) return this.clusters.channel(spec, this.holder);
+    return this.channels.openHttp(only.value, { ...options, tls }, this.holder);
+  }
+
+  private http1Fallback(spec: ClusterSpec): Fallback {
+    const { tls, options } = spec;
     const { connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
-    return balancedFallback(
-      endpoints.map(({ value, weight }) => {
-        const fallback = this.fallback({
-          fallback: forwardUrl(value, tls),
-          fallbackTimeoutMs: MAX_TIMER_MS,
-          connectTimeoutMs,
-          tls: forwardTls(value, tls),
-        });
-        return { weight, value: { fallback, restsUntil: 0 } };
-      }),
-      policy,
-    );
+    const hosts = this.clusters.http1<RestingFallback>(spec, this.holder, {
+      open: (target, holder) => {
+        const fallback = this.fallbacks.to(
+          {
+            fallback: forwardUrl(target, tls),
+            fallbackTimeoutMs: MAX_TIMER_MS,
+            connectTimeoutMs,
+            tls: forwardTls(target, tls),
+          },
+          holder,
+        );
+        const value: RestingFallback = { fallback, restsUntil: 0 };
+        return { value, state: () => (value.restsUntil > monotonicMs() ? 'down' : 'ready') };
+      },
+    });
+    return balancedFallback(spec.name, hosts);
+  }
+
+  /** Names of clusters are resolved and their servers checked from now on: call it when this serves. */
+  start(): void {
+    this.clusters.start(this.holder);
   }
 
   fallback(options: FallbackOptions): Fallback {
@@ -125,7 +146,7 @@ export class Lease {
 
   /** What is odd about the certificates of its channels. */
   get warnings(): readonly Problem[] {
-    return this.channels.warningsFor(this.holder);
+    return [...this.channels.warningsFor(this.holder), ...this.clusters.warningsFor(this.holder)];
   }
 
   /** Lets go of all of it; call when nothing of it is in use any more. */
@@ -154,20 +175,24 @@ interface RestingFallback {
   restsUntil: number;
 }
 
-/** Each request goes to one of the endpoints. */
-function balancedFallback(endpoints: readonly Weighted<RestingFallback>[], policy: BalancingPolicy): Fallback {
-  const balancer = new Balancer(endpoints, policy, ({ restsUntil }) => (restsUntil > monotonicMs() ? 0 : 1));
+/** Each request goes to one of the servers. */
+function balancedFallback(name: string, hosts: Hosts<RestingFallback>): Fallback {
   return {
     forward(exchange, head, outcome) {
-      const picked = balancer.pick();
+      const picked = hosts.pick();
+      if (picked === undefined) {
+        const cause = new Error(`no server of ${name} is healthy`);
+        return outcome.onError(StatusError.http(503, 'no server of the service is healthy', { cause }));
+      }
       picked.value.fallback.forward(exchange, head, {
         onDone(cause) {
-          picked.release();
+          picked.release(Code.OK);
           outcome.onDone(cause);
         },
         onError(error) {
-          picked.release();
-          if (isOfServer(error)) picked.value.restsUntil = monotonicMs() + REST_MS;
+          const isServers = isOfServer(error);
+          if (isServers) picked.value.restsUntil = monotonicMs() + REST_MS;
+          picked.release(isServers ? Code.UNAVAILABLE : undefined);
           outcome.onError(error);
         },
       });

@@ -199,10 +199,26 @@ export interface CallRequest {
   readonly passThrough?: boolean | undefined;
   /** `:authority`. Default: that of the channel. */
   readonly authority?: string | undefined;
+  /** Calls of the same key go to the same server of a cluster that balances by hash. Default: the header that it names. */
+  readonly hashKey?: string | undefined;
 }
 
 /** What operators are told of the connections of a channel, in the words of gRPC. */
 export type Connectivity = 'IDLE' | 'CONNECTING' | 'READY' | 'TRANSIENT_FAILURE' | 'SHUTDOWN';
+
+/** What operators are told of a server of a cluster. */
+export interface ClusterHostStatus {
+  readonly cluster: string;
+  readonly weight: number;
+  /** 0 comes first. */
+  readonly priority: number;
+  /** What active checks say; undefined: there are none. */
+  readonly health?: 'unchecked' | 'healthy' | 'unhealthy' | undefined;
+  /** Whether it is left out for its failures; undefined: nothing is here. */
+  readonly ejected?: boolean | undefined;
+  /** Why it gets no calls. */
+  readonly problem?: string | undefined;
+}
 
 /** What a channel has open, for operators. What its client library does not tell is undefined. */
 export interface ChannelStatus {
@@ -218,6 +234,8 @@ export interface ChannelStatus {
   readonly retries?: number | undefined;
   /** Why the last attempt to connect failed; undefined if it did not. */
   readonly problem?: string | undefined;
+  /** The clusters of which it is a server. */
+  readonly hosts?: readonly ClusterHostStatus[] | undefined;
 }
 
 /** `ready`: a connection stands. `down`: none does, the last attempt failed, and calls fail at once. */
@@ -271,8 +289,9 @@ export interface HttpChannel {
   /**
    * Starts a request, with its pseudo-headers but for `:scheme`; `:authority` may be left out. Never throws: `onFail` reports
    * what fails, soon.
+   * @param hashKey as in `CallRequest`
    */
-  request(fields: HeaderFields, listener: HttpListener): HttpRequest;
+  request(fields: HeaderFields, listener: HttpListener, hashKey?: string): HttpRequest;
 }
 
 // ------------------------------------------------------------------------------------------------ what a route does

@@ -2,7 +2,7 @@
  * The pages of Envoy's admin listener that have a plain meaning here, under Envoy's names: made from our own pages, so that they
  * say the same wherever those come from. What is read of them is kept; how Envoy counts and what it calls its counters is not.
  */
-import type { ChannelStatus } from '../exchange.js';
+import type { ChannelStatus, ClusterHostStatus } from '../exchange.js';
 import { packageVersion } from '../installation.js';
 import { monotonicMs } from '../clock.js';
 import { yaml } from '../packages.js';
@@ -121,11 +121,12 @@ class EnvoyPages {
   private async clusters({ query }: AdminRequest): Promise<AdminReply> {
     const clusters = (await this.config())['clusters'] as Clusters | undefined;
     const { body } = await this.ask('GET /upstreams');
-    const status = new Map((body as readonly ChannelStatus[]).map((one) => [one.target, one]));
-    const hosts = Object.entries(clusters ?? {}).map(([name, { endpoints }]) => ({
-      name,
-      hosts: [endpoints].flat().map((endpoint) => hostOf(endpoint, status)),
-    }));
+    const all = body as readonly ChannelStatus[];
+    const status = new Map(all.map((one) => [one.target, one]));
+    const hosts = Object.entries(clusters ?? {}).map(([name, { endpoints }]) => {
+      const known = all.flatMap((one) => (one.hosts ?? []).flatMap((host) => serverOf(name, host, one)));
+      return { name, hosts: known.length > 0 ? known : [endpoints].flat().map((endpoint) => hostOf(endpoint, status)) };
+    });
     return wantsJson(query) ? { body: clustersJson(hosts) } : { body: clustersText(hosts) };
   }
 
@@ -233,17 +234,32 @@ type Endpoint = string | { readonly target: string; readonly weight?: number };
 interface Host {
   readonly address: string;
   readonly weight: number;
+  readonly priority: number;
   /** Undefined where only HTTP/1 is spoken. */
   readonly status: ChannelStatus | undefined;
+  /** What is known of it as a server of the cluster; undefined: the cluster has one channel. */
+  readonly judged?: ClusterHostStatus;
+}
+
+function serverOf(cluster: string, judged: ClusterHostStatus, status: ChannelStatus): Host[] {
+  if (judged.cluster !== cluster) return [];
+  const address = status.target.replace(/^dns:\/\/\//, '');
+  return [{ address, weight: judged.weight, priority: judged.priority, status, judged }];
 }
 
 function hostOf(endpoint: Endpoint, statuses: ReadonlyMap<string, ChannelStatus>): Host {
   const { target, weight = 1 } = typeof endpoint === 'string' ? { target: endpoint } : endpoint;
-  return { address: target.replace(/^dns:\/\/\//, ''), weight, status: statuses.get(target) };
+  return { address: target.replace(/^dns:\/\/\//, ''), weight, priority: 0, status: statuses.get(target) };
 }
 
-function isHealthy({ status }: Host): boolean {
-  return status?.state !== 'TRANSIENT_FAILURE';
+/** In Envoy's words, with what of them is true here. */
+function healthFlags({ status, judged }: Host): string[] {
+  const isFailing = judged?.health === undefined ? status?.state === 'TRANSIENT_FAILURE' : judged.health !== 'healthy';
+  return [
+    ...(isFailing ? ['failed_active_hc'] : []),
+    ...(judged?.health === 'unchecked' ? ['pending_active_hc'] : []),
+    ...(judged?.ejected === true ? ['failed_outlier_check'] : []),
+  ];
 }
 
 /** grpc-js does not tell its connections. */
@@ -262,11 +278,13 @@ function clustersText(clusters: readonly ClusterHosts[]): string {
   const lines = clusters.flatMap(({ name, hosts }) => [
     `${name}::observability_name::${name}`,
     ...hosts.flatMap((host) => {
-      const { address, weight } = host;
+      const { address, weight, priority } = host;
+      const flags = healthFlags(host);
       const facts = {
         ...gaugesOf(host),
-        health_flags: isHealthy(host) ? 'healthy' : '/failed_active_hc',
+        health_flags: flags.length === 0 ? 'healthy' : flags.map((flag) => `/${flag}`).join(''),
         weight,
+        priority,
       };
       return Object.entries(facts).map(([fact, value]) => `${name}::${address}::${fact}::${value}`);
     }),
@@ -276,13 +294,20 @@ function clustersText(clusters: readonly ClusterHosts[]): string {
 
 function clustersJson(clusters: readonly ClusterHosts[]): object {
   const hostJson = (host: Host): object => {
-    const { address, weight } = host;
+    const { address, weight, priority } = host;
+    const flags = healthFlags(host);
     const gauges = gaugesOf(host);
     return {
       address: socketAddress(address),
       stats: Object.entries(gauges).map(([name, value]) => ({ type: 'GAUGE', value: String(value), name })),
-      health_status: isHealthy(host) ? { eds_health_status: 'HEALTHY' } : { failed_active_health_check: true },
+      health_status: {
+        ...(flags.length === 0 && { eds_health_status: 'HEALTHY' }),
+        ...(flags.includes('failed_active_hc') && { failed_active_health_check: true }),
+        ...(flags.includes('pending_active_hc') && { pending_active_hc: true }),
+        ...(flags.includes('failed_outlier_check') && { failed_outlier_check: true }),
+      },
       weight,
+      priority,
     };
   };
   return {

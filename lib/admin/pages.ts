@@ -29,7 +29,7 @@ const texts: Readonly<Record<string, string>> = {
   'GET /readyz': 'whether it takes requests: not while it drains or waits for a schema',
   'GET /routes': 'what is served',
   'GET /config': 'the configuration that serves, without secrets',
-  'GET /upstreams': 'connections and calls of each upstream, and why the last attempt failed',
+  'GET /upstreams': 'connections, calls and health of each upstream, and why the last attempt failed',
   'GET /log-level': 'the log level',
   'PUT /log-level': `another one: curl -X PUT -d debug …; ${logLevels.join(', ')}`,
 };

@@ -2,7 +2,7 @@
  * What the admin listener answers if worker processes serve: the primary asks them, and puts their answers together. None
  * of them is waited for longer than a second.
  */
-import type { Connectivity, ChannelStatus } from '../exchange.js';
+import type { ChannelStatus, ClusterHostStatus, Connectivity } from '../exchange.js';
 import { StatusError } from '../status.js';
 import type { MeasuredWorker, MetricFamily, SummedMetrics } from '../telemetry/index.js';
 import { adminPages, type AdminSource, commonPages, notReady, withIndex } from './pages.js';
@@ -140,6 +140,23 @@ function together(one: ChannelStatus, other: ChannelStatus): ChannelStatus {
     waiting: sumOf(one.waiting, other.waiting),
     retries: sumOf(one.retries, other.retries),
     problem: one.problem ?? other.problem,
+    ...(one.hosts !== undefined && { hosts: one.hosts.map((host) => worse(host, other.hosts)) }),
+  };
+}
+
+/** Each worker checks for itself: the one that is worst off counts. */
+function worse(host: ClusterHostStatus, others: readonly ClusterHostStatus[] = []): ClusterHostStatus {
+  const other = others.find(({ cluster, priority }) => cluster === host.cluster && priority === host.priority);
+  if (other === undefined) return host;
+  const healths = [host.health, other.health];
+  return {
+    ...host,
+    health:
+      healths.find((health) => health === 'unhealthy') ??
+      healths.find((health) => health === 'unchecked') ??
+      host.health,
+    ejected: host.ejected === true || other.ejected === true ? true : host.ejected,
+    problem: host.problem ?? other.problem,
   };
 }
 

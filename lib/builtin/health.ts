@@ -5,16 +5,9 @@
 import { monotonicMs } from '../clock.js';
 import type { CallListener, Channel, Metadata, OwnHealth, Reply, RequestHead } from '../exchange.js';
 import { Code } from '../status.js';
-import { defineMessage, text, uint32, WireError } from '../wire/index.js';
+import { healthPaths, healthRequest, type ServingStatus, servingStatusIn } from '../wire/index.js';
 
-const CHECK_PATH = '/grpc.health.v1.Health/Check';
-
-const HealthCheckRequest = defineMessage({ service: [1, text] });
-const HealthCheckResponse = defineMessage({ status: [1, uint32] });
-
-/** grpc.health.v1.HealthCheckResponse.ServingStatus. */
-const statusNames = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'] as const;
-export type ServingStatus = (typeof statusNames)[number];
+export type { ServingStatus } from '../wire/index.js';
 
 /** A service and the channel to its server. */
 export interface ServiceChannel {
@@ -124,22 +117,13 @@ function check(channel: Channel, service: string, timeoutMs: number): Promise<Se
     const listener: CallListener = {
       onHeaders: () => undefined,
       onMessage: ({ payload }) => {
-        status = readStatus(payload);
+        status = servingStatusIn(payload);
       },
       onEnd: ({ code }) => resolve(code === Code.OK ? status : code),
     };
     const metadata: Metadata = [];
-    const call = channel.start({ path: CHECK_PATH, metadata, timeoutMs }, listener);
-    call.send({ compressed: false, payload: HealthCheckRequest.encode({ service }) });
+    const call = channel.start({ path: healthPaths.check, metadata, timeoutMs }, listener);
+    call.send({ compressed: false, payload: healthRequest(service) });
     call.halfClose();
   });
-}
-
-function readStatus(payload: Buffer): ServingStatus {
-  try {
-    return statusNames[HealthCheckResponse.decode(payload).status] ?? 'UNKNOWN';
-  } catch (error) {
-    if (error instanceof WireError) return 'UNKNOWN';
-    throw error;
-  }
 }

@@ -19,7 +19,14 @@ import { refusedChannel, type RefusedRequest } from '../server/index.js';
 import { codeText, type Problem } from '../status.js';
 import type { Severity } from '../telemetry/index.js';
 import { tlsChannel, type TlsEvent } from '../tls/index.js';
-import { upstreamChannel, type UpstreamFailure, type UpstreamState, upstreamStateChannel } from '../upstream/index.js';
+import {
+  upstreamChannel,
+  type UpstreamFailure,
+  type UpstreamHealth,
+  upstreamHealthChannel,
+  type UpstreamState,
+  upstreamStateChannel,
+} from '../upstream/index.js';
 import { Repeats } from './repeats.js';
 
 /** What is written of events, whatever their form. */
@@ -51,6 +58,12 @@ export function logEvents(log: EventSink): () => void {
     subscribe(upstreamStateChannel, ({ target, problem }: UpstreamState) => {
       if (problem === undefined) log.write('info', `upstream ${target} is connected again`, { upstream: target });
       else log.write('warn', `upstream ${target} is down: ${problem}`, { upstream: target, error: problem });
+    }),
+    subscribe(upstreamHealthChannel, ({ cluster, target, problem }: UpstreamHealth) => {
+      const fields = { upstream: target, cluster };
+      const name = `upstream ${target}${cluster === target ? '' : ` of ${cluster}`}`;
+      if (problem === undefined) log.write('info', `${name} gets calls again`, fields);
+      else log.write('warn', `${name} gets no calls: ${problem}`, { ...fields, error: problem });
     }),
     subscribe(ignoredStatusChannel, (event: IgnoredStatus) => logIgnoredStatus(event, log)),
     subscribe(jwksChannel, ({ url, problem }: KeyFetch) => {

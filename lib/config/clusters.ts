@@ -9,12 +9,20 @@ import {
   mapOf,
   oneOf,
   oneOrMany,
+  OptionError,
   optionalTimeValue,
+  pickFields,
   record,
   requiredField,
   timeValue,
 } from '../options/index.js';
-import { balancingPolicies, type ClusterSpec, parseTarget } from '../upstream/index.js';
+import {
+  balanceFields,
+  type BalanceSettings,
+  balancingPolicies,
+  type ClusterSpec,
+  parseTarget,
+} from '../upstream/index.js';
 import { upstreamTlsKind } from './upstreams.js';
 
 const target = checkedText({
@@ -28,6 +36,10 @@ const endpointRecord = record({
   fields: {
     target: requiredField(target, 'where it listens', 'an endpoint has a target such as 127.0.0.1:50051'),
     weight: field(integerValue(1, 1_000_000), 'its share of the calls. Default 1'),
+    priority: field(
+      integerValue(0, 127),
+      'it gets calls if too few endpoints of lower numbers are well. Default 0, the first',
+    ),
   },
   about: 'an endpoint',
   expected: 'an endpoint is a target such as 127.0.0.1:50051, or a map such as { target: 127.0.0.1:50051, weight: 2 }',
@@ -36,10 +48,14 @@ const endpointRecord = record({
 interface Endpoint {
   readonly target: string;
   readonly weight?: number;
+  readonly priority?: number;
 }
 
 const endpoint = oneOf<Endpoint, unknown, string>(
-  { ...endpointRecord, print: (value) => (value.weight === undefined ? value.target : endpointRecord.print(value)) },
+  {
+    ...endpointRecord,
+    print: (value) => (Object.keys(value).length === 1 ? value.target : endpointRecord.print(value)),
+  },
   converted(target, { read: (text): Endpoint => ({ target: text }), print: ({ target: text }) => text }),
   (node) => node.kind !== 'map',
 );
@@ -48,7 +64,8 @@ const clusterRecord = record({
   fields: {
     endpoints: requiredField(oneOrMany(endpoint), 'its servers', 'a cluster has endpoints'),
     protocol: field(enumValue('http2', 'http1'), 'what they speak; gRPC needs http2, the default'),
-    load_balancing_policy: field(enumValue(...balancingPolicies), 'which endpoint gets a call. Default round_robin'),
+    load_balancing_policy: field(enumValue(...balancingPolicies), 'which server gets a call. Default round_robin'),
+    ...balanceFields,
     addresses: field(
       enumValue('all', 'first'),
       'calls go to all addresses of an endpoint in turn (the default), or to the first that answers',
@@ -60,6 +77,12 @@ const clusterRecord = record({
     keepalive_timeout: field(timeValue, 'silence after that PING which means that it is gone'),
   },
   about: 'a cluster',
+  check({ protocol, healthCheck, loadBalancingPolicy, hashHeader }) {
+    if (protocol === 'http1' && (healthCheck?.kind === 'grpc' || healthCheck?.httpVersion === 'http2')) {
+      throw new OptionError('a cluster with protocol: http1 has a health_check of the kind http or tcp', 'config-type');
+    }
+    checkHash(loadBalancingPolicy, hashHeader);
+  },
   expected: (name) => `the cluster ${name} is a map such as { endpoints: 127.0.0.1:50051 }`,
 });
 
@@ -73,14 +96,22 @@ export const clustersKind = converted(
   },
 );
 
+/** @throws OptionError if the header would have no effect */
+function checkHash(policy: string | undefined, hashHeader: string | undefined): void {
+  if (hashHeader !== undefined && policy !== 'ring_hash') {
+    throw new OptionError('hash_header needs load_balancing_policy: ring_hash', 'config-type');
+  }
+}
+
 function specOf(name: string, settings: ClusterSettings): ClusterSpec {
   const { endpoints, protocol = 'http2', loadBalancingPolicy = 'round_robin', tls = false } = settings;
   const { connectTimeoutMs = 5000, addresses = 'all', keepaliveTimeoutMs } = settings;
   return {
     name,
-    endpoints: endpoints.map(({ target: value, weight = 1 }) => ({ value, weight })),
+    endpoints: endpoints.map(({ target: value, weight = 1, priority = 0 }) => ({ value, weight, priority })),
     ...{ protocol, policy: loadBalancingPolicy },
     tls: tls === false ? undefined : tls,
+    ...balanceOf(settings),
     options: {
       connectTimeoutMs,
       loadBalancingPolicy: addresses === 'all' ? 'round_robin' : 'pick_first',
@@ -91,11 +122,22 @@ function specOf(name: string, settings: ClusterSettings): ClusterSpec {
   };
 }
 
-function settingsOf({ endpoints, protocol, policy, tls, options }: ClusterSpec): ClusterSettings {
+/** Those that were given. */
+function balanceOf(settings: BalanceSettings): BalanceSettings {
+  return pickFields(balanceFields, settings);
+}
+
+function settingsOf(spec: ClusterSpec): ClusterSettings {
+  const { endpoints, protocol, policy, tls, options } = spec;
   const { connectTimeoutMs, upstreamKeepaliveTimeoutMs } = options;
   return {
-    endpoints: endpoints.map(({ value, weight }) => ({ target: value, ...(weight !== 1 && { weight }) })),
+    endpoints: endpoints.map(({ value, weight, priority = 0 }) => ({
+      target: value,
+      ...(weight !== 1 && { weight }),
+      ...(priority !== 0 && { priority }),
+    })),
     ...{ protocol, loadBalancingPolicy: policy },
+    ...balanceOf(spec as BalanceSettings),
     addresses: options.loadBalancingPolicy === 'pick_first' ? 'first' : 'all',
     ...(tls !== undefined && { tls }),
     ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),

@@ -3,17 +3,23 @@ import {
   booleanValue,
   checkedText,
   converted,
+  enumValue,
   field,
   type InputNode,
   type Kind,
   mapOf,
   oneOf,
+  OptionError,
   pickFields,
   record,
   requiredField,
+  snakeCase,
 } from '../options/index.js';
 import { ConfigError } from '../status.js';
 import {
+  balanceFields,
+  balancingPolicies,
+  type ClusterBalancing,
   parseUpstream,
   upstreamCallOptions,
   type UpstreamSpec,
@@ -59,11 +65,21 @@ const targetExpected = (name: string): string => `the upstream of ${name} is a t
 const targetFields = {
   target: requiredField(targetText, '', targetExpected),
   tls: field(upstreamTlsKind, ''),
+  load_balancing_policy: field(
+    enumValue(...balancingPolicies),
+    'for a target with several addresses. Default: the option of the mount',
+  ),
+  ...balanceFields,
 };
 
 const targetRecord = record({
   fields: targetFields,
   about: 'an upstream',
+  check({ loadBalancingPolicy: policy, hashHeader }) {
+    if ((policy === 'ring_hash') !== (hashHeader !== undefined)) {
+      throw new OptionError('load_balancing_policy: ring_hash and hash_header go together', 'config-type');
+    }
+  },
   expected: targetExpected,
 });
 
@@ -73,12 +89,19 @@ const namedUpstream: Kind<UpstreamSpec, unknown> = {
   jsonSchema: { anyOf: [targetText.jsonSchema, targetRecord.jsonSchema] },
   readNode(node, reader) {
     const isText = node.kind === 'scalar' && typeof node.value === 'string';
-    const { target, ...tls } = isText
-      ? { target: targetText.readNode(node, reader) }
-      : targetRecord.readNode(node, reader);
-    return { ...parseUpstream(reader.name === 'default' ? target : `${reader.name}=${target}`), ...tls };
+    const given = isText ? { target: targetText.readNode(node, reader) } : targetRecord.readNode(node, reader);
+    const { target, ...others } = given;
+    const { tls, ...balance } = 'tls' in others ? others : { ...others, tls: undefined };
+    return {
+      ...parseUpstream(reader.name === 'default' ? target : `${reader.name}=${target}`),
+      ...(tls !== undefined && { tls }),
+      ...(Object.keys(balance).length > 0 && { balance }),
+    };
   },
-  print: ({ target, tls }) => (tls === undefined ? target : targetRecord.print({ target, tls })),
+  print({ target, tls, balance }) {
+    const others = { ...(tls !== undefined && { tls }), ...balance };
+    return Object.keys(others).length === 0 ? target : targetRecord.print({ target, ...others });
+  },
 };
 
 const upstreamMap = converted(mapOf(namedUpstream, '"upstreams" is a map such as "chainfire.v1: 127.0.0.1:50051"'), {
@@ -117,10 +140,32 @@ function upstreamTlsOf(options: Options): UpstreamTls | undefined {
 export function upstreamSpecsOf({ upstreams, options }: MountConfig): UpstreamSpec[] {
   const userAgent = `photongate/${packageVersion()}`;
   const tls = upstreamTlsOf(options);
-  return upstreams.map((spec) => ({
-    ...spec,
-    options: { ...pickFields(upstreamCallOptions, options), userAgent, tls },
-  }));
+  return upstreams.map(({ balance, ...spec }) => {
+    const balancing = balancingOf(balance, options, spec.target);
+    const call = { ...pickFields(upstreamCallOptions, options), userAgent, tls };
+    return { ...spec, options: balancing === undefined ? call : { ...call, balancing } };
+  });
+}
+
+/**
+ * Undefined: one channel does it alone.
+ * @throws ConfigError `grpc-js-balancing`
+ */
+function balancingOf(
+  balance: UpstreamSpec['balance'] = {},
+  { loadBalancingPolicy, upstreamClient }: Options,
+  target: string,
+): ClusterBalancing | undefined {
+  const { loadBalancingPolicy: policy = loadBalancingPolicy, ...settings } = balance;
+  const isSimple = policy === loadBalancingPolicy && (policy === 'pick_first' || policy === 'round_robin');
+  if (isSimple && Object.keys(settings).length === 0) return undefined;
+  if (upstreamClient === 'native') return { policy, ...settings };
+  const given = snakeCase(Object.keys(settings)[0] ?? `load_balancing_policy: ${policy}`);
+  throw new ConfigError({
+    code: 'grpc-js-balancing',
+    message: `upstream_client: grpc-js knows no ${given}, which the upstream ${target} has`,
+    hint: 'leave out upstream_client, or write load_balancing_policy: pick_first or round_robin and no checks of servers',
+  });
 }
 
 /** True if the configuration has neither upstreams nor clusters: then only its protos and rules can be looked at. */

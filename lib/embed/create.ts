@@ -40,6 +40,7 @@ export function createGateway(input: GatewayInput): EmbeddedGateway {
   const listeners = config.listeners.map((listener) => ({ ...listener, listen: '', host: '' }));
   const connections = new Connections();
   const prepared = prepareProxy({ ...config, listeners }, { connections, errorFormat });
+  for (const { lease } of prepared.listeners) lease.start();
   const [part] = prepared.listeners[0]!.parts;
   const host = new Host(part!.gateway, part!.config.options, () => {
     connections.close();

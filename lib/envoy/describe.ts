@@ -138,6 +138,11 @@ export function cannot(reader: EnvoyReader, at: At, message: string, hint: strin
   else reader.problems.error(problem);
 }
 
+/** Reports something that is done otherwise here, in files that must start all the same: a warning. */
+export function differs(reader: EnvoyReader, at: At, message: string, hint: string): void {
+  reader.problems.warn(problemAt('envoy-refused', at, message, hint));
+}
+
 function problemAt(code: string, { path, place }: At, message: string, hint: string | undefined): Problem {
   return {
     code,

@@ -39,7 +39,7 @@ class Http2Forwarding implements HttpListener {
 
   start(channel: HttpChannel, hopName: string): void {
     const { exchange, head } = this;
-    const request = channel.request(this.fields(hopName), this);
+    const request = channel.request(this.fields(hopName), this, head.hashKey);
     this.request = request;
     exchange.onClose(() => this.clientGone());
     exchange.onDrain(() => request.resume());

@@ -39,6 +39,8 @@ export interface ForwardedHead {
   readonly identity: HeaderFields;
   /** Sent as `host`. Default: the server's own. */
   readonly host?: string | undefined;
+  /** See `CallRequest`. */
+  readonly hashKey?: string | undefined;
   /** What a route makes of the headers, with those that this proxy adds. */
   readonly change?: ((fields: HeaderFields) => HeaderFields) | undefined;
   /** For the whole exchange, 504 or a break after that. Default: any. */

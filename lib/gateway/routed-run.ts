@@ -14,6 +14,7 @@ import {
   callOf,
   type ChangedExchange,
   contextOf,
+  hashKeyOf,
   originalRequest,
   requestOf,
   routedChannel,
@@ -24,7 +25,7 @@ import {
 import { rpcNamesOf, rpcPath } from './rpc-names.js';
 
 /** A request as a route sends it on. */
-export interface RoutedHead extends Pick<ForwardedHead, 'host' | 'timeoutMs' | 'change'> {
+export interface RoutedHead extends Pick<ForwardedHead, 'host' | 'timeoutMs' | 'change' | 'hashKey'> {
   /** Default: as it came. */
   readonly target?: string;
   /** The served RPCs that its path may name. */
@@ -111,6 +112,7 @@ export class RoutedRun {
       target: targetOf({ path, query: request.query }),
       host: action.host ?? header(head.headers, 'host'),
       timeoutMs: time === Infinity ? undefined : time,
+      hashKey: hashKeyOf(action, request),
       change: requestChanges && ((fields) => requestChanges(fields, context)),
       rpcs,
     });

@@ -83,6 +83,11 @@ export function routeTime(
   return Math.min(asked ?? Infinity, asksForTime ? maxGrpcTimeoutMs : timeoutMs);
 }
 
+/** By what a cluster that balances by hash picks the server of a request. */
+export function hashKeyOf({ hashHeader }: RoutedForward, { headers }: RoutedRequest): string | undefined {
+  return hashHeader === undefined ? undefined : header(headers, hashHeader);
+}
+
 /** How a call of a route differs from one without. */
 interface RoutedCall {
   readonly request: RoutedRequest;
@@ -97,6 +102,7 @@ interface RoutedCall {
 export function routedChannel(action: RoutedForward, { request, context, identity, origin }: RoutedCall): Channel {
   const { cluster, requestChanges, host = header(request.headers, 'host') } = action;
   const { channel } = cluster;
+  const hashKey = hashKeyOf(action, request);
   return {
     target: channel.target,
     start(call, listener) {
@@ -105,7 +111,7 @@ export function routedChannel(action: RoutedForward, { request, context, identit
       const changed = requestChanges === undefined ? told : changedMetadata(told, requestChanges, context);
       const metadata = withIdentity(changed, identity);
       const timeoutMs = time === Infinity ? undefined : time;
-      return channel.start({ ...call, metadata, timeoutMs, authority: host }, listener);
+      return channel.start({ ...call, metadata, timeoutMs, authority: host, hashKey }, listener);
     },
     connect: (time) => channel.connect(time),
     close: () => channel.close(),

@@ -139,6 +139,7 @@ class LiveProxy implements RunningProxy, OwnHealth {
       this.current = prepared;
       this.setFingerprints(results);
       for (const listener of this.listeners) await listener.open();
+      for (const { lease } of prepared.listeners) lease.start();
     } catch (error) {
       for (const listener of this.listeners) listener.closeNow();
       this.connections.close();
@@ -319,6 +320,7 @@ class LiveProxy implements RunningProxy, OwnHealth {
       lease.release();
       problems.push(needsRestart(`the listener ${config.listen} is new, and is not open`));
     }
+    for (const { current } of this.listeners) current.lease.start();
     this.current = prepared;
     return problems;
   }

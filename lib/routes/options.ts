@@ -14,6 +14,7 @@ import {
   requiredField,
   shown,
 } from '../options/index.js';
+import { isHeaderName } from '../headers.js';
 import { corsKind } from '../cors/index.js';
 import { checkCommands } from '../commands.js';
 import { checkSubstitution } from '../pattern.js';
@@ -68,6 +69,15 @@ const forward = record({
     ),
     ...rewrites,
     host_rewrite: field(text, 'the host that the cluster is told'),
+    hash_header: field(
+      checkedText({
+        placeholder: 'NAME',
+        description: 'the name of a header',
+        code: 'config-type',
+        convert: (name) => (isHeaderName(name) ? name.toLowerCase() : undefined),
+      }),
+      'for a cluster with ring_hash: requests with the same value of this header go to the same server',
+    ),
   },
   about: 'a route',
   expected: 'a route is a map such as { cluster: grpc, timeout: 15s }',

@@ -26,6 +26,8 @@ export interface ForwardAction<C> {
   /** What a client may ask for instead, by `grpc-timeout`; undefined: its word does not count. Infinity: any. */
   readonly maxGrpcTimeoutMs: number | undefined;
   readonly rewrite: PathRewrite | undefined;
+  /** In lower case: requests with the same value of this header go to the same server. Undefined: the cluster knows. */
+  readonly hashHeader: string | undefined;
   /** What the cluster is told as `host`; undefined: what the client sent. */
   readonly host: string | undefined;
   readonly requestChanges: HeaderChanges | undefined;
@@ -196,7 +198,7 @@ function compileForward<C>(
   { match, name: routeName, requestHeaders = [], responseHeaders = [] }: RouteSettings,
   clusterOf: (name: string) => C,
 ): () => ForwardAction<C> {
-  const { timeoutMs, hostRewrite } = forward;
+  const { timeoutMs, hostRewrite, hashHeader } = forward;
   const rewrite = compileRewrite(forward, match);
   const maxGrpcTimeoutMs = 'maxGrpcTimeoutMs' in forward ? (forward.maxGrpcTimeoutMs ?? Infinity) : undefined;
   const shares = forward.weightedClusters ?? [{ name: forward.cluster!, weight: 1 }];
@@ -207,7 +209,7 @@ function compileForward<C>(
       cluster: clusterOf(name),
       clusterName: name,
       routeName,
-      ...{ timeoutMs, maxGrpcTimeoutMs, rewrite, host: hostRewrite },
+      ...{ timeoutMs, maxGrpcTimeoutMs, rewrite, hashHeader, host: hostRewrite },
       requestChanges: compileChanges([
         ...('requestHeaders' in changes ? changes.requestHeaders : []),
         ...requestHeaders,

@@ -3,7 +3,7 @@
  * only asked for at a scrape (upstreams, connections, certificates) comes from a source.
  */
 import type * as PromClient from 'prom-client';
-import type { ChannelStatus } from '../exchange.js';
+import type { ChannelStatus, ClusterHostStatus } from '../exchange.js';
 import { promClient } from '../packages.js';
 import { exposition, type MetricFamily, OTHER, type Scrape } from './exposition.js';
 import { Histogram } from './histogram.js';
@@ -124,6 +124,19 @@ export class Metrics extends SilentObserver {
     upstream('failing', '1 if no connection could be made at the last attempt.', ({ problem, state }) =>
       problem === undefined && state !== 'TRANSIENT_FAILURE' ? 0 : 1,
     );
+    const ofHosts = (name: string, help: string, read: (host: ClusterHostStatus) => boolean | undefined): void =>
+      gauge(`photongate_upstream_${name}`, help, ['cluster', 'upstream'], (all) => {
+        for (const { target, hosts = [] } of source.upstreams()) {
+          for (const host of hosts) {
+            const value = read(host);
+            if (value !== undefined) all.set({ cluster: host.cluster, upstream: target }, Number(value));
+          }
+        }
+      });
+    ofHosts('healthy', '1 if the last health checks of a server succeeded; 0 also before the first.', ({ health }) =>
+      health === undefined ? undefined : health === 'healthy',
+    );
+    ofHosts('ejected', '1 while a server gets no calls because of its failures.', ({ ejected }) => ejected);
     new Counter({
       name: 'photongate_upstream_retries_total',
       help: 'Calls that were sent again because no service had looked at them.',

@@ -3,136 +3,93 @@ import type {
   Call,
   CallListener,
   CallRequest,
+  CallStatus,
   Channel,
-  ChannelState,
   HttpChannel,
   HttpListener,
   HttpRequest,
 } from '../exchange.js';
-import type { HeaderFields } from '../headers.js';
+import { header, type HeaderFields } from '../headers.js';
 import { Code } from '../status.js';
-import { Balancer, type BalancingPolicy, type Picked, type Weighted } from './balancer.js';
+import type { ClusterBalancing } from './balance/balancing.js';
+import type { Endpoint, Hosts } from './balance/hosts.js';
+import { keyOf } from './balance/ring.js';
 import { failedCall } from './failed-call.js';
 import type { UpstreamOptions, UpstreamTls } from './options.js';
+import { failures } from './outcome.js';
 
 /** What an endpoint speaks: gRPC needs HTTP/2. */
 export type ClusterProtocol = 'http2' | 'http1';
 
 /** A cluster of the configuration. */
-export interface ClusterSpec {
+export interface ClusterSpec extends ClusterBalancing {
   readonly name: string;
-  readonly endpoints: readonly Weighted<string>[];
+  readonly endpoints: readonly Endpoint[];
   readonly protocol: ClusterProtocol;
-  readonly policy: BalancingPolicy;
   readonly tls: UpstreamTls | undefined;
   readonly options: Partial<UpstreamOptions>;
 }
 
-/** How long an endpoint is given to connect while others answer, in milliseconds. */
-const PROBE_MS = 20_000;
+/** How long an attempt to connect may take for which `connect` waits, in milliseconds. */
+const CONNECT_MS = 20_000;
 
-const fitnessOf: Readonly<Record<ChannelState, number>> = { down: 0, idle: 1, ready: 2 };
-
-/**
- * Picks among channels as gRPC's round_robin does: only those that are connected get calls if there are any, and the others
- * are connected meanwhile. An endpoint whose connection failed gets nothing until it is back.
- */
-class EndpointPicker<C extends Channel> {
-  private readonly balancer: Balancer<C>;
-  private readonly probed = new Set<C>();
-
-  constructor(
-    private readonly channels: readonly Weighted<C>[],
-    policy: BalancingPolicy,
-  ) {
-    this.balancer = new Balancer(channels, policy, ({ state }) => fitnessOf[state ?? 'ready']);
-  }
-
-  pick(): Picked<C> {
-    const picked = this.balancer.pick();
-    for (const { value } of this.channels) if (value !== picked.value && value.state === 'idle') this.probe(value);
-    return picked;
-  }
-
-  private probe(channel: C): void {
-    if (this.probed.has(channel)) return;
-    this.probed.add(channel);
-    void channel.connect(PROBE_MS).then(() => this.probed.delete(channel));
-  }
+/** Connects in the background. */
+export function connectIn(channel: Channel): () => Promise<unknown> {
+  return () => channel.connect(CONNECT_MS);
 }
 
-/** Each call goes to one of the channels. */
-export class ClusterChannel implements Channel {
-  private readonly picker: EndpointPicker<Channel>;
-
+/** Each call goes to one of the servers. */
+export class ClusterChannel implements Channel, HttpChannel {
   constructor(
     readonly target: string,
-    private readonly channels: readonly Weighted<Channel>[],
-    policy: BalancingPolicy,
-  ) {
-    this.picker = new EndpointPicker(channels, policy);
-  }
+    private readonly hosts: Hosts<Channel & HttpChannel>,
+    /** In lower case. */
+    private readonly hashHeader: string | undefined,
+  ) {}
 
   start(request: CallRequest, listener: CallListener): Call {
-    const picked = this.picker.pick();
+    const picked = this.hosts.pick(this.keyOfCall(request));
+    if (picked === undefined) return failedCall(this.target, request.path, this.nobody(), listener);
     return picked.value.start(request, {
       onHeaders: (headers) => listener.onHeaders(headers),
       onMessageStart: (bytes) => listener.onMessageStart?.(bytes),
       onMessage: (frame) => listener.onMessage(frame),
       onDrain: () => listener.onDrain?.(),
       onEnd(status) {
-        picked.release();
+        picked.release(status.code);
         listener.onEnd(status);
       },
     });
   }
 
-  /** True as soon as one of them is there. */
-  async connect(timeoutMs: number): Promise<boolean> {
-    const attempts = this.channels.map(async ({ value }) => {
-      if (!(await value.connect(timeoutMs))) throw new Error('not there');
-    });
-    return await Promise.any(attempts).then(
-      () => true,
-      () => false,
-    );
-  }
-
-  /** Its channels belong to the pool. */
-  close(): void {}
-}
-
-/** Each request goes to one of the channels. */
-export class ClusterHttpChannel implements HttpChannel {
-  private readonly picker: EndpointPicker<Channel & HttpChannel>;
-
-  constructor(channels: readonly Weighted<Channel & HttpChannel>[], policy: BalancingPolicy) {
-    this.picker = new EndpointPicker(channels, policy);
-  }
-
-  request(fields: HeaderFields, listener: HttpListener): HttpRequest {
-    const picked = this.picker.pick();
+  request(fields: HeaderFields, listener: HttpListener, hashKey?: string): HttpRequest {
+    const { hashHeader } = this;
+    const text = hashKey ?? (hashHeader === undefined ? undefined : header(fields, hashHeader));
+    const picked = this.hosts.pick(text === undefined ? undefined : keyOf(text));
+    if (picked === undefined) return failedRequest(this.nobody(), listener);
     let isOver = false;
-    const over = (): void => {
-      if (!isOver) picked.release();
+    const over = (code?: number): void => {
+      if (!isOver) picked.release(code);
       isOver = true;
     };
+    let code: number = Code.OK;
     const request = picked.value.request(fields, {
       onHead(status, headers, last) {
-        if (last) over();
+        code = codeOfAnswer(status, headers);
+        if (last) over(code);
         listener.onHead(status, headers, last);
       },
       onData: (chunk) => listener.onData(chunk),
       onTrailers(trailers) {
-        over();
+        over(code === Code.OK ? codeOfAnswer(200, trailers) : code);
         listener.onTrailers(trailers);
       },
       onEnd() {
-        over();
+        over(code);
         listener.onEnd();
       },
       onFail(status) {
-        over();
+        over(status.code);
         listener.onFail(status);
       },
       onDrain: () => listener.onDrain(),
@@ -147,6 +104,49 @@ export class ClusterHttpChannel implements HttpChannel {
       },
     };
   }
+
+  /** True as soon as one of them is there. */
+  async connect(timeoutMs: number): Promise<boolean> {
+    const attempts = this.hosts.values.map(async (channel) => {
+      if (!(await channel.connect(timeoutMs))) throw new Error('not there');
+    });
+    return await Promise.any(attempts).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Its servers belong to the pool. */
+  close(): void {}
+
+  private keyOfCall({ metadata, hashKey }: CallRequest): bigint | undefined {
+    if (hashKey !== undefined) return keyOf(hashKey);
+    const { hashHeader } = this;
+    if (hashHeader === undefined) return undefined;
+    const value = metadata.find(([name]) => name === hashHeader)?.[1];
+    return value === undefined ? undefined : keyOf(value.toString());
+  }
+
+  private nobody(): CallStatus {
+    return failures.noHealthyServer(this.target, this.hosts.status());
+  }
+}
+
+/** The gRPC code of an answer that passes as it is: its own, or that of its HTTP status if that is an error of a server. */
+function codeOfAnswer(status: number, fields: HeaderFields): number {
+  const own = header(fields, 'grpc-status');
+  if (own !== undefined) return Number(own);
+  if (status < 500) return Code.OK;
+  if (status === 502 || status === 503) return Code.UNAVAILABLE;
+  return status === 504 ? Code.DEADLINE_EXCEEDED : Code.INTERNAL;
+}
+
+function failedRequest(status: CallStatus, listener: HttpListener): HttpRequest {
+  let isOver = false;
+  queueMicrotask(() => {
+    if (!isOver) listener.onFail(status);
+  });
+  return { write: () => true, end() {}, resume() {}, cancel: () => void (isOver = true) };
 }
 
 /** Of a cluster that speaks HTTP/1: every call fails. */

@@ -44,3 +44,26 @@ export interface UpstreamState {
 export function reportState(target: string, problem: string | undefined): void {
   if (upstreamStateChannel.hasSubscribers) upstreamStateChannel.publish({ target, problem } satisfies UpstreamState);
 }
+
+/**
+ * `photongate:upstream-health`: a server of a cluster failed its health checks or was ejected, or gets calls again. Reported
+ * once for each change. Message: `UpstreamHealth`.
+ */
+export const upstreamHealthChannel = channel('photongate:upstream-health');
+
+/** A server that gets no calls, or that gets them again. */
+export interface UpstreamHealth {
+  /** The cluster, or the target of an upstream. */
+  readonly cluster: string;
+  /** `10.0.0.1:50051` */
+  readonly target: string;
+  /** Why it gets no calls, as a sentence; undefined: it gets them again. */
+  readonly problem: string | undefined;
+}
+
+/** Publishes that a server gets no calls, or that it gets them again. */
+export function reportHealth(cluster: string, target: string, problem: string | undefined): void {
+  if (upstreamHealthChannel.hasSubscribers) {
+    upstreamHealthChannel.publish({ cluster, target, problem } satisfies UpstreamHealth);
+  }
+}

@@ -1,6 +1,22 @@
-export { upstreamChannel, type UpstreamFailure, type UpstreamState, upstreamStateChannel } from './diagnostics.js';
-export { Balancer, balancingPolicies, type BalancingPolicy, type Weighted } from './balancer.js';
-export { ClusterChannel, ClusterHttpChannel, type ClusterProtocol, type ClusterSpec, withoutHttp2 } from './cluster.js';
+export {
+  upstreamChannel,
+  type UpstreamFailure,
+  type UpstreamHealth,
+  upstreamHealthChannel,
+  type UpstreamState,
+  upstreamStateChannel,
+} from './diagnostics.js';
+export type { Hosts } from './balance/hosts.js';
+export {
+  balanceFields,
+  type BalanceSettings,
+  type HealthCheckOptions,
+  type OutlierOptions,
+} from './balance/options.js';
+export { balancingPolicies, type BalancingPolicy } from './balance/picker.js';
+export type { ClusterBalancing } from './balance/balancing.js';
+export { type ClusterProtocol, type ClusterSpec, withoutHttp2 } from './cluster.js';
+export { ClusterPool, needsHosts } from './clusters.js';
 export { forwardTls, forwardUrl } from './forward.js';
 export { ChannelPool } from './pool.js';
 export {

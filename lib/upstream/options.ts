@@ -13,6 +13,8 @@ import {
   timeValue,
 } from '../options/index.js';
 
+import type { ClusterBalancing } from './balance/balancing.js';
+
 export { MAX_TIMER_MS } from '../options/index.js';
 
 const ca = option(pemValue, {
@@ -60,15 +62,15 @@ export const upstreamCallOptions = {
     group: 'services',
     text: 'HTTP/2 client for services: that of photongate, or the library @grpc/grpc-js',
   }),
-  load_balancing_policy: option(enumValue('pick_first', 'round_robin'), {
+  load_balancing_policy: option(enumValue('pick_first', 'round_robin', 'least_request', 'random'), {
     default: 'pick_first',
     group: 'services',
-    text: 'for a target with several addresses: send all calls to the first that answers, or to each in turn',
+    text: 'for a target with several addresses: send all calls to the first that answers, to each in turn, to the less busy of two, or to any',
   }),
   dns_refresh_rate: option(optionalTimeValue, {
     default: 30_000,
     group: 'services',
-    text: 'how often round_robin resolves host names again; none: only after a connection is lost',
+    text: 'how often host names are resolved again, but for pick_first; none: only after a connection is lost',
   }),
   upstream_keepalive_time: option(optionalTimeValue, {
     default: 360_000,
@@ -120,6 +122,10 @@ export interface UpstreamOptions extends OptionsOf<typeof upstreamCallOptions> {
   readonly userAgent: string;
   /** Undefined: cleartext, the default. */
   readonly tls: UpstreamTls | undefined;
+  /** The `host:port` that the target is an address of: the default `:authority`, and the name of the certificate. */
+  readonly resolvedFrom?: string | undefined;
+  /** How the addresses of the target are judged and picked, if one channel cannot do it alone. `Lease.open` looks at it. */
+  readonly balancing?: ClusterBalancing | undefined;
 }
 
 /** The HTTP/2 client for services: the native one, or `@grpc/grpc-js`. */

@@ -55,6 +55,9 @@ function codeOfHttp(status: number | undefined): number {
   }
 }
 
+/** Servers of a cluster that a message lists, as there may be hundreds. */
+const MAX_REASONS = 5;
+
 const LIMIT_OPTION = 'option max_upstream_header_bytes';
 
 /** Each way to end without a status of the service, and its message. */
@@ -77,6 +80,23 @@ export const failures = {
       target,
       (service) => `no connection to ${service} within ${connectTimeoutMs / 1000}s`,
     ),
+
+  /** @param servers all of the cluster, and why each gets no calls */
+  noHealthyServer: (
+    target: string,
+    servers: readonly { target: string; problem?: string | undefined }[],
+  ): CallStatus => {
+    const reasons = servers
+      .slice(0, MAX_REASONS)
+      .map(({ target: name, problem }) => `${name}: ${problem ?? 'unknown'}`);
+    const more = servers.length > MAX_REASONS ? '; …' : '';
+    return upstreamFailure(
+      Code.UNAVAILABLE,
+      target,
+      (service, pick) =>
+        `no server of ${service} is healthy${pick({ publicText: '', detail: ` (${reasons.join('; ')}${more})` })}`,
+    );
+  },
 
   closedBefore: (target: string): CallStatus =>
     upstreamFailure(

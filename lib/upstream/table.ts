@@ -5,6 +5,8 @@
 import type { Channel } from '../exchange.js';
 import { ConfigError, nearestName, ProblemList, type Problem } from '../status.js';
 import { quote } from '../uri.js';
+import type { BalanceSettings } from './balance/options.js';
+import type { BalancingPolicy } from './balance/picker.js';
 import type { UpstreamOptions, UpstreamTls } from './options.js';
 import type { ChannelPool } from './pool.js';
 import { parseTarget } from './target.js';
@@ -17,6 +19,8 @@ export interface UpstreamSpec {
   /** False: cleartext, whatever the default is. Undefined: the default in `options`. */
   readonly tls?: UpstreamTls | false;
   readonly options?: Partial<UpstreamOptions>;
+  /** How its addresses are judged and picked, where that differs from the options of its mount. */
+  readonly balance?: (BalanceSettings & { readonly loadBalancingPolicy?: BalancingPolicy }) | undefined;
 }
 
 /**

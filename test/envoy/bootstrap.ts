@@ -19,6 +19,8 @@ export interface BootstrapParts {
   readonly clusters?: string;
   readonly port?: number;
   readonly servicePort?: number;
+  /** Lines of `endpoints`, in place of the one at that port. */
+  readonly endpoints?: string;
   readonly descriptorSet?: string;
 }
 
@@ -36,6 +38,7 @@ export function bootstrapOf(parts: BootstrapParts): string {
     clusters = '',
   } = parts;
   const { port = 51051, servicePort = 50051, descriptorSet = 'echo.pb', transcoder = '' } = parts;
+  const { endpoints = endpointsAt([servicePort]) } = parts;
   const hosts =
     parts.hosts ??
     `- name: all
@@ -79,10 +82,17 @@ export function bootstrapOf(parts: BootstrapParts): string {
     load_assignment:
       cluster_name: grpc
       endpoints:
-      - lb_endpoints:
-        - endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: ${servicePort} } } }
+      ${endpoints}
   ${clusters}
 `;
+}
+
+/** A line of `endpoints` with one locality. */
+export function endpointsAt(ports: readonly number[], more = ''): string {
+  const list = ports.map(
+    (port) => `{ endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: ${port} } } } }`,
+  );
+  return `- { lb_endpoints: [${list.join(', ')}]${more === '' ? '' : `, ${more}`} }`;
 }
 
 /** A line of `clusters`: a gRPC service on a port of this machine. */

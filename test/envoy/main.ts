@@ -1,6 +1,6 @@
 /**
  * Envoy and photongate with the same bootstrap before one service: the requests of files.ts get the same answers from both, and
- * the service the same calls, but for what differences.ts lists.
+ * the service the same calls, but for what differences.ts lists. With the clusters of clusters.ts, the same servers get the calls.
  *
  *   node --import tsx test/envoy/main.ts [ENVOY]
  *
@@ -17,7 +17,9 @@ import { descriptorSetOf } from '../support/descriptor-set.js';
 import { type EchoService, type SeenCall, startEchoService } from '../support/echo-service.js';
 import { send } from '../support/proxy.js';
 import { schemaFromText } from '../support/schema.js';
+import { HealthServer } from '../support/health-server.js';
 import { bootstrapOf } from './bootstrap.js';
+import { clusters, type PeerCluster } from './clusters.js';
 import { differences, type Part } from './differences.js';
 import { files, type PeerFile, type PeerRequest, type PeerService } from './files.js';
 
@@ -152,6 +154,66 @@ function compare(file: string, request: PeerRequest, theirs: Result, ours: Resul
   }
 }
 
+/** Which server each request went to; -1: none. */
+async function callsOf(url: string, { requests }: PeerCluster, servers: readonly HealthServer[]): Promise<number[]> {
+  const went: number[] = [];
+  for (const headers of requests) {
+    for (const server of servers) server.calls = 0;
+    await send(url, 'GET /v1/things/a', { headers: { host: 'test', ...headers } });
+    went.push(servers.findIndex(({ calls }) => calls > 0));
+  }
+  return went;
+}
+
+/** Of ten requests, how many each got. */
+async function countsAt(url: string, servers: readonly HealthServer[]): Promise<number[]> {
+  for (const server of servers) server.calls = 0;
+  for (let count = 0; count < 10; count++) await send(url, 'GET /v1/things/a', { headers: { host: 'test' } });
+  return servers.map(({ calls }) => calls);
+}
+
+/** Long enough for what is to be known of servers. */
+const MOST_TRIES = 100;
+
+async function compareCluster(envoy: string, cluster: PeerCluster, summary: Summary): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'photongate-envoy-'));
+  writeFileSync(join(folder, 'echo.pb'), descriptorSetOf(schema));
+  const servers = [await new HealthServer().start(), await new HealthServer().start()];
+  cluster.prepare?.(servers);
+  const ports = servers.map(({ address }) => Number(address.split(':')[1]));
+  const port = await freePort();
+  const textAt = (at: number): string => bootstrapOf({ ...cluster.parts(ports), port: at });
+  writeFileSync(join(folder, 'envoy.yaml'), textAt(port));
+  const options = ['-c', 'envoy.yaml', '-l', 'error', '--concurrency', '1', '--disable-hot-restart'];
+  const child = spawn(envoy, options, { cwd: folder, stdio: ['ignore', 'inherit', 'inherit'] });
+  let proxy: RunningProxy | undefined;
+  try {
+    const sources = [{ name: 'envoy.yaml', text: textAt(0) }];
+    proxy = await startProxy(loadConfig({ envoy: { sources, lenient: false }, workingDirectory: folder }));
+    await opened(port, child);
+    const results: string[] = [];
+    for (const url of [`http://127.0.0.1:${port}`, proxy.urls[0]!]) {
+      let isSettled = cluster.settled === undefined;
+      for (let tries = 0; !isSettled && tries < MOST_TRIES; tries++) {
+        isSettled = cluster.settled!(await countsAt(url, servers));
+        if (!isSettled) await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      const went = await callsOf(url, cluster, servers);
+      const counts = [-1, 0, 1].map((which) => went.filter((server) => server === which).length);
+      results.push(`${isSettled ? '' : 'never settled: '}${(cluster.compares === 'which' ? went : counts).join()}`);
+    }
+    summary.compared++;
+    const [theirs, ours] = results;
+    if (theirs === ours && !theirs!.startsWith('never')) return;
+    summary.unlisted++;
+    console.log(`${cluster.name}:\n  Envoy      ${theirs}\n  photongate ${ours}`);
+  } finally {
+    child.kill();
+    await proxy?.drain();
+    for (const server of servers) server.stop();
+  }
+}
+
 /** Answers with what it was sent; `Fail` fails with the code that it is told, and says so in a trailer. */
 function answerOf(call: SeenCall): ReturnType<EchoService['answer']> {
   if (call.path.endsWith('/Fail')) return { code: call.message[1] ?? 2, details: 'it failed: €' };
@@ -171,11 +233,12 @@ if (envoy === undefined) {
   const summary: Summary = { compared: 0, unlisted: 0, seen: new Set() };
   for (const file of files) await compareFile(envoy, file, service, summary);
   service.close();
+  for (const cluster of clusters) await compareCluster(envoy, cluster, summary);
   const page = readFileSync(new URL('../../docs/envoy.md', import.meta.url), 'utf8');
   const unseen = differences.filter(({ text }) => !summary.seen.has(text) || !page.includes(`- ${text}\n`));
   for (const { text } of unseen) console.log(`listed, and not seen or not in docs/envoy.md: ${text}`);
   console.log(
-    `${summary.compared} comparisons over ${files.length} files, ${summary.unlisted} differences are not listed`,
+    `${summary.compared} comparisons over ${files.length + clusters.length} files, ${summary.unlisted} differences are not listed`,
   );
   process.exitCode = summary.unlisted + unseen.length === 0 ? 0 : 1;
 }

@@ -139,7 +139,7 @@ const wrong: readonly [name: string, text: string, message: string | RegExp, hin
     'a name of an enum that cannot be honoured',
     bootstrapOf({ cluster: 'lb_policy: MAGLEV' }),
     'static_resources.clusters[0].lb_policy: MAGLEV cannot be honoured here',
-    /write ROUND_ROBIN/,
+    /write RING_HASH/,
   ],
   [
     'dynamic resources',

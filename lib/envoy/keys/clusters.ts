@@ -1,6 +1,7 @@
 /** Clusters and their endpoints: `envoy.config.cluster.v3`, `envoy.config.endpoint.v3`. */
 import { any, honoured, list, mapOf, message, noEffect, refused, required, warned } from '../describe.js';
-import { anything, anyTime, bool, enumOf, someTime, string, uint32 } from '../kinds.js';
+import { anything, anyTime, bool, double, enumOf, someTime, string, uint32 } from '../kinds.js';
+import { healthCheck, outlierDetection } from './health.js';
 import { address, http2Limits, metadata, upstreamTransportSocket } from './common.js';
 
 const window = noEffect(uint32, 'photongate decides how windows grow');
@@ -63,13 +64,20 @@ const httpProtocolOptions = message({
   outlier_detection: refused('remove it'),
   retry_policy: refused('remove it'),
   request_mirror_policies: refused('requests go to one cluster'),
-  hash_policy: refused('calls are not pinned to endpoints'),
+  hash_policy: refused('write hash_policy on the route'),
 });
 
 const endpoint = message({
   address: honoured(address),
   hostname: noEffect(string, 'the name of a health check'),
-  health_check_config: noEffect(anything, 'endpoints are judged by their connections'),
+  health_check_config: honoured(
+    message({
+      port_value: refused('a server is checked at its own port', [0]),
+      hostname: refused('write host in http_health_check', ['']),
+      address: refused('a server is checked at its own address'),
+      disable_active_health_check: refused('write a cluster without health_checks', [false]),
+    }),
+  ),
   additional_addresses: refused('write an endpoint for each'),
 });
 
@@ -88,7 +96,7 @@ const locality = message({
   load_balancer_endpoints: refused('write lb_endpoints'),
   leds_cluster_locality_config: refused('write lb_endpoints'),
   load_balancing_weight: refused('localities are not weighed; write load_balancing_weight on the endpoints', [1]),
-  priority: refused('all endpoints have one priority', [0]),
+  priority: honoured(uint32),
   proximity: noEffect(uint32, 'localities are not weighed'),
 });
 
@@ -99,17 +107,23 @@ const loadAssignment = message({
   policy: honoured(
     message({
       drop_overloads: refused('remove it'),
-      overprovisioning_factor: noEffect(uint32, 'there is one priority'),
+      overprovisioning_factor: refused('the factor is 1.4', [140]),
       endpoint_stale_after: refused('remove it'),
-      weighted_priority_health: noEffect(bool, 'there is one priority'),
+      weighted_priority_health: refused('endpoints are counted, whatever their weights', [false]),
     }),
   ),
 });
 
-const judged =
-  'endpoints are judged by their connections: one that cannot be reached is asked again after a pause of up to 3 s';
-
-const healthChecks = warned(anything, judged);
+const slowStart = {
+  slow_start_config: honoured(
+    message({
+      slow_start_window: honoured(someTime),
+      aggression: refused('weights grow evenly'),
+      min_weight_percent: refused('weights begin at 10 %'),
+    }),
+  ),
+  locality_lb_config: refused('localities are not weighed'),
+};
 
 export const cluster = message({
   name: required(string, 'write name: …, which routes then lead to'),
@@ -132,17 +146,17 @@ export const cluster = message({
     enumOf(
       'ROUND_ROBIN',
       'LEAST_REQUEST',
-      ['RING_HASH', refused('write ROUND_ROBIN: calls are not pinned to endpoints')],
+      'RING_HASH',
       'RANDOM',
       ['ORIGINAL_DST_LB', refused('write ROUND_ROBIN')],
-      ['MAGLEV', refused('write ROUND_ROBIN: calls are not pinned to endpoints')],
+      ['MAGLEV', refused('write RING_HASH')],
       ['CLUSTER_PROVIDED', refused('write ROUND_ROBIN')],
       ['LOAD_BALANCING_POLICY_CONFIG', refused('write ROUND_ROBIN')],
     ),
   ),
   hosts: refused('it is of the v2 API: write load_assignment'),
   load_assignment: required(loadAssignment, 'write load_assignment: { endpoints: [{ lb_endpoints: [ … ] }] }'),
-  health_checks: healthChecks,
+  health_checks: honoured(list(healthCheck)),
   max_requests_per_connection: refused('connections are kept', [0]),
   circuit_breakers: warned(anything, 'max_concurrent_requests is the limit, for each listener: 10000'),
   upstream_http_protocol_options: refused('write typed_extension_protocol_options'),
@@ -165,24 +179,50 @@ export const cluster = message({
   dns_resolution_config: refused('names are resolved by the system'),
   typed_dns_resolver_config: refused('names are resolved by the system'),
   wait_for_warm_on_init: noEffect(bool, 'a start waits for nobody'),
-  outlier_detection: warned(anything, judged),
+  outlier_detection: honoured(outlierDetection),
   cleanup_interval: noEffect(anyTime, 'it is of ORIGINAL_DST'),
   upstream_bind_config: refused('the system chooses the address'),
   lb_subset_config: refused('endpoints have no subsets'),
-  ring_hash_lb_config: refused('calls are not pinned to endpoints'),
-  maglev_lb_config: refused('calls are not pinned to endpoints'),
+  ring_hash_lb_config: honoured(
+    message({
+      minimum_ring_size: refused('the ring has 1024 points or more', [1024]),
+      maximum_ring_size: noEffect(anything, 'the ring has 65536 points at most'),
+      hash_function: honoured(enumOf('XX_HASH', ['MURMUR_HASH_2', refused('write XX_HASH')])),
+      consistent_hashing_lb_config: refused('servers have no limit of calls'),
+    }),
+  ),
+  maglev_lb_config: refused('write lb_policy: RING_HASH'),
   original_dst_lb_config: refused('write load_assignment'),
-  least_request_lb_config: noEffect(anything, 'the endpoint with the fewest calls of all is taken'),
-  round_robin_lb_config: refused('remove it'),
-  common_lb_config: refused('remove it'),
+  least_request_lb_config: honoured(
+    message({
+      choice_count: refused('two are compared', [2]),
+      active_request_bias: refused('remove it'),
+      ...slowStart,
+      enable_full_scan: refused('two are compared', [false]),
+      selection_method: refused('two are compared', ['N_CHOICES', 0]),
+    }),
+  ),
+  round_robin_lb_config: honoured(message(slowStart)),
+  common_lb_config: honoured(
+    message({
+      healthy_panic_threshold: honoured(message({ value: honoured(double) })),
+      zone_aware_lb_config: refused('localities are not weighed'),
+      locality_weighted_lb_config: refused('localities are not weighed'),
+      update_merge_window: noEffect(anyTime, 'changes of endpoints count at once'),
+      ignore_new_hosts_until_first_hc: noEffect(bool, 'endpoints that are not checked yet get calls if none is well'),
+      close_connections_on_host_set_change: refused('connections are kept', [false]),
+      consistent_hashing_lb_config: refused('endpoints have no limit of calls'),
+      override_host_status: refused('nothing here chooses endpoints'),
+    }),
+  ),
   transport_socket: honoured(upstreamTransportSocket),
   transport_socket_matches: refused('write transport_socket'),
   tls_context: refused('it is of the v2 API: write transport_socket'),
   metadata: noEffect(metadata, 'nothing here reads it'),
   protocol_selection: refused('write explicit_http_config', ['USE_CONFIGURED_PROTOCOL', 0]),
   upstream_connection_options: noEffect(anything, 'the system keeps connections alive, and PINGs do'),
-  close_connections_on_host_health_failure: noEffect(bool, 'endpoints are judged by their connections'),
-  ignore_health_on_host_removal: noEffect(bool, 'endpoints are judged by their connections'),
+  close_connections_on_host_health_failure: noEffect(bool, 'such a server gets no new calls'),
+  ignore_health_on_host_removal: noEffect(bool, 'what is gone gets no calls'),
   filters: refused('remove them'),
   load_balancing_policy: refused('write lb_policy'),
   lrs_server: refused('load is not reported'),

@@ -60,7 +60,24 @@ const routeAction = message({
   priority: refused('there is one pool of connections', ['DEFAULT', 0]),
   rate_limits: refused('limit the rate in front of photongate'),
   include_vh_rate_limits: refused('limit the rate in front of photongate', [false]),
-  hash_policy: refused('set lb_policy: ROUND_ROBIN; calls are not pinned to endpoints'),
+  hash_policy: honoured(
+    list(
+      message({
+        header: honoured(
+          message({
+            header_name: required(string, 'write header_name: …'),
+            regex_rewrite: refused('the whole value counts'),
+          }),
+        ),
+        cookie: refused('write header'),
+        connection_properties: refused('write header'),
+        query_parameter: refused('write header'),
+        filter_state: refused('write header'),
+        terminal: noEffect(bool, 'there is one'),
+      }),
+    ),
+    'of clusters with RING_HASH',
+  ),
   max_stream_duration: honoured(
     message({
       max_stream_duration: honoured(duration),

@@ -3,7 +3,11 @@ import type { Plain } from '../../options/index.js';
 import { cannot, type EnvoyReader, fault, placed, type ValueOf } from '../describe.js';
 import type { address, upstreamTransportSocket } from '../keys/common.js';
 import type { cluster } from '../keys/clusters.js';
+import { translateBalance } from './health.js';
 import { pemOf } from './source.js';
+import { time } from './time.js';
+
+export { time } from './time.js';
 
 export type Cluster = ValueOf<typeof cluster>;
 type Address = ValueOf<typeof address>;
@@ -48,21 +52,27 @@ export function translateClusters(clusters: readonly Cluster[], reader: EnvoyRea
 function translateCluster(cluster: Cluster, reader: EnvoyReader): PlainMap | undefined {
   const { at, type = 'STATIC', lb_policy: policy = 'ROUND_ROBIN', connect_timeout: connectTimeout } = cluster;
   if (cluster.load_assignment === undefined) return undefined;
-  const endpoints = (cluster.load_assignment.endpoints ?? []).flatMap(({ lb_endpoints: list = [] }) => list);
+  const endpoints = (cluster.load_assignment.endpoints ?? []).flatMap(({ lb_endpoints: list = [], priority = 0 }) =>
+    list.map((one) => ({ ...one, priority })),
+  );
   if (endpoints.length === 0) {
     fault(reader, at, 'it has no endpoints', 'write load_assignment: { endpoints: [{ lb_endpoints: [ … ] }] }');
     return undefined;
   }
-  const targets = endpoints.flatMap(({ endpoint, load_balancing_weight: weight }): Plain[] => {
+  const targets = endpoints.flatMap(({ endpoint, load_balancing_weight: weight, priority }): Plain[] => {
     const target = hostPort(endpoint?.address, reader);
     if (target === undefined) return [];
-    return [weight === undefined ? target : { target, weight: Math.max(1, weight) }];
+    if (weight === undefined && priority === 0) return [target];
+    return [
+      { target, ...(weight !== undefined && { weight: Math.max(1, weight) }), ...(priority > 0 && { priority }) },
+    ];
   });
   if (targets.length === 0) return undefined;
   const translated = {
     endpoints: targets,
     ...protocolOf(cluster),
     load_balancing_policy: policy.toLowerCase(),
+    ...translateBalance(cluster, reader),
     addresses: type === 'LOGICAL_DNS' ? 'first' : 'all',
     connect_timeout: time(connectTimeout ?? 5000),
     ...(cluster.dns_refresh_rate !== undefined && { dns_refresh_rate: time(cluster.dns_refresh_rate) }),
@@ -103,9 +113,4 @@ function translateTls({ typed_config: config }: TransportSocket, reader: EnvoyRe
   const key = pemOf(first?.private_key, reader);
   const files = Object.entries({ ca, cert, key, authority: sni }).filter(([, value]) => value !== undefined);
   return { tls: files.length === 0 ? true : (Object.fromEntries(files) as PlainMap) };
-}
-
-/** Milliseconds as a configuration writes them. */
-export function time(milliseconds: number): string {
-  return milliseconds % 1000 === 0 ? `${milliseconds / 1000}s` : `${milliseconds}ms`;
 }

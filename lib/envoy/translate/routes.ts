@@ -1,6 +1,6 @@
 /** `route_config` of a connection manager → `virtual_hosts`. */
 import type { Plain } from '../../options/index.js';
-import { type EnvoyReader, fault, placed, type ValueOf } from '../describe.js';
+import { cannot, type EnvoyReader, fault, placed, type ValueOf } from '../describe.js';
 import type { headersToAdd, headerMatcher, queryParameterMatcher, stringMatcher } from '../keys/common.js';
 import type { match } from '../keys/match.js';
 import type { routeConfiguration } from '../keys/routes.js';
@@ -188,8 +188,16 @@ function translateForward(action: RouteAction, reader: EnvoyReader): PlainMap {
     }),
     ...regexRewrite(action.regex_rewrite, reader),
     ...timesOf(action),
+    ...hashOf(action, reader),
   };
   return placed(forward, at, reader);
+}
+
+function hashOf({ hash_policy: policies = [] }: RouteAction, reader: EnvoyReader): PlainMap {
+  const [first, ...others] = policies;
+  for (const { at } of others) cannot(reader, at, 'one policy counts', 'leave the others out');
+  const name = first?.header?.header_name;
+  return name === undefined ? {} : { hash_header: name };
 }
 
 function regexRewrite(rewrite: RouteAction['regex_rewrite'], reader: EnvoyReader): PlainMap {

@@ -23,6 +23,13 @@ export function isNamed({ uri }: Target): boolean {
   return uri.startsWith('dns:') && isIP(addressOf(uri.slice(uri.lastIndexOf('/') + 1)).host) === 0;
 }
 
+/** Where a connection to a target goes: its first address, or its name, which is then resolved for each connection. */
+export function connectAddress(target: Target): Address {
+  return target.uri.startsWith('unix:')
+    ? { path: target.uri.slice('unix:'.length) }
+    : addressOf(defaultAuthority(target));
+}
+
 /** A key for an address. */
 export function addressKey(address: Address): string {
   return 'path' in address ? address.path : `${address.host} ${address.port}`;

@@ -59,7 +59,7 @@ export class NativeChannel implements Channel, HttpChannel, CallOwner, BackendOw
     private readonly options: UpstreamOptions,
     private readonly files: WatchedTlsFiles | undefined,
   ) {
-    const authority = options.tls?.authority;
+    const authority = options.tls?.authority ?? options.resolvedFrom;
     this.target = parsed.text;
     this.maxReceiveBytes = options.maxReceiveBytes;
     this.maxHeaderBytes = options.maxUpstreamHeaderBytes;
