@@ -11,6 +11,7 @@ import { type Route, type RouteTables } from './decide.js';
 import type { GatewayOptions } from './options.js';
 import type { RouteHints } from './route-hints.js';
 import { type TargetNormalizer } from './path-normalization.js';
+import type { Retries } from './retries.js';
 import { type Routes } from './routing.js';
 
 /** What each request of a gateway reads. */
@@ -44,6 +45,8 @@ export interface GatewayParts extends RouteTables {
   readonly observer?: Observer | undefined;
   /** Which cluster answers; undefined: the channels of the routes do. */
   readonly routes?: Routes | undefined;
+  /** Which calls are sent again; undefined: none. */
+  readonly retries?: Retries | undefined;
   /** Full names of all RPCs that are served, whether or not native gRPC reaches them. */
   readonly rpcs: ReadonlySet<string>;
   readonly options: RoutingOptions;

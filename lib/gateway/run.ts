@@ -23,7 +23,7 @@ import { Ending } from './ending.js';
 import type { Observation } from './observed.js';
 import type { Page } from '../builtin/index.js';
 import { type RoutedHead, type RoutedOwner, RoutedRun } from './routed-run.js';
-import { type ChangedExchange, requestOf, type Routes } from './routing.js';
+import { type ChangedExchange, requestOf, type Routes, type RoutedForward } from './routing.js';
 import { SocketRun } from './socket.js';
 import { streamRun } from './stream.js';
 import { UnaryRun } from './unary.js';
@@ -138,11 +138,12 @@ export class Run extends Ending implements RoutedOwner {
     if (channel !== undefined) this.observe(plan.rpc, template);
     const { access, routes } = this.parts;
     if (routes !== undefined) return this.routed(routes).open(plan, captures);
-    if (access === undefined || channel === undefined) this.start(plan, captures, channel, this.head);
-    else {
+    if (access === undefined || channel === undefined) {
+      this.start(plan, captures, channel && this.retrying(channel, plan.rpc), this.head);
+    } else {
       const { name } = plan.rpc;
       this.admit(access, name, access.claimsFor(name), ({ head, metadata }) =>
-        this.start(plan, captures, identified(channel, metadata), head),
+        this.start(plan, captures, identified(this.retrying(channel, plan.rpc), metadata), head),
       );
     }
   }
@@ -180,6 +181,13 @@ export class Run extends Ending implements RoutedOwner {
         if (!this.settled) next(admitted);
       })
       .catch((error: unknown) => this.onError(error));
+  }
+
+  /** The channel of a call, whose deadline has the time that the route allows. */
+  retrying(channel: Channel, rpc: Rpc, route?: RoutedForward['retries']): Channel {
+    const { parts, observation } = this;
+    if (parts.retries === undefined) return channel;
+    return parts.retries.channelFor(channel, rpc, observation && (() => observation.isRetried()), route);
   }
 
   private observe(rpc: Rpc, template: string | undefined): void {
@@ -224,7 +232,7 @@ export class Run extends Ending implements RoutedOwner {
     observation?.speaks('websocket');
     const start = (admitted: RequestHead, identity: Metadata): void => {
       observation?.isAdmitted();
-      const own = identified(channel, identity);
+      const own = identified(this.retrying(channel, rpc), identity);
       const run = new SocketRun({
         upgrade,
         rpc,

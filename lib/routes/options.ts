@@ -17,6 +17,7 @@ import {
   shown,
 } from '../options/index.js';
 import { corsKind } from '../cors/index.js';
+import { retriesKind } from '../retry/index.js';
 import { fixedHeader, isHeaderName } from '../headers.js';
 import { checkCommands } from '../commands.js';
 import { checkPattern, checkSubstitution } from '../pattern.js';
@@ -187,6 +188,7 @@ const forward = record({
     ),
     ...rewrites,
     host_rewrite: field(text, 'the host that the cluster is told'),
+    retries: field(retriesKind, 'which calls are sent again, in place of what the virtual host says; false for none'),
   },
   about: 'a route',
   expected: 'a route is a map such as { cluster: grpc, timeout: 15s }',
@@ -281,6 +283,7 @@ const virtualHost = record({
     domains: requiredField(listOf(domain, '"domains" is a list of hosts'), 'its hosts', 'a virtual host has domains'),
     routes: field(listOf(route, '"routes" is a list'), 'the first that matches counts'),
     cors: field(orFalse(corsKind), 'which web pages may call, in place of policies.cors; false for none'),
+    retries: field(retriesKind, 'which calls are sent again, in place of what the listener says; false for none'),
   },
   about: 'a virtual host',
   expected: 'a virtual host is a map such as { domains: ["*"], routes: [ … ] }',
