@@ -43,6 +43,20 @@ const code = leaf<number, string>({
   },
 });
 
+/** A status, or `5xx` for all of a server's errors. */
+const httpStatus = leaf<number | '5xx'>({
+  placeholder: 'STATUS',
+  description: 'an HTTP status from 400 to 599, or 5xx',
+  code: 'config-type',
+  jsonSchema: { anyOf: [{ const: '5xx' }, { type: 'integer', minimum: 400, maximum: 599 }] },
+  unit: '',
+  print: (status) => status,
+  convert(raw) {
+    if (raw === '5xx') return raw;
+    return typeof raw === 'number' && Number.isInteger(raw) && raw >= 400 && raw <= 599 ? raw : undefined;
+  },
+});
+
 /** The ways in which an attempt ends without a word of the service, and `timeout`: its time was over. */
 export const retriableFailures = ['unconnected', 'refused', 'reset', 'timeout'] as const;
 
@@ -69,8 +83,8 @@ const fields = {
       'Default: all whose code is one of codes',
   ),
   http_statuses: field(
-    oneOrMany(integerValue(400, 599)),
-    'HTTP statuses of answers that are no gRPC. Default: those that gRPC reads as one of codes',
+    oneOrMany(httpStatus),
+    'HTTP statuses of answers that are no gRPC, and 5xx for all from 500 on. Default: those that gRPC reads as one of codes',
   ),
   idempotent: field(
     booleanValue,

@@ -24,7 +24,7 @@ export class RetryPolicy {
   readonly budget: BudgetSettings | undefined;
   private readonly codes: ReadonlySet<number>;
   private readonly failures: ReadonlySet<string> | undefined;
-  private readonly httpStatuses: ReadonlySet<number> | undefined;
+  private readonly httpStatuses: ReadonlySet<number | '5xx'> | undefined;
 
   /**
    * @param isIdempotent the RPC may be repeated, as far as the schema says. `idempotent` of the settings goes before it. Of
@@ -71,7 +71,9 @@ export class RetryPolicy {
 
   private takesAnswer(status: number, code: number): boolean {
     if (!this.isRepeatable && !UNTOUCHED_HTTP.has(status)) return false;
-    return this.httpStatuses === undefined ? this.codes.has(code) : this.httpStatuses.has(status);
+    const { httpStatuses } = this;
+    if (httpStatuses === undefined) return this.codes.has(code);
+    return httpStatuses.has(status) || (status >= 500 && httpStatuses.has('5xx'));
   }
 
   /**

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PeerRequest } from './files.js';
 
 /** What of an answer, or of a call, is compared. */
-export type Part = 'status' | 'type' | 'body' | 'headers' | 'call' | 'metadata';
+export type Part = 'status' | 'type' | 'body' | 'headers' | 'call' | 'metadata' | 'attempts';
 
 export interface Difference {
   /** As docs/envoy.md says it. */
@@ -36,7 +36,8 @@ export const differences: readonly Difference[] = [
   {
     text: 'An error without a body has no content type; Envoy keeps that of gRPC.',
     parts: ['type'],
-    takes: (_file, { line }) => line.startsWith('GET /v1/fail/'),
+    takes: (_file, { line, headers }, { status }) =>
+      line.startsWith('GET /v1/fail/') || (headers?.['x-fail'] !== undefined && status !== 200),
   },
   {
     text: 'A field that is given twice is sent once, with the value that counts; Envoy sends both, and the last one counts.',

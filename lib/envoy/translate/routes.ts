@@ -6,6 +6,7 @@ import { CORS_POLICY } from '../keys/filters.js';
 import type { routeConfiguration } from '../keys/routes.js';
 import { time } from './clusters.js';
 import { corsOf } from './cors.js';
+import { retriesOf } from './retries.js';
 import { type DataSource, textOf } from './source.js';
 
 export type RouteConfiguration = ValueOf<typeof routeConfiguration>;
@@ -65,6 +66,7 @@ export function translateRoutes(
       routes: [...healthy, ...translated],
       ...common,
       ...corsOf(host, cors, reader),
+      ...retriesOf(host, reader),
     };
     return [placed(settings, at, reader)];
   });
@@ -182,6 +184,7 @@ function translateForward(action: RouteAction, reader: EnvoyReader): PlainMap {
     }),
     ...regexRewrite(action.regex_rewrite, reader),
     ...timesOf(action),
+    ...retriesOf(action, reader),
   };
   return placed(forward, at, reader);
 }
