@@ -6,6 +6,7 @@ import { monotonicMs } from './clock.js';
 import type { Channel, ChannelStatus, HttpChannel } from './exchange.js';
 import { type Fallback, type FallbackOptions, Fallbacks, Http2Fallback } from './fallback/index.js';
 import { type KeyServers, type KeySet, type RemoteKeysOptions, RemoteKeySets } from './policy/index.js';
+import { RetryBudgets } from './retry/index.js';
 import { Holder } from './shared.js';
 import { Code, type Problem, StatusError } from './status.js';
 import {
@@ -37,6 +38,8 @@ export interface ConnectionCounts {
 
 /** Everything that all configurations have open. */
 export class Connections {
+  /** What may be sent again to each upstream. */
+  readonly retryBudgets = new RetryBudgets();
   private readonly channels = new ChannelPool();
   private readonly clusters = new ClusterPool(this.channels);
   private readonly fallbacks = new Fallbacks();

@@ -159,7 +159,26 @@ export interface CallStatus {
   readonly httpHeaders?: HeaderFields | undefined;
   /** The message for operators, with the address of the upstream and what it answered. Never sent to clients. */
   readonly diagnosis?: string | undefined;
+  /** How it failed without a word of the service. Undefined: the service said the code, or broke the protocol. */
+  readonly failure?: CallFailure | undefined;
+  /** Of an HTTP response that is not gRPC: its status. */
+  readonly answeredStatus?: number | undefined;
 }
+
+/** How a call ends that no service has answered. */
+export type CallFailure =
+  /** Nothing of it was sent. */
+  | 'unconnected'
+  /** The server said that it has not looked at it. */
+  | 'refused'
+  /** The connection broke, or the server reset the call: nobody knows what was done. */
+  | 'reset'
+  /** The time of an attempt was over. */
+  | 'timeout'
+  /** An HTTP response that is not gRPC, with `answeredStatus`. */
+  | 'answer'
+  /** The proxy refused it: sent again, it would be refused again. */
+  | 'local';
 
 /** Receives the answer to a call: `onHeaders` at most once, then messages, then `onEnd` once. */
 export interface CallListener {
@@ -241,6 +260,13 @@ export interface ChannelStatus {
 /** `ready`: a connection stands. `down`: none does, the last attempt failed, and calls fail at once. */
 export type ChannelState = 'ready' | 'idle' | 'down';
 
+/** How many calls may be sent again at once. */
+export interface RetryLimit {
+  /** False: there are too many already. After true, `release` is to follow. */
+  take(): boolean;
+  release(): void;
+}
+
 /** Calls to one gRPC server or a balanced set of them. */
 export interface Channel {
   /** As configured: `127.0.0.1:50051`, `dns:///host:port`, `unix:/path`. */
@@ -254,6 +280,8 @@ export interface Channel {
   close(): void;
   /** What it has open. Default: that of the channels below it. */
   status?(): ChannelStatus;
+  /** Undefined: any number of its calls may be sent again at once. */
+  readonly retryLimit?: RetryLimit | undefined;
 }
 
 /** Receives the answer to an HTTP request: the head, data, then `onTrailers`, `onEnd` or `onFail`. */

@@ -98,7 +98,7 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
   const leases = config.listeners.map(() => connections.lease());
   let isDone = false;
   try {
-    const prepared = prepareListeners(config, options, leases);
+    const prepared = prepareListeners(config, { ...options, connections }, leases);
     isDone = options.connections !== undefined;
     return prepared;
   } finally {
@@ -107,8 +107,13 @@ export function prepareProxy(config: Config, options: PrepareOptions = {}): Prep
 }
 
 /** @param leases one for each listener */
-function prepareListeners(config: Config, options: PrepareOptions, leases: readonly Lease[]): PreparedProxy {
+function prepareListeners(
+  config: Config,
+  options: PrepareOptions & Required<Pick<PrepareOptions, 'connections'>>,
+  leases: readonly Lease[],
+): PreparedProxy {
   const problems = new ProblemList();
+  const { connections } = options;
   const { pending = [], files = diskFiles, reflected = [], tap = (channel) => channel } = options;
   const { boundHost = () => '' } = options;
   if (pending.length > 0) config = withoutServices(config);
@@ -155,6 +160,7 @@ function prepareListeners(config: Config, options: PrepareOptions, leases: reado
         mountedParts: documentedParts(below),
         fallback: fallbackOf(mount, lease),
         refusal: refusalFor(pending),
+        retryBudgets: connections.retryBudgets,
         errorFormat: options.errorFormat,
         observer: options.observer,
         health: options.health,

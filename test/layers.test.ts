@@ -28,7 +28,7 @@ const layers: readonly (readonly string[])[] = [
     'pattern',
     'commands',
   ],
-  ['schema', 'tls', 'metadata', 'http2', 'envoy', 'telemetry', 'cors'],
+  ['schema', 'tls', 'metadata', 'http2', 'envoy', 'telemetry', 'cors', 'retry'],
   ['rule', 'codec'],
   ['router', 'framing', 'openapi'],
   ['transcode', 'protocol', 'upstream', 'policy', 'fallback'],

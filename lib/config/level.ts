@@ -24,7 +24,14 @@ import {
 } from '../options/index.js';
 import { nearestName, type ProblemList } from '../status.js';
 import { quote } from '../uri.js';
-import { defaultOptions, type GivenOptions, optionAliases, optionSpecs, policyFields } from './options.js';
+import {
+  defaultOptions,
+  type GivenOptions,
+  optionAliases,
+  optionSpecs,
+  policyFields,
+  structuredFields,
+} from './options.js';
 
 /** A level: its own members, and the options that it gives. */
 export type LevelOf<M extends Fields> = GivenOf<M> & { readonly options?: GivenOptions };
@@ -71,6 +78,7 @@ const tlsKind: Kind<object> = {
 const mapFields = {
   policies: field(policies, ''),
   tls: field(tlsKind, 'the options tls_… in one map, without that prefix'),
+  ...structuredFields,
 };
 
 const listenerOnly = new Set(['tls', ...optionSpecs.flatMap((spec) => (spec.listenerOnly ? [spec.name] : []))]);
@@ -124,6 +132,7 @@ export function printLevel<M extends Fields>(members: M, level: LevelOf<M>, scop
   return {
     ...printFields(members, pickFields(members, level)),
     policies: printFields(policyFields, options),
+    ...printFields(structuredFields, options),
     ...printFields(Object.fromEntries(fields), options),
   };
 }

@@ -17,9 +17,16 @@ import {
 import { nearestName, type Problem, ProblemList } from '../status.js';
 import { quote } from '../uri.js';
 import { flagFields } from './level.js';
-import { defaultOptions, type GivenOptions, type LibraryOptions, optionSpecs, policyFields } from './options.js';
+import {
+  defaultOptions,
+  type GivenOptions,
+  type LibraryOptions,
+  optionSpecs,
+  policyFields,
+  structuredFields,
+} from './options.js';
 
-const fields = { ...flagFields, ...policyFields };
+const fields = { ...flagFields, ...policyFields, ...structuredFields };
 
 interface Name {
   readonly kind: Kind<unknown, unknown, Unit>;

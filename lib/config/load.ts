@@ -264,6 +264,7 @@ function mergeMethods(outer: MethodSetting, inner: MethodSetting): MethodSetting
   const names = new Set(inner.option.fields.map(({ name }) => name));
   const kept = outer.option.fields.filter(({ name }) => !names.has(name));
   return {
+    ...outer,
     ...inner,
     option: { ...inner.option, fields: [...kept, ...inner.option.fields] },
     raw: { ...outer.raw, ...inner.raw },

@@ -1,5 +1,15 @@
 /** `methods`: options of RPCs by selector, as in a file. Their members are checked later, where the method is known. */
-import { asMap, type InputMap, type InputNode, type Kind, mapOf, type Plain, plain } from '../options/index.js';
+import {
+  asMap,
+  fileName,
+  type InputMap,
+  type InputNode,
+  type Kind,
+  mapOf,
+  type Plain,
+  plain,
+} from '../options/index.js';
+import { retriesKind } from '../retry/index.js';
 import type { MethodRule } from '../rule/index.js';
 import type { OptionMessage, OptionValue } from '../schema/index.js';
 import type { SourcePlace } from '../status.js';
@@ -9,7 +19,7 @@ export interface MethodSetting extends MethodRule {
   readonly raw: Readonly<Record<string, Plain>>;
 }
 
-type MethodOptions = Pick<MethodSetting, 'option' | 'raw'>;
+type MethodOptions = Pick<MethodSetting, 'option' | 'raw' | 'retries'>;
 
 const text = { type: 'string' };
 const closed = (properties: object): object => ({ type: 'object', properties, additionalProperties: false });
@@ -24,11 +34,20 @@ const methodOptions: Kind<MethodOptions, Readonly<Record<string, Plain>>> = {
     update_mask: { type: 'boolean' },
     sse: closed({ id: text, event: text }),
     deadline: { ...text, description: 'none, or a time such as 5s' },
+    retries: retriesKind.jsonSchema,
   }),
   readNode(node, reader) {
     const map = asMap(node, (name) => `the options of ${name} are a map, such as { success_status: 201 }`, reader);
     const raw = Object.fromEntries(map.members.map(({ name, value }) => [name, plain(value)]));
-    return { option: optionMessage(map), raw };
+    // An annotation has no retries: they are no option of the message, and of a kind of their own.
+    const members = map.members.filter((member) => fileName(member, reader) !== 'retries');
+    const given = map.members.find((member) => !members.includes(member));
+    const retries = given && reader.attempt('retries', given.place, () => retriesKind.readNode(given.value, reader));
+    return {
+      option: optionMessage({ ...map, members }),
+      raw,
+      ...(retries !== undefined && retries.length > 0 && { retries: retries[0] ?? false }),
+    };
   },
   print: ({ raw }) => raw,
 };

@@ -11,6 +11,7 @@ import {
   type AliasesOf,
   defaultsOf,
   enumValue,
+  field,
   type Fields,
   groups,
   innerName,
@@ -32,6 +33,7 @@ import {
 } from '../options/index.js';
 import { policyOptions } from '../policy/index.js';
 import { protocolOptions } from '../protocol/index.js';
+import { retryOptions } from '../retry/index.js';
 import { reflectionOptions } from '../schema/index.js';
 import { listenerOptions } from '../server/index.js';
 import { telemetryOptions } from '../telemetry/index.js';
@@ -71,6 +73,7 @@ export const optionTable = {
   ...policyOptions,
   ...listenerOptions,
   ...upstreamOptions,
+  ...retryOptions,
   ...fallbackOptions,
   ...reflectionOptions,
   ...telemetryOptions,
@@ -148,6 +151,13 @@ export const optionAliases: readonly OptionAlias[] = publicRows.flatMap(({ name,
 /** The options that are members of the map `policies`. */
 export const policyFields: Fields = Object.fromEntries(
   publicRows.flatMap(({ name, row }) => (row.within === 'policies' ? [[name, row] as const] : [])),
+);
+
+/** Options with a structure, which have no flag. */
+export const structuredFields: Fields = Object.fromEntries(
+  publicRows.flatMap(({ name, row }) => {
+    return row.within === undefined && !isLeaf(row.kind) ? [[name, field(row.kind, row.text)] as const] : [];
+  }),
 );
 
 /** All options at their defaults. */

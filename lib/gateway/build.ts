@@ -17,6 +17,7 @@ import { CallerRules } from '../metadata/index.js';
 import { ProtocolTable, type ProtocolTarget } from '../protocol/index.js';
 import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
 import { bindingsOf, selectServices, type Binding, type MethodRule, type RuleSet } from '../rule/index.js';
+import { RetryBudgets } from '../retry/index.js';
 import type { MethodDescriptor, Schema, ServiceDescriptor } from '../schema/index.js';
 import { ProblemList, type StatusError } from '../status.js';
 import type { Observer } from '../telemetry/index.js';
@@ -35,6 +36,7 @@ import type { ServiceChannel } from '../builtin/index.js';
 import { buildPages, type Page } from '../builtin/index.js';
 import { type DocumentedPart, takesSlashes } from '../openapi/index.js';
 import type { GatewayOptions } from './options.js';
+import { Retries } from './retries.js';
 import { type HintedRoute, RouteHints } from './route-hints.js';
 import type { RequestFilter } from '../routes/index.js';
 import type { Routes } from './routing.js';
@@ -82,6 +84,8 @@ export interface GatewayContext {
   readonly mountedParts?: readonly DocumentedPart<Binding>[];
   /** Takes the requests that no route does. Default: nothing, they are 404 and 405. */
   readonly fallback?: Fallback | undefined;
+  /** What may be sent again to each upstream. Default: budgets of its own. */
+  readonly retryBudgets?: RetryBudgets;
   /** Which cluster answers. Default: the channels of the services do. */
   readonly routes?: Routes | undefined;
   /** What happens to requests before they are routed, in order. Default: nothing. */
@@ -113,6 +117,7 @@ export function buildGateway(
     mounted = [],
     mountedParts = [],
     fallback,
+    retryBudgets = new RetryBudgets(),
     routes,
     filters = [],
     refusal,
@@ -138,6 +143,10 @@ export function buildGateway(
   const reflecting = isReflecting ? reflectionTargets(schema, targets, reflection, options.maxBodyBytes) : [];
   const methods = [...services.flatMap((service) => service.methods), ...reflecting.map(({ method }) => method)];
   const access = problems.attempt(() => accessOf(options, methods, keysOf));
+  const retries = new Retries(
+    { retries: options.retries, rules: methodRules ?? [], methods, bindings, budgets: retryBudgets },
+    problems,
+  );
   const builder = new PathMatcherBuilder<LazyRoute>(options);
   addRoutes(bindings, channels, context, builder, problems);
   const matcher = builder.build(problems);
@@ -167,6 +176,7 @@ export function buildGateway(
     cors: options.cors && compileCors(options.cors),
     fallback,
     ...{ routes, filters, options },
+    retries: routes === undefined && retries.isEmpty ? undefined : retries,
     rpcs: new Set(methods.map(({ fullName }) => fullName)),
     normalize: compileNormalizer(options),
     access,

@@ -60,6 +60,11 @@ export class Observation {
     this.record.routeName = routeName;
   }
 
+  /** The call is sent once more. */
+  isRetried(): void {
+    this.record.attempts++;
+  }
+
   isAdmitted(): void {
     this.record.admittedAt = monotonicMs();
   }
@@ -92,6 +97,7 @@ export class Observation {
     const { record, observer } = this;
     record.upstream = channel.target;
     record.calledAt = monotonicMs();
+    record.attempts = 1;
     const metadata = observer.onCall(record, request.metadata);
     const observed = new ObservedListener(listener, record, observer);
     return new ObservedCall(channel.start({ ...request, metadata }, observed), record);

@@ -12,6 +12,7 @@ import {
   sizeValue,
 } from '../options/index.js';
 import { defaultPolicyOptions, type PolicyOptions } from '../policy/index.js';
+import { retryOptions } from '../retry/index.js';
 import { defaultProtocolOptions, type ProtocolOptions } from '../protocol/index.js';
 import { defaultTranscodeOptions, type TranscodeOptions } from '../transcode/index.js';
 
@@ -99,7 +100,12 @@ export const gatewayOptions = {
 };
 
 export interface GatewayOptions
-  extends TranscodeOptions, PolicyOptions, ProtocolOptions, BuiltinOptions, OptionsOf<typeof gatewayOptions> {
+  extends
+    TranscodeOptions,
+    PolicyOptions,
+    ProtocolOptions,
+    BuiltinOptions,
+    OptionsOf<typeof gatewayOptions & typeof retryOptions> {
   /** Names, packages or wildcards (`pkg.*`) of the services to serve; empty: none. Default: all. (Envoy `services`.) */
   readonly services: readonly string[] | undefined;
 }
@@ -109,6 +115,6 @@ export const defaultGatewayOptions: GatewayOptions = Object.freeze({
   ...defaultPolicyOptions,
   ...defaultProtocolOptions,
   ...defaultsOf(builtinOptions),
-  ...defaultsOf(gatewayOptions),
+  ...defaultsOf({ ...gatewayOptions, ...retryOptions }),
   services: undefined,
 });

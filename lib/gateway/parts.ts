@@ -12,6 +12,7 @@ import { type Route, type RouteTables } from './decide.js';
 import type { GatewayOptions } from './options.js';
 import type { RouteHints } from './route-hints.js';
 import { type TargetNormalizer } from './path-normalization.js';
+import type { Retries } from './retries.js';
 import { type Routes } from './routing.js';
 
 /** What each request of a gateway reads. */
@@ -47,6 +48,8 @@ export interface GatewayParts extends RouteTables {
   readonly routes?: Routes | undefined;
   /** What happens to requests before they are routed, in order. */
   readonly filters: readonly RequestFilter[];
+  /** Which calls are sent again; undefined: none. */
+  readonly retries?: Retries | undefined;
   /** Full names of all RPCs that are served, whether or not native gRPC reaches them. */
   readonly rpcs: ReadonlySet<string>;
   readonly options: RoutingOptions;

@@ -47,6 +47,8 @@ export interface RoutedOwner {
   plan: MethodPlan | undefined;
   /** Goes on where the caller may make the call. */
   admitCall(rpc: Rpc, next: (admitted: Admitted) => void): void;
+  /** The channel of a call, with retries as its route or the options say. */
+  retrying(channel: Channel, rpc: Rpc, route: RoutedForward['retries']): Channel;
   start(plan: MethodPlan, captures: Captures, channel: Channel | undefined, head: RequestHead): void;
   forward(fallback: Fallback, routed: RoutedHead): void;
   onReply(reply: Reply): void;
@@ -76,10 +78,11 @@ export class RoutedRun {
     if (action?.kind !== 'forward') return this.answerLocally(action, request);
     const context = contextOf(request, exchange, action.clusterName);
     const origin = isRest && originalPathHeaders ? originalRequest(head.method, owner.target) : [];
+    const channel = owner.retrying(action.cluster.channel, plan.rpc, action.retries);
     const start = (admitted: RequestHead, identity: Metadata): void => {
       this.changeAnswer(action, request);
       try {
-        owner.start(plan, captures, routedChannel(action, { request, context, identity, origin }), admitted);
+        owner.start(plan, captures, routedChannel(action, channel, { request, context, identity, origin }), admitted);
       } catch (error) {
         if (!(error instanceof UnresolvedRequest)) throw error;
         owner.plan = undefined;

@@ -98,10 +98,16 @@ interface RoutedCall {
   readonly origin: Metadata;
 }
 
-/** The channel of a route: its calls have the time of the route, its headers and its host. */
-export function routedChannel(action: RoutedForward, { request, context, identity, origin }: RoutedCall): Channel {
-  const { cluster, requestChanges, host = header(request.headers, 'host') } = action;
-  const { channel } = cluster;
+/**
+ * The channel of a route: its calls have the time of the route, its headers and its host.
+ * @param channel of its cluster
+ */
+export function routedChannel(
+  action: RoutedForward,
+  channel: Channel,
+  { request, context, identity, origin }: RoutedCall,
+): Channel {
+  const { requestChanges, host = header(request.headers, 'host') } = action;
   const hashKey = hashKeyOf(action, request);
   return {
     target: channel.target,

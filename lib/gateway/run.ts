@@ -26,7 +26,7 @@ import { PeekedExchange } from './peeked-exchange.js';
 import type { Observation } from './observed.js';
 import type { Page } from '../builtin/index.js';
 import { type RoutedHead, type RoutedOwner, RoutedRun } from './routed-run.js';
-import { type ChangedExchange, type Routes } from './routing.js';
+import { type ChangedExchange, type RoutedForward, type Routes } from './routing.js';
 import { SocketRun } from './socket.js';
 import { streamRun } from './stream.js';
 import { UnaryRun } from './unary.js';
@@ -160,11 +160,12 @@ export class Run extends Ending implements RoutedOwner {
     const { access, routes } = this.parts;
     if (routes !== undefined) return this.routed(routes).open(plan, captures);
     if (access === undefined || channel === undefined) {
-      this.start(plan, captures, channel && identified(channel, this.told), this.head);
+      const used = channel && identified(this.retrying(channel, plan.rpc), this.told);
+      this.start(plan, captures, used, this.head);
     } else {
       const { name } = plan.rpc;
       this.admit(access, name, access.claimsFor(name), ({ head, metadata }) =>
-        this.start(plan, captures, identified(channel, metadata), head),
+        this.start(plan, captures, identified(this.retrying(channel, plan.rpc), metadata), head),
       );
     }
   }
@@ -211,6 +212,13 @@ export class Run extends Ending implements RoutedOwner {
       .catch((error: unknown) => this.onError(error));
   }
 
+  /** The channel of a call, whose deadline has the time that the route allows. */
+  retrying(channel: Channel, rpc: Rpc, route?: RoutedForward['retries']): Channel {
+    const { parts, observation } = this;
+    if (parts.retries === undefined) return channel;
+    return parts.retries.channelFor(channel, rpc, observation && (() => observation.isRetried()), route);
+  }
+
   private observe(rpc: Rpc, template: string | undefined): void {
     this.observation?.goesTo(template === undefined ? rpc.path : this.parts.prefix + template, rpc);
   }
@@ -253,7 +261,7 @@ export class Run extends Ending implements RoutedOwner {
     observation?.speaks('websocket');
     const start = (admitted: RequestHead, identity: Metadata): void => {
       observation?.isAdmitted();
-      const own = identified(channel, identity);
+      const own = identified(this.retrying(channel, rpc), identity);
       const run = new SocketRun({
         upgrade,
         rpc,

@@ -16,6 +16,7 @@ import {
 } from '../options/index.js';
 import { isHeaderName } from '../headers.js';
 import { corsKind } from '../cors/index.js';
+import { retriesKind } from '../retry/index.js';
 import { checkCommands } from '../commands.js';
 import { checkSubstitution } from '../pattern.js';
 import { routeFiltersKind } from './filter-options.js';
@@ -78,6 +79,7 @@ const forward = record({
       }),
       'for a cluster with ring_hash: requests with the same value of this header go to the same server',
     ),
+    retries: field(retriesKind, 'which calls are sent again, in place of what the virtual host says; false for none'),
   },
   about: 'a route',
   expected: 'a route is a map such as { cluster: grpc, timeout: 15s }',
@@ -174,6 +176,7 @@ const virtualHost = record({
     routes: field(listOf(route, '"routes" is a list'), 'the first that matches counts'),
     cors: field(orFalse(corsKind), 'which web pages may call, in place of policies.cors; false for none'),
     filters: field(routeFiltersKind, 'filters of the listener by name → what they do here'),
+    retries: field(retriesKind, 'which calls are sent again, in place of what the listener says; false for none'),
   },
   about: 'a virtual host',
   expected: 'a virtual host is a map such as { domains: ["*"], routes: [ … ] }',

@@ -12,6 +12,7 @@ import { compileMatch, type RequestTest } from './match.js';
 import { compileLocalReplies, type OwnReplyChange } from './local-reply.js';
 import type { LocalRepliesSettings } from './local-reply-options.js';
 import type { ForwardSettings, RouteSettings, VirtualHostSettings } from './options.js';
+import { compileRetries, type RetryPolicies } from '../retry/index.js';
 import type { RoutedRequest } from './request.js';
 import { compileLocation, compileRewrite, type PathRewrite } from './rewrite.js';
 
@@ -32,6 +33,8 @@ export interface ForwardAction<C> {
   readonly host: string | undefined;
   readonly requestChanges: HeaderChanges | undefined;
   readonly responseChanges: HeaderChanges | undefined;
+  /** Which of its calls are sent again; undefined: none. `unset`: what holds for the RPC. */
+  readonly retries: RetryPolicies | undefined | 'unset';
 }
 
 /** An answer that no cluster gives. */
@@ -80,11 +83,12 @@ export class RouteTable<C> {
   ) {
     const hosts = virtualHosts.map(({ routes = [], ...host }) => {
       const cors = compileOwnCors(host, 'unset');
+      const retries = 'retries' in host ? compileRetries(host.retries) : 'unset';
       return {
         domains: host.domains,
         value: routes.map((route) => {
           const filters = filterSettings(host.filters, route.filters);
-          return { ...compileRoute(route, { clusterOf, health }, compileOwnCors(route, cors)), filters };
+          return { ...compileRoute(route, { clusterOf, health, retries }, compileOwnCors(route, cors)), filters };
         }),
       };
     });
@@ -136,6 +140,8 @@ function filterSettings(
 interface Surroundings<C> {
   readonly clusterOf: (name: string) => C;
   readonly health: OwnHealth;
+  /** Of routes that say nothing else. */
+  readonly retries: ForwardAction<C>['retries'];
 }
 
 function compileRoute<C>(
@@ -157,10 +163,11 @@ function compileOwnCors(
 
 function compileAction<C>(
   settings: RouteSettings,
-  { clusterOf, health }: Surroundings<C>,
+  surroundings: Surroundings<C>,
 ): (request: RoutedRequest) => RouteAction<C> {
   const { match, route, redirect, directResponse, name: routeName } = settings;
-  if (route !== undefined) return compileForward(route, settings, clusterOf);
+  if (route !== undefined) return compileForward(route, settings, surroundings);
+  const { health } = surroundings;
   const responseChanges = compileChanges(settings.responseHeaders);
   if (redirect !== undefined) {
     const location = compileLocation(redirect, match);
@@ -196,9 +203,10 @@ function compileAction<C>(
 function compileForward<C>(
   forward: ForwardSettings,
   { match, name: routeName, requestHeaders = [], responseHeaders = [] }: RouteSettings,
-  clusterOf: (name: string) => C,
+  { clusterOf, retries: outer }: Surroundings<C>,
 ): () => ForwardAction<C> {
   const { timeoutMs, hostRewrite, hashHeader } = forward;
+  const retries = 'retries' in forward ? compileRetries(forward.retries) : outer;
   const rewrite = compileRewrite(forward, match);
   const maxGrpcTimeoutMs = 'maxGrpcTimeoutMs' in forward ? (forward.maxGrpcTimeoutMs ?? Infinity) : undefined;
   const shares = forward.weightedClusters ?? [{ name: forward.cluster!, weight: 1 }];
@@ -209,7 +217,7 @@ function compileForward<C>(
       cluster: clusterOf(name),
       clusterName: name,
       routeName,
-      ...{ timeoutMs, maxGrpcTimeoutMs, rewrite, hashHeader, host: hostRewrite },
+      ...{ timeoutMs, maxGrpcTimeoutMs, rewrite, hashHeader, host: hostRewrite, retries },
       requestChanges: compileChanges([
         ...('requestHeaders' in changes ? changes.requestHeaders : []),
         ...requestHeaders,

@@ -2,6 +2,7 @@
  * Method options of a configuration, by selector: which of them apply to an RPC. A more specific selector overrides a less
  * specific one, member by member, and all of them override the `.proto`. `method-options` reads the members.
  */
+import type { RetrySettings } from '../retry/index.js';
 import type { FileDescriptor, OptionMessage } from '../schema/types.js';
 import type { ProblemList, SourcePlace } from '../status.js';
 import { quote } from '../uri.js';
@@ -15,6 +16,8 @@ export interface MethodRule {
   readonly place: SourcePlace;
   /** A photongate.HttpOptions, except that `deadline` is a text: `5s`, `none`. */
   readonly option: OptionMessage;
+  /** Replaces what less specific selectors say, member by member. False: these calls are not sent again. */
+  readonly retries?: RetrySettings | false;
 }
 
 /**

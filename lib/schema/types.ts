@@ -135,6 +135,8 @@ export interface MethodDescriptor extends Described {
   readonly serverStreaming: boolean;
   /** True for `idempotency_level = NO_SIDE_EFFECTS`. */
   readonly hasNoSideEffects: boolean;
+  /** True for that, and for `idempotency_level = IDEMPOTENT`: done twice it is as done once. */
+  readonly isIdempotent: boolean;
   /** A custom option by its extension's full name: `google.api.http`. Undefined if the method does not have it. */
   option(name: string): OptionMessage | undefined;
 }

@@ -32,6 +32,7 @@ const readers = {
   upstream_ms: ({ calledAt, answeredAt }) => between(calledAt, answeredAt),
   blocked_ms: ({ blockedMs }) => (blockedMs === 0 ? undefined : rounded(blockedMs)),
   upstream: ({ upstream }) => upstream,
+  attempts: ({ attempts }) => (attempts > 1 ? attempts : undefined),
   trace_id: ({ traceId }) => traceId,
   user_agent: ({ head }) => header(head.headers, 'user-agent'),
   outcome: ({ outcome }) => (outcome === 'complete' ? undefined : outcome),

@@ -39,6 +39,7 @@ export class Metrics extends SilentObserver {
   private readonly requests: RequestSeries;
   private readonly calls: CallSeries;
   private readonly messages: PromClient.Counter;
+  private readonly retries: PromClient.Counter;
   private readonly reloads: PromClient.Counter;
   private readonly refusals: PromClient.Counter;
   private readonly active = new RequestTable<RequestRecord>();
@@ -77,6 +78,12 @@ export class Metrics extends SilentObserver {
       labelNames: ['rpc_service', 'rpc_method', 'direction'],
       registers,
       collect: () => this.countOpenStreams(),
+    });
+    this.retries = new Counter({
+      name: 'photongate_call_retries_total',
+      help: 'Attempts of calls after the first one, by the outcome of the call: success or failure.',
+      labelNames: ['rpc_service', 'rpc_method', 'outcome'],
+      registers,
     });
     this.reloads = new Counter({
       name: 'photongate_config_reloads_total',
@@ -168,6 +175,10 @@ export class Metrics extends SilentObserver {
     const { rpc, code = 0, upstream = '', calledAt, callEndedAt } = record;
     if (rpc === undefined) return;
     this.calls.observe(rpc, upstream, code, callEndedAt - calledAt);
+    const { attempts } = record;
+    if (attempts > 1) {
+      this.retries.inc({ ...rpcLabels(record), outcome: code === 0 ? 'success' : 'failure' }, attempts - 1);
+    }
     // An end that comes after that of the request, as of a call that was cancelled with it, is the last that is known.
     if (record.isStream) this.countMessages(record);
   }

@@ -50,6 +50,8 @@ export class RequestRecord implements Slotted {
   /** From the client to the service, and back. */
   messagesIn = 0;
   messagesOut = 0;
+  /** How often the call was sent; more than once with `retries` alone. */
+  attempts = 0;
   /** Target of the upstream that was called. */
   upstream: string | undefined = undefined;
   /** The cluster that a route chose, and the name of that route. */

@@ -3,7 +3,7 @@
  * plain sentence and a code that is not OK. Clients read "the service"; its address and its own words are only for operators
  * (`diagnosis`).
  */
-import type { CallStatus } from '../exchange.js';
+import type { CallFailure, CallStatus } from '../exchange.js';
 import type { HeaderFields } from '../headers.js';
 import { ErrorCode, errorCodeName } from '../http2/index.js';
 import { Code } from '../status.js';
@@ -21,8 +21,10 @@ function upstreamFailure(
   code: number,
   target: string,
   sentence: (service: string, pick: (words: Reason) => string) => string,
+  failure?: CallFailure,
 ): CallStatus {
   return {
+    ...(failure !== undefined && { failure }),
     ...localFailure(
       code,
       sentence('the service', ({ publicText }) => publicText),
@@ -68,17 +70,23 @@ export const failures = {
     localFailure(Code.DEADLINE_EXCEEDED, `deadline of ${timeoutMs / 1000}s exceeded`),
 
   channelClosed: (target: string): CallStatus =>
-    upstreamFailure(Code.UNAVAILABLE, target, (service) => `the channel to ${service} is closed`),
+    upstreamFailure(Code.UNAVAILABLE, target, (service) => `the channel to ${service} is closed`, 'local'),
 
   /** @param reason completes "cannot connect to TARGET: …". */
   cannotConnect: (target: string, reason: Reason): CallStatus =>
-    upstreamFailure(Code.UNAVAILABLE, target, (service, pick) => `cannot connect to ${service}: ${pick(reason)}`),
+    upstreamFailure(
+      Code.UNAVAILABLE,
+      target,
+      (service, pick) => `cannot connect to ${service}: ${pick(reason)}`,
+      'unconnected',
+    ),
 
   noConnection: (target: string, connectTimeoutMs: number): CallStatus =>
     upstreamFailure(
       Code.UNAVAILABLE,
       target,
       (service) => `no connection to ${service} within ${connectTimeoutMs / 1000}s`,
+      'unconnected',
     ),
 
   /** @param servers all of the cluster, and why each gets no calls */
@@ -103,6 +111,7 @@ export const failures = {
       Code.UNAVAILABLE,
       target,
       (service) => `the connection to ${service} closed before the call started`,
+      'unconnected',
     ),
 
   /** @param reason if the service violated HTTP/2; completes "it …". */
@@ -112,10 +121,12 @@ export const failures = {
       target,
       (service, pick) =>
         `the connection to ${service} broke before the call ended${reason === undefined ? '' : `: it ${pick(reason)}`}`,
+      'reset',
     ),
 
   /** The request headers of the client. */
   requestTooLarge: (bytes: number, limit: number, largest: { name: string; bytes: number }): CallStatus => ({
+    failure: 'local',
     ...localFailure(
       Code.RESOURCE_EXHAUSTED,
       `the headers of the call are ${bytes} bytes, and the service takes ${limit} at most; ` +
@@ -125,7 +136,7 @@ export const failures = {
   }),
 
   refused: (target: string): CallStatus =>
-    upstreamFailure(Code.UNAVAILABLE, target, (service) => `${service} refused the call`),
+    upstreamFailure(Code.UNAVAILABLE, target, (service) => `${service} refused the call`, 'refused'),
 
   reset: (target: string, http2Error: number): CallStatus => {
     if (http2Error === ErrorCode.NO_ERROR) return failures.noStatus(target);
@@ -135,6 +146,7 @@ export const failures = {
       passing ? Code.UNAVAILABLE : Code.INTERNAL,
       target,
       (service) => `${service} reset the call (HTTP/2 ${errorCodeName(http2Error)})`,
+      'reset',
     );
   },
 
@@ -171,7 +183,9 @@ export const failures = {
         codeOfHttp(http),
         target,
         (service) => `${service} did not answer as a gRPC server (${answer.slice(0, 100)})`,
+        'answer',
       ),
+      answeredStatus: http ?? 200,
       httpHeaders,
     };
   },

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { PeerRequest } from './files.js';
 
 /** What of an answer, or of a call, is compared. */
-export type Part = 'status' | 'type' | 'body' | 'headers' | 'call' | 'metadata' | 'asked';
+export type Part = 'status' | 'type' | 'body' | 'headers' | 'call' | 'metadata' | 'asked' | 'attempts';
 
 export interface Difference {
   /** As docs/envoy.md says it. */
@@ -36,7 +36,8 @@ export const differences: readonly Difference[] = [
   {
     text: 'An error without a body has no content type; Envoy keeps that of gRPC.',
     parts: ['type'],
-    takes: (_file, { line }) => line.startsWith('GET /v1/fail/'),
+    takes: (_file, { line, headers }, { status }) =>
+      line.startsWith('GET /v1/fail/') || (headers?.['x-fail'] !== undefined && status !== 200),
   },
   {
     text: 'A field that is given twice is sent once, with the value that counts; Envoy sends both, and the last one counts.',
@@ -55,12 +56,12 @@ export const differences: readonly Difference[] = [
   },
   {
     text: 'A JSON key that is given twice in one object is 400. Envoy sends both values, and the last one counts.',
-    parts: ['status', 'type', 'body', 'call', 'headers', 'metadata'],
+    parts: ['status', 'type', 'body', 'call', 'headers', 'metadata', 'attempts'],
     takes: (_file, { body }) => repeatedKeys.includes(body ?? ''),
   },
   {
     text: 'Integers in quotes may have an exponent or a fraction that is zero (`"1e1"`, `"7.0"`), and a body may start with a byte order mark. Envoy answers 400.',
-    parts: ['status', 'type', 'body', 'call', 'headers', 'metadata'],
+    parts: ['status', 'type', 'body', 'call', 'headers', 'metadata', 'attempts'],
     takes: (_file, { body }) => bodiesThatEnvoyRefuses.includes(body ?? ''),
   },
   {
@@ -71,7 +72,7 @@ export const differences: readonly Difference[] = [
   },
   {
     text: 'HEAD is answered as GET, without the body. Envoy passes it on.',
-    parts: ['status', 'type', 'body', 'call', 'headers', 'metadata'],
+    parts: ['status', 'type', 'body', 'call', 'headers', 'metadata', 'attempts'],
     takes: (_file, { line }) => line.startsWith('HEAD '),
   },
   {

@@ -33,7 +33,9 @@ const get = (path: string, headers: Readonly<Record<string, string>> = {}): Peer
 const post = (path: string, body: string, headers: Readonly<Record<string, string>> = json): PeerRequest => {
   return { line: `POST ${path}`, body, headers };
 };
-const put = (path: string, body: string): PeerRequest => ({ line: `PUT ${path}`, body, headers: json });
+const put = (path: string, body: string, headers: Readonly<Record<string, string>> = {}): PeerRequest => {
+  return { line: `PUT ${path}`, body, headers: { ...json, ...headers } };
+};
 
 /** A line of `http_filters`. */
 function filterOf(type: string, config: string, name = 'f'): string {
@@ -347,6 +349,37 @@ export const files: readonly PeerFile[] = [
       ),
     },
     requests: [get('/v1/things/a'), get('/v1/things/a'), get('/v1/things/a'), get('/nope')],
+  },
+  {
+    name: 'calls that are sent again',
+    parts: {
+      action:
+        'retry_policy: { retry_on: "unavailable,resource-exhausted,connect-failure", num_retries: 2, retry_back_off: { base_interval: 0.001s } }',
+    },
+    requests: [
+      get('/v1/things/a', { 'x-fail': '14' }),
+      get('/v1/things/a', { 'x-fail': '14,8' }),
+      get('/v1/things/a', { 'x-fail': '14,14,14' }),
+      get('/v1/things/a', { 'x-fail': '5' }),
+      get('/v1/things/a', { 'x-fail': '14,10' }),
+      put('/v1/things/a', '{"count":1}', { 'x-fail': '14,14' }),
+    ],
+  },
+  {
+    name: 'calls that a route sends again in another way than its host',
+    parts: {
+      hosts: `- name: a
+              domains: ["*"]
+              retry_policy: { retry_on: cancelled, num_retries: 3 }
+              routes:
+              - { match: { prefix: /echo.v1.Echo/Put }, route: { cluster: grpc, retry_policy: { retry_on: "5xx" } } }
+              - { match: { prefix: / }, route: { cluster: grpc } }`,
+    },
+    requests: [
+      get('/v1/things/a', { 'x-fail': '1,1' }),
+      put('/v1/things/a', '{"count":1}', { 'x-fail': '1' }),
+      put('/v1/things/a', '{"count":1}', { 'x-fail': '14' }),
+    ],
   },
   {
     name: 'a limit of bodies',

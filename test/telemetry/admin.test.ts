@@ -380,3 +380,16 @@ void t.test('sockets that are handed over are not for it', async (t) => {
     t.match(stderr, `--admin: found "${address}", expected a port or host:port, such as 9090`);
   }
 });
+
+void t.test('calls that were sent again', async (t) => {
+  const { url, service, value } = await serve(t, [], 'retries: { attempts: 2, initial_backoff: 1ms }');
+  const name = 'photongate_call_retries_total';
+  const labels = { rpc_service: 'a.v1.Hello', rpc_method: 'Say' };
+  service.answer = () => (service.calls.length === 1 ? { code: 14 } : {});
+  await send(url, 'GET /v1/hello/Ada');
+  t.equal(await value(name, { ...labels, outcome: 'success' }), 1);
+  service.answer = () => ({ code: 14 });
+  await send(url, 'GET /v1/hello/Ada');
+  t.equal(await value(name, { ...labels, outcome: 'failure' }), 1);
+  t.equal(await value('rpc_client_duration_milliseconds_count', labels), 2, 'attempts are no calls of their own');
+});

@@ -1,13 +1,39 @@
 /** Virtual hosts and routes: `envoy.config.route.v3`. */
-import { any, honoured, list, mapOf, message, noEffect, refused, required } from '../describe.js';
-import { anything, bool, duration, enumOf, string, uint32 } from '../kinds.js';
+import { any, honoured, list, mapOf, message, noEffect, refused, required, warned } from '../describe.js';
+import { anything, bool, duration, enumOf, someTime, string, uint32 } from '../kinds.js';
 import { dataSource, headersToAdd, headersToRemove, metadata, names, safeRegex } from './common.js';
 import { corsPolicyKeys, routeFilterTypes } from './filters.js';
 import { match } from './match.js';
 
 const regexRewrite = message({ pattern: honoured(safeRegex), substitution: honoured(string) });
 
-const retryPolicy = refused('a call that no server has looked at is sent again; no other is. Remove it');
+const retryPolicy = honoured(
+  message({
+    retry_on: honoured(
+      string,
+      'cancelled, deadline-exceeded, internal, resource-exhausted, unavailable, 5xx, gateway-error, reset, ' +
+        'reset-before-request, connect-failure, refused-stream, retriable-4xx and retriable-status-codes',
+    ),
+    num_retries: honoured(uint32, 'default 1'),
+    per_try_timeout: honoured(duration, 'up to the beginning of the answer, as in Envoy'),
+    per_try_idle_timeout: refused('write per_try_timeout', ['0s']),
+    retry_priority: refused('all endpoints have one priority'),
+    retry_host_predicate: warned(anything, 'an attempt goes to the next endpoint in turn, which may be the same'),
+    retry_options_predicates: refused('remove it'),
+    host_selection_retry_max_attempts: noEffect(anything, 'endpoints take turns'),
+    retriable_status_codes: honoured(list(uint32)),
+    retry_back_off: honoured(
+      message({ base_interval: honoured(someTime, 'default 0.025s'), max_interval: honoured(someTime) }),
+      'pauses are more or less a fifth of the exact ones',
+    ),
+    rate_limited_retry_back_off: refused('a service says when to come back by grpc-retry-pushback-ms'),
+    retriable_headers: refused('write retry_on with gRPC codes'),
+    retriable_request_headers: refused('write a route for these requests, with header matchers'),
+  }),
+  'of calls; what is passed on is sent again only if no server has looked at it',
+);
+
+const typedRetryPolicy = refused('write retry_policy');
 
 const clusterWeight = message({
   name: honoured(string),
@@ -22,7 +48,7 @@ const clusterWeight = message({
   host_rewrite_literal: refused('write it on the route'),
 });
 
-const hedging = 'requests are sent once; remove it';
+const hedging = 'attempts are made one after the other; remove it';
 
 const routeAction = message({
   cluster: honoured(string),
@@ -55,7 +81,7 @@ const routeAction = message({
   idle_timeout: refused('streams may be silent for ever here; remove it, or set timeout', ['0s']),
   early_data_policy: refused('early data is not taken'),
   retry_policy: retryPolicy,
-  retry_policy_typed_config: retryPolicy,
+  retry_policy_typed_config: typedRetryPolicy,
   request_mirror_policies: refused('requests go to one cluster'),
   priority: refused('there is one pool of connections', ['DEFAULT', 0]),
   rate_limits: refused('limit the rate in front of photongate'),
@@ -154,12 +180,12 @@ const virtualHost = message({
   ...changes,
   cors: honoured(message(corsPolicyKeys)),
   typed_per_filter_config: perFilterConfig,
-  include_request_attempt_count: noEffect(bool, 'requests are sent once'),
-  include_attempt_count_in_response: refused('requests are sent once', [false]),
+  include_request_attempt_count: noEffect(bool, 'services are told by grpc-previous-rpc-attempts'),
+  include_attempt_count_in_response: refused('the access log has the number of attempts', [false]),
   retry_policy: retryPolicy,
-  retry_policy_typed_config: retryPolicy,
+  retry_policy_typed_config: typedRetryPolicy,
   hedge_policy: refused(hedging),
-  include_is_timeout_retry_header: noEffect(bool, 'requests are sent once'),
+  include_is_timeout_retry_header: noEffect(bool, 'services are told by grpc-previous-rpc-attempts'),
   per_request_buffer_limit_bytes: refused('write per_connection_buffer_limit_bytes on the listener'),
   request_body_buffer_limit: refused('write per_connection_buffer_limit_bytes on the listener'),
   request_mirror_policies: refused('requests go to one cluster'),

@@ -6,6 +6,7 @@ import type { match } from '../keys/match.js';
 import type { routeConfiguration } from '../keys/routes.js';
 import { time } from './clusters.js';
 import { corsOf } from './cors.js';
+import { retriesOf } from './retries.js';
 import { type DataSource, textOf } from './source.js';
 
 export type RouteConfiguration = ValueOf<typeof routeConfiguration>;
@@ -71,6 +72,7 @@ export function translateRoutes(
       ...common,
       ...corsOf(host, cors, reader),
       ...settingsOf([config, host]),
+      ...retriesOf(host, reader),
     };
     return [placed(settings, at, reader)];
   });
@@ -189,6 +191,7 @@ function translateForward(action: RouteAction, reader: EnvoyReader): PlainMap {
     ...regexRewrite(action.regex_rewrite, reader),
     ...timesOf(action),
     ...hashOf(action, reader),
+    ...retriesOf(action, reader),
   };
   return placed(forward, at, reader);
 }

@@ -118,8 +118,16 @@ class LinkedMethod extends LinkedDeclaration<MethodNode> implements MethodDescri
   }
 
   get hasNoSideEffects(): boolean {
+    return this.idempotencyLevel === 'NO_SIDE_EFFECTS';
+  }
+
+  get isIdempotent(): boolean {
+    return this.hasNoSideEffects || this.idempotencyLevel === 'IDEMPOTENT';
+  }
+
+  private get idempotencyLevel(): string | undefined {
     const level = plainOption(this.node.options, 'idempotency_level');
-    return typeof level === 'object' && 'identifier' in level && level.identifier === 'NO_SIDE_EFFECTS';
+    return typeof level === 'object' && 'identifier' in level ? level.identifier : undefined;
   }
 
   option(name: string): OptionMessage | undefined {
