@@ -21,7 +21,7 @@ import { type Access, type Admitted, identified } from './access.js';
 import { decide, type Decision } from './decide.js';
 import { Ending } from './ending.js';
 import type { Observation } from './observed.js';
-import type { Page } from '../builtin/index.js';
+import { healthPaths, type Page } from '../builtin/index.js';
 import { type RoutedHead, type RoutedOwner, RoutedRun } from './routed-run.js';
 import { type ChangedExchange, requestOf, type Routes } from './routing.js';
 import { SocketRun } from './socket.js';
@@ -265,7 +265,7 @@ export class Run extends Ending implements RoutedOwner {
     return `"${indexPath === undefined ? 'photongate routes' : `GET ${this.base}${indexPath}`}" lists what is served`;
   }
 
-  /** `/health` is for those who have no token: load balancers. */
+  /** Those of health are for those who have no token: load balancers. */
   private showPage(page: Page): void {
     const { access } = this.parts;
     const show = ({ head }: Pick<Admitted, 'head'>): void => {
@@ -274,7 +274,7 @@ export class Run extends Ending implements RoutedOwner {
         (error: unknown) => this.onError(error),
       );
     };
-    if (access?.protectsPages !== true || this.head.path === '/health') show({ head: this.head });
+    if (access?.protectsPages !== true || healthPaths.has(this.head.path)) show({ head: this.head });
     else this.admit(access, 'this page', new Map(), show);
   }
 
