@@ -97,6 +97,21 @@ export function healthReply({ serving, json }: Health, head: RequestHead, wrap: 
   };
 }
 
+/** `/health?alt=text` is the status alone, as a script compares it. */
+export function isTextWanted(query: string | undefined): boolean {
+  if (query === undefined) return false;
+  const parameters = new URLSearchParams(query);
+  return (parameters.get('alt') ?? parameters.get('$alt')) === 'text';
+}
+
+/** One word for a script or a probe: 200 if all is well, else 503. */
+export function probeReply(isWell: boolean, word: string, { method, requestId }: RequestHead): Reply {
+  const body = Buffer.from(word);
+  const headers = ['content-type', 'text/plain; charset=utf-8', 'content-length', String(body.length)];
+  headers.push('cache-control', 'no-store', 'x-request-id', requestId);
+  return { status: isWell ? 200 : 503, headers, body: method === 'HEAD' ? undefined : body };
+}
+
 /** The status of the service; if the server does not know its name, that of the server. */
 export async function serviceHealth(channel: Channel, service: string, timeoutMs: number): Promise<ServingStatus> {
   const own = await check(channel, service, timeoutMs);

@@ -17,7 +17,7 @@ export const builtinOptions = {
     presets: { envoy: false },
     why: 'Envoy serves no pages of its own',
     group: 'routes',
-    text: 'serve GET /health',
+    text: 'serve GET /health, and the probes /livez and /readyz',
   }),
   openapi: option(booleanValue, {
     default: true,

@@ -11,7 +11,7 @@ import { type DocumentedPart, openApiDocument, printDocument, titleOf } from '..
 import type { Binding } from '../rule/index.js';
 import { prefersHtml, type TranscodeOptions, wrapJson } from '../transcode/index.js';
 import { docsHeaders, docsHtml, docsScript } from './docs-page.js';
-import { HealthChecks, healthReply, type ServiceChannel, withOwn } from './health.js';
+import { HealthChecks, healthReply, isTextWanted, probeReply, type ServiceChannel, withOwn } from './health.js';
 import { healthPage } from './health-page.js';
 import { indexHeaders, indexHtml, indexText, type IndexLinks } from './index-page.js';
 import type { BuiltinOptions } from './options.js';
@@ -31,11 +31,16 @@ export interface PageSources {
   readonly parts: readonly DocumentedPart<Binding>[];
   /** What `/health` is told of the proxy itself. Default: that all is well. */
   readonly health?: OwnHealth | undefined;
+  /** Whether requests are served now, for `/readyz`. Default: there is neither that page nor `/livez`. */
+  readonly isReady?: (() => boolean) | undefined;
 }
+
+/** The pages that load balancers and probes ask, which have no token. */
+export const healthPaths: ReadonlySet<string> = new Set(['/health', '/livez', '/readyz']);
 
 /** The pages that the options leave on, by path. */
 export function buildPages(
-  { prefix, services, parts, health }: PageSources,
+  { prefix, services, parts, health, isReady }: PageSources,
   options: BuiltinOptions & Pick<TranscodeOptions, 'envelope'>,
 ): ReadonlyMap<string, Page> {
   const pages = new Map<string, Page>();
@@ -46,9 +51,17 @@ export function buildPages(
     const checks = new HealthChecks(services, options);
     pages.set('/health', async (head, base = '') => {
       const found = withOwn(await checks.ask(), health);
+      if (isTextWanted(head.query)) return probeReply(found.serving, found.serving ? 'SERVING' : 'NOT_SERVING', head);
       if (prefersHtml(head.headers)) return healthPage(found, head, `${base}${prefix}/`, options.index);
       return healthReply(found, head, (json) => wrapJson(options.envelope, json, head.requestId));
     });
+    if (isReady !== undefined) {
+      add('/livez', (head) => probeReply(true, 'ok\n', head));
+      add('/readyz', (head) => {
+        const ready = isReady();
+        return probeReply(ready, ready ? 'ok\n' : 'not ready: it drains, or waits for a schema\n', head);
+      });
+    }
   }
   const title = options.openapiTitle ?? titleOf(parts.flatMap(({ bindings }) => bindings));
   if (options.openapi) {

@@ -42,9 +42,7 @@ export function createGateway(input: GatewayInput): EmbeddedGateway {
   const prepared = prepareProxy({ ...config, listeners }, { connections, errorFormat });
   for (const { lease } of prepared.listeners) lease.start();
   const [part] = prepared.listeners[0]!.parts;
-  const host = new Host(part!.gateway, part!.config.options, () => {
-    connections.close();
-  });
+  const host = new Host(part!.gateway, part!.config.options, () => connections.close(), askedPages(given));
   const node = nodeHandler(host);
   const { handler: upgrade, attach } = new Upgrades(host);
   return {
@@ -57,6 +55,20 @@ export function createGateway(input: GatewayInput): EmbeddedGateway {
     attach,
     close: () => host.close(),
   };
+}
+
+/**
+ * The pages that an application asked for, which it has at its root, too. Those of the documentation link to each other and to
+ * `/health`, so that whoever asks for one gets all that are on.
+ */
+function askedPages({
+  index,
+  docs,
+  openapi,
+  health,
+}: Pick<LibraryOptions, 'index' | 'docs' | 'openapi' | 'health'>): (path: string) => boolean {
+  const isDocumented = index === true || docs === true || openapi === true;
+  return (path) => isDocumented || (health === true && path === '/health');
 }
 
 function withList<K extends string>(key: K, given: string | readonly string[] | undefined): { [P in K]?: string[] } {

@@ -31,7 +31,7 @@ export function fastifyPlugin(host: Host, attach: EmbeddedGateway['attach']): Fa
         if (!isBelow(embedded.start.target, base) || !host.takesSocket(embedded.start, base.length)) return goOn();
         return void reply.hijack();
       }
-      if (!isBelow(embedded.start.target, base) || !host.takes(embedded.start, base.length)) return goOn();
+      if (!isBelow(embedded.start.target, base) || !host.takes(embedded.start, base, base.length)) return goOn();
       if (embedded.isGone(reply.raw)) return;
       reply.hijack();
       host.serve(embedded.open(reply.raw), base, base.length);

@@ -22,13 +22,19 @@ export class Host {
     private readonly gateway: Gateway,
     readonly options: EmbeddedOptions & { readonly drainTimeoutMs: number },
     private readonly release: () => void,
+    /** Whether the application asked for the page at a path. At its root the others are its own. */
+    private readonly isAsked: (path: string) => boolean,
   ) {
     this.connections = new EmbeddedConnections(options);
   }
 
-  /** True if the gateway has another answer than 404 and 405. */
-  takes(start: RequestStart, prefixLength = 0): boolean {
-    return this.gateway.takes(start, prefixLength);
+  /**
+   * True if the gateway has another answer than 404 and 405. At the root of an application it has only the pages that were
+   * asked for.
+   * @param base the path that the gateway is mounted at
+   */
+  takes(start: RequestStart, base = '', prefixLength = 0): boolean {
+    return this.gateway.takes(start, prefixLength, base === '' ? this.isAsked : undefined);
   }
 
   /** True if a streaming route takes a WebSocket. */

@@ -6,10 +6,9 @@ import type { NodeHandler } from './types.js';
 export function nodeHandler(host: Host): NodeHandler {
   return (request, response, next) => {
     const embedded = host.connections.request(request);
-    if (next !== undefined && !host.takes(embedded.start)) next();
-    else if (!embedded.isGone(response)) {
-      const { originalUrl } = request as { readonly originalUrl?: unknown };
-      host.serve(embedded.open(response), cutOff(embedded.start.target, originalUrl));
-    }
+    const { originalUrl } = request as { readonly originalUrl?: unknown };
+    const base = cutOff(embedded.start.target, originalUrl);
+    if (next !== undefined && !host.takes(embedded.start, base)) next();
+    else if (!embedded.isGone(response)) host.serve(embedded.open(response), base);
   };
 }

@@ -33,7 +33,7 @@ import type { Route } from './decide.js';
 import { publishFault } from './diagnostics.js';
 import { Gateway } from './gateway.js';
 import type { ServiceChannel } from '../builtin/index.js';
-import { buildPages, type Page } from '../builtin/index.js';
+import { buildPages, healthPaths, type Page } from '../builtin/index.js';
 import { type DocumentedPart, takesSlashes } from '../openapi/index.js';
 import type { GatewayOptions } from './options.js';
 import { Retries } from './retries.js';
@@ -157,7 +157,10 @@ export function buildGateway(
   const bindingFor = (httpMethod: string, path: string): Binding | undefined =>
     matcher.match(httpMethod, path)?.value.binding;
   const parts = [{ prefix: '', bindings: reachable, options, access, bindingFor }, ...mountedParts];
-  const pages = buildPages({ prefix, services: [...served, ...mounted], parts, health }, options);
+  // What a fallback or an application has at these paths stays theirs.
+  const hasProbes = health !== undefined && fallback === undefined && routes === undefined && prefix === '';
+  const isReady = hasProbes ? () => !health.isFailing && refusal === undefined : undefined;
+  const pages = buildPages({ prefix, services: [...served, ...mounted], parts, health, isReady }, options);
   warnOfHiddenPages(pages, matcher, problems);
   const gateway = new Gateway({
     matcher,
@@ -342,5 +345,6 @@ function warnOfEscapedSlashes(
 /** The option that a page hangs on. */
 function optionOfPage(path: string): string {
   if (path === '/') return 'index';
+  if (healthPaths.has(path)) return 'health';
   return /^\/(\w+)/.exec(path)![1]!;
 }

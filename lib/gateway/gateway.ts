@@ -60,8 +60,9 @@ export class Gateway {
   /**
    * True if something here answers: a route, a page, the fallback. Otherwise the answer would be 404 or 405, and an
    * application may have a better one. It is asked before any policy runs, as policies guard what is ours.
+   * @param hasPage whether a page of ours is to be had at its path. Default: all are
    */
-  takes(request: RequestStart, prefixLength = 0): boolean {
+  takes(request: RequestStart, prefixLength = 0, hasPage: (path: string) => boolean = everyPage): boolean {
     const { protocols, policies } = this.parts;
     const { target = request.target, location, refusal } = this.normalized(request, prefixLength);
     if (location !== undefined || refusal !== undefined) return true;
@@ -71,8 +72,10 @@ export class Gateway {
     switch (decision.kind) {
       case 'not-found':
         return false;
+      case 'page':
+        return hasPage(head.path);
       case 'options':
-        return decision.allowed.length > 0;
+        return decision.allowed.length > 0 && (!isPageAlone(this.parts, head.path) || hasPage(head.path));
       case 'wrong-method':
         return policies.some((policy) => policy.mayChangeMethod?.(head) === true);
       default:
@@ -152,6 +155,13 @@ interface Normalized {
 }
 
 const AS_IT_CAME: Normalized = {};
+
+const everyPage = (): boolean => true;
+
+/** A path that no rule has. */
+function isPageAlone({ pages, matcher }: GatewayParts, path: string): boolean {
+  return pages.has(path) && matcher.allowed(path).length === 0;
+}
 
 /** Where it is not asked who calls. */
 const nobody: Caller = { address: 'unknown', forwarded: [] };

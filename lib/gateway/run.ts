@@ -24,7 +24,7 @@ import { type Filtered, FilterRun } from './filter-run.js';
 import { filteredRequest } from './filtered-request.js';
 import { PeekedExchange } from './peeked-exchange.js';
 import type { Observation } from './observed.js';
-import type { Page } from '../builtin/index.js';
+import { healthPaths, type Page } from '../builtin/index.js';
 import { type RoutedHead, type RoutedOwner, RoutedRun } from './routed-run.js';
 import { type ChangedExchange, type RoutedForward, type Routes } from './routing.js';
 import { SocketRun } from './socket.js';
@@ -302,7 +302,7 @@ export class Run extends Ending implements RoutedOwner {
     return `"${indexPath === undefined ? 'photongate routes' : `GET ${this.base}${indexPath}`}" lists what is served`;
   }
 
-  /** `/health` is for those who have no token: load balancers. */
+  /** Those of health are for those who have no token: load balancers. */
   private showPage(page: Page): void {
     const { access } = this.parts;
     const show = ({ head }: Pick<Admitted, 'head'>): void => {
@@ -311,7 +311,7 @@ export class Run extends Ending implements RoutedOwner {
         (error: unknown) => this.onError(error),
       );
     };
-    if (access?.protectsPages !== true || this.head.path === '/health') show({ head: this.head });
+    if (access?.protectsPages !== true || healthPaths.has(this.head.path)) show({ head: this.head });
     else this.admit(access, 'this page', new Map(), show);
   }
 

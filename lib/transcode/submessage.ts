@@ -4,6 +4,12 @@ import { Reader, WireType } from '../wire/index.js';
 
 /** The bytes of a singular message field; empty if it is absent. Occurrences are concatenated, which merges them. */
 export function submessage(message: Buffer, field: FieldDescriptor): Buffer {
+  const parts = submessages(message, field);
+  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+}
+
+/** The bytes of each occurrence of a message field: the elements, if it is repeated. */
+export function submessages(message: Buffer, field: FieldDescriptor): Buffer[] {
   const reader = new Reader(message);
   const parts: Buffer[] = [];
   while (!reader.done) {
@@ -18,7 +24,7 @@ export function submessage(message: Buffer, field: FieldDescriptor): Buffer {
       parts.push(message.subarray(start, reader.pos - tagBytes(tag)));
     }
   }
-  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  return parts;
 }
 
 /** The encoded length of a tag; start and end tag of a group are equally long. */

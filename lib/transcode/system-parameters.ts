@@ -28,7 +28,7 @@ export const noSystemParameters: SystemParameters = Object.freeze({
 });
 
 /** Canonical names; each may be written without its `$`. */
-const names = ['$alt', '$fields', '$prettyPrint', '$apiVersion', '$.xgafv'] as const;
+const names = ['$alt', '$fields', '$text', '$prettyPrint', '$apiVersion', '$.xgafv'] as const;
 type Name = (typeof names)[number];
 
 const alts: ReadonlySet<string> = new Set<Alt>(['json', 'sse', 'ndjson', 'proto', 'text']);
@@ -83,10 +83,31 @@ export class SystemParameterReader implements SystemParameters {
       );
       return;
     }
+    if (this.contradicts(name, spelling)) return;
     this.seen.set(name, spelling);
     if (name === '$alt') this.readAlt(spelling, text ?? '');
     else if (name === '$fields') this.readFields(spelling, text ?? '');
+    else if (name === '$text') this.readText(spelling, text ?? '');
     else if (name === '$prettyPrint') this.readPrettyPrint(spelling, text ?? 'true');
+  }
+
+  /** `text=name` says both `fields=name` and `alt=text`. */
+  private contradicts(name: Name, spelling: string): boolean {
+    const others: readonly Name[] =
+      name === '$text' ? ['$alt', '$fields'] : ['$alt', '$fields'].includes(name) ? ['$text'] : [];
+    const other = others.map((known) => this.seen.get(known)).find((seen) => seen !== undefined);
+    if (other === undefined) return false;
+    this.fail(
+      spelling,
+      `${quote(other)} is given too, and text=name is short for fields=name&alt=text; write one of both`,
+    );
+    return true;
+  }
+
+  private readText(spelling: string, text: string): void {
+    if (text === '') return this.fail(spelling, 'found "", expected the path of a field, such as name or items.name');
+    this.alt = 'text';
+    this.fields = text;
   }
 
   private readAlt(spelling: string, text: string): void {

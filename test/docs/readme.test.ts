@@ -1,5 +1,5 @@
 /**
- * What the README shows is what happens: its greeter proto behind its command, its curl lines against `npm start`'s
+ * What the README shows is what happens: its greeter as it is typed, its other curl lines against `npm start`'s
  * services. In an expected answer `…` stands for anything.
  */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -7,18 +7,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { Writer } from '../../lib/wire/index.js';
 import { loadConfig, startProxy } from '../../lib/index.js';
 import { Database } from '../../examples/photoncloud/lib/database.js';
 import { services } from '../../examples/photoncloud/services.js';
 import { pem } from '../support/certificates.js';
 import { runMain } from '../support/cli.js';
 import { send } from '../support/proxy.js';
-import { startEchoService } from '../support/echo-service.js';
-import { schemaFromText } from '../support/schema.js';
 import { parseUpstream } from '../../lib/upstream/index.js';
 import { configJsonSchema } from '../../lib/config/index.js';
 import { optionsPage } from './options-page.js';
+import { followStory, stepsOf } from './stories.js';
 
 const root = new URL('../../', import.meta.url);
 const readme = readFileSync(new URL('README.md', root), 'utf8');
@@ -63,27 +61,21 @@ async function check(t: Test, shown: readonly Shown[], base: string): Promise<vo
   }
 }
 
-const greeterProto = /```proto\n([^]*?)```/.exec(readme)![1]!;
 const all = curlLines(readme);
 
 void t.test('the first screen', async (t) => {
-  const service = await startEchoService(schemaFromText(greeterProto));
-  t.teardown(() => service.close());
-  service.answer = () => {
-    const out = new Writer();
-    out.uint32(0x0a);
-    out.string('Hello Ada, hello Ada');
-    return { message: out.take() };
-  };
-  const folder = mkdtempSync(join(tmpdir(), 'photongate-readme-'));
-  t.teardown(() => rmSync(folder, { recursive: true }));
-  writeFileSync(join(folder, 'greeter.proto'), greeterProto);
-  const flags = { proto: ['greeter.proto'], upstreams: [parseUpstream(service.target)], listen: ['127.0.0.1:0'] };
-  const proxy = await startProxy(loadConfig({ flags, workingDirectory: folder }));
-  t.teardown(() => proxy.drain());
-  const shown = all.filter(({ args }) => requestOf(args).url.port === '8080');
-  t.ok(shown.length > 0);
-  await check(t, shown, proxy.urls[0]!);
+  const [screen] = readme.split('\n## Install\n');
+  const server = stepsOf(
+    '```console\n$ node examples/greeter/server.js\ngreeter.v1.Greeter listens on port 50051\n```\n',
+  );
+  const shown = stepsOf(screen!);
+  t.ok(shown.filter(({ kind }) => kind === 'type').length >= 3);
+  await followStory(t, 'README.md', [...server, ...shown]);
+  const example = readFileSync(new URL('examples/greeter/greeter.proto', root), 'utf8');
+  t.ok(
+    shown.some((step) => step.kind === 'file' && step.text === example),
+    'its proto is that of the example',
+  );
 });
 
 void t.test('npm start', async (t) => {
@@ -114,7 +106,10 @@ void t.test('commands and flags that the docs name are there', async (t) => {
   const docs = readdirSync(new URL('docs/', root)).filter((name) => name.endsWith('.md') && name !== 'options.md');
   const pages = ['README.md', ...docs.map((name) => `docs/${name}`)];
   for (const page of pages) {
-    const text = readFileSync(new URL(page, root), 'utf8').replace(/(?:\b(?:npm|node|curl)|`--) [^\n|`]*/g, '');
+    const text = readFileSync(new URL(page, root), 'utf8').replace(
+      /(?:\b(?:npm|node|curl|protoc)|`--) (?:[^\n|`\\]|\\\n)*/g,
+      '',
+    );
     for (const [flag] of text.matchAll(/--[a-z][a-z-]+[a-z](?:\d\.\d)?/g)) {
       if (flag.startsWith('--no-') || process.allowedNodeEnvironmentFlags.has(flag)) continue;
       t.ok(stdout.includes(flag) || flag === '--include_imports', `${page}: ${flag}`);

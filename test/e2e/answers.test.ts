@@ -223,6 +223,14 @@ void t.test('system parameters that are refused, before any call', async (t) => 
     ['$alt=json&alt=json', 'alt: given more than once (also as "$alt")'],
     ['$apiVersion=1&$apiVersion=1', '$apiVersion: given more than once'],
     ['fields=name&fields=big', 'fields: given more than once'],
+    ['text=', 'found "", expected the path of a field'],
+    ['text=nam', 'has no field "nam", did you mean "name"?'],
+    [
+      'text=name&alt=text',
+      'alt: "text" is given too, and text=name is short for fields=name&alt=text; write one of both',
+    ],
+    ['$fields=name&text=big', 'text: "$fields" is given too'],
+    ['text=name&text=big', 'text: given more than once'],
     ['$prettyPrint=yes', '$prettyPrint: found "yes", expected true, false, 1 or 0'],
     ['$alt=sse', 'sse is for methods that answer with a stream'],
     ['$alt=ndjson', 'ndjson is for methods that answer with a stream'],
@@ -300,6 +308,9 @@ void t.test('text: one value, bare', async (t) => {
     ['fields=labels.zz&alt=text', ''],
     ['fields=byId.7.name&alt=text', 'seven'],
     ['fields=right&alt=text', ''],
+    ['text=name', 'n'],
+    ['$text=inner.inner.name', 'ii'],
+    ['text=labels.b.c', '2'],
   ];
   for (const [query, text] of rows) {
     const answer = await proxy.send(...post(`?${query}`));
@@ -313,16 +324,56 @@ void t.test('text: one value, bare', async (t) => {
   t.equal((await proxy.send('GET /v1/wrapped?alt=text')).text, 'hi', 'a wrapper is one');
   t.equal((await proxy.send('GET /v1/wrapped')).text, '"hi"');
   proxy.service.answer = () => ({});
-  for (const query of ['alt=text', 'fields=inner&alt=text', 'fields=name,big&alt=text', 'fields=items.name&alt=text']) {
+  for (const query of [
+    'alt=text',
+    'text=inner',
+    'fields=name,big&alt=text',
+    'fields=items&alt=text',
+    'text=items.inner',
+  ]) {
     const answer = await proxy.send(...post(`?${query}`));
     t.equal(answer.status, 400, query);
-    t.match(answer.text, 'pick one with fields=…: name, big, wrapped, color', query);
+    t.match(answer.text, /pick one with fields=…: name, big, wrapped, color.*, flag, items\.name"/, query);
   }
   proxy.service.answer = () => ({ code: 5, details: 'gone' });
   const failed = await proxy.send(...post('?fields=name&alt=text'));
   t.strictSame([failed.status, failed.json], [404, { code: 5, message: 'gone' }], 'errors keep their shape');
   const enveloped = await withProxy(t, { envelope: 'photon' });
   t.equal((await enveloped.send('GET /v1/echo?name=v&fields=name&alt=text')).text, 'v', 'inside data');
+});
+
+void t.test('text: of a list, each value on a line', async (t) => {
+  const proxy = await withProxy(t);
+  const rows: readonly [query: string, text: string][] = [
+    ['fields=items.name&alt=text', 'x\ny\n'],
+    ['text=items.big', '1\n0\n'],
+    ['text=items.color', 'NONE\nRED\n'],
+    ['text=items.inner.name', '\n\n'],
+    ['text=items.wrapped', '\n\n'],
+    ['text=items.labels.a', '\n\n'],
+    ['text=inner.items.name', ''],
+    ['text=items.items.name', ''],
+  ];
+  for (const [query, text] of rows) {
+    const answer = await proxy.send(...post(`?${query}`));
+    t.strictSame([answer.status, answer.text], [200, text], query);
+    t.equal(answer.headers['content-type'], 'text/plain; charset=utf-8', query);
+  }
+  const accepted = await proxy.send(...post('?fields=items.name', { accept: 'text/plain' }));
+  t.equal(accepted.text, 'x\ny\n', 'by Accept, too');
+  const strings = 'list.list=a%2Cb&list.list=%22%5B%5D%22&list.list=&list.list=c%5Cd';
+  t.equal((await proxy.send(`GET /v1/one/list?${strings}&$text=list`)).text, 'a,b\n"[]"\n\nc\\d\n', 'of scalars');
+  t.equal((await proxy.send('GET /v1/one/list?$text=list')).text, '', 'an empty list has no line');
+  t.equal((await proxy.send('GET /v1/items?items[0].name=a&items[1].name=b&text=name')).text, 'a\nb\n', 'of the root');
+  t.equal((await proxy.send('GET /v1/one/texts?texts[0].text=a&texts[1].text=b&$text=text')).text, 'a\nb\n');
+  const refused = await proxy.send('GET /v1/one/list?$text=lists');
+  t.match(refused.text, 'has no field \\"lists\\", did you mean \\"list\\"?');
+});
+
+void t.test('text: a field of that name keeps it', async (t) => {
+  const proxy = await withProxy(t);
+  t.equal((await proxy.send('GET /v1/only?text=hello')).text, '{"text":"hello"}');
+  t.equal((await proxy.send('GET /v1/only?text=hello&$text=text')).text, 'hello');
 });
 
 void t.test('text: the only field of a type needs no name', async (t) => {

@@ -81,6 +81,8 @@ void t.test('what goes there', async (t) => {
     ['OPTIONS /other', 200, 'fallback'],
     ['OPTIONS *', 204, 'proxy'],
     ['GET /health', 200, 'proxy'],
+    ['GET /livez', 200, 'fallback'],
+    ['GET /readyz', 200, 'fallback'],
     ['GET http://elsewhere.example/abs', 200, 'fallback'],
     ['GET //a//b/', 200, 'fallback'],
     ['GET *', 400, 'proxy'],

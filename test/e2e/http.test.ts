@@ -429,6 +429,19 @@ void t.test('with default options', async (t) => {
     const response = await proxy.send('GET /health');
     t.equal(response.status, 200);
     t.strictSame(response.json, { status: 'SERVING', services: { 'http.v1.Http': 'SERVING' } });
+    for (const query of ['alt=text', '%24alt=text']) {
+      const { text, headers } = await proxy.send(`GET /health?${query}`);
+      t.strictSame([text, headers['content-type']], ['SERVING', 'text/plain; charset=utf-8'], query);
+    }
+    t.strictSame((await proxy.send('GET /health?alt=json')).json, response.json);
+  });
+
+  await t.test('probes', async (t) => {
+    for (const path of ['/livez', '/readyz']) {
+      t.match(await proxy.send(`GET ${path}`), { status: 200, text: 'ok\n', headers: { 'cache-control': 'no-store' } });
+      t.match(await proxy.send(`HEAD ${path}`), { status: 200, text: '', headers: { 'content-length': '3' } });
+      t.equal((await proxy.send(`POST ${path}`)).status, 405, path);
+    }
   });
 });
 
@@ -545,7 +558,7 @@ void t.test('options', async (t) => {
   });
   const { service } = proxy;
   t.teardown(() => proxy.close());
-  t.equal((await proxy.send('GET /health')).status, 404, 'health');
+  for (const path of ['/health', '/livez', '/readyz']) t.equal((await proxy.send(`GET ${path}`)).status, 404, path);
   t.strictSame((await proxy.send('GET /v1/a?utm_source=x&xyz=1&exact=&list=a,b+c')).json, {
     name: 'a',
     list: ['a', 'b+c'],

@@ -323,9 +323,14 @@ void t.test('what stays open, and what does not', async (t) => {
   const shut = await guarded(t, base, { fallback: url, cors: { origins: ['https://app.example'] } });
   const loose = await guarded(t, [...base, 'protect_fallback: false', 'protect_pages: true'], { fallback: url });
   const plain = await guarded(t, base);
+  const closed = await guarded(t, [...base, 'protect_pages: true']);
   const rows: readonly [Guarded, string, number, RequestOptions['headers']?][] = [
     [plain, 'GET /health', 200],
     [plain, 'HEAD /health', 200],
+    [closed, 'GET /', 401],
+    [closed, 'GET /health', 200],
+    [closed, 'GET /livez', 200],
+    [closed, 'GET /readyz', 200],
     [plain, 'GET /openapi.json', 200],
     [plain, 'GET /docs', 200],
     [plain, 'GET /', 200],

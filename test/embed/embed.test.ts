@@ -632,14 +632,57 @@ void t.test('next gets what only a policy could say something of', async (t) => 
     ['POST /other', { 'x-http-method-override': 'GET' }, 299],
     ['POST /greeter.v1.Greeter/SayHello', { 'content-type': 'application/proto' }, 200],
     ['POST /greeter.v1.Greeter/None', { 'content-type': 'application/grpc' }, 299],
-    ['GET /health', {}, 200],
+    ['GET /health', {}, 299],
     ['POST /health', {}, 299],
-    ['OPTIONS /health', {}, 204],
+    ['OPTIONS /health', {}, 299],
+    ['OPTIONS /v1/hello/Ada', {}, 204],
     ['OPTIONS *', {}, 299],
   ];
   for (const [line, headers, status] of rows) {
     t.equal((await send(url, line, { headers })).status, status, `${line} ${JSON.stringify(headers)}`);
   }
+});
+
+void t.test('at the root of an application there are the pages that it asks for', async (t) => {
+  const echo = await service(t);
+  const lines = ['GET /', 'GET /docs', 'GET /docs/start.js', 'GET /openapi.json', 'GET /health', 'OPTIONS /health'];
+  const [ours, theirs] = [[200, 200, 200, 200, 200, 204], lines.map(() => 299)];
+  const rows: readonly [options: Partial<Parameters<typeof createGateway>[0]>, statuses: readonly number[]][] = [
+    [{}, theirs],
+    [{ index: true }, ours],
+    [{ openapi: true }, ours],
+    [{ docs: true, health: false }, [200, 200, 200, 200, 299, 299]],
+    [{ health: true }, [299, 299, 299, 299, 200, 204]],
+    [{ index: false }, theirs],
+  ];
+  for (const [options, statuses] of rows) {
+    const gateway = gatewayFor(t, echo, options);
+    const next = (): Response => new Response(null, { status: 299 });
+    const app = express().use(gateway.express);
+    app.use((_request, response) => void response.status(299).end());
+    const fast = fastify();
+    void fast.register(gateway.fastify);
+    fast.all('/*', (_request, reply) => reply.code(299).send());
+    fast.all('/', (_request, reply) => reply.code(299).send());
+    const name = JSON.stringify(options);
+    const fetched = lines.map(async (line) => {
+      const [method, path] = line.split(' ');
+      return (await gateway.fetch(new Request(`http://example${path!}`, { method: method! }), next)).status;
+    });
+    t.strictSame(await Promise.all(fetched), statuses, `fetch ${name}`);
+    const injected = lines.map(async (line) => {
+      const [method, url] = line.split(' ');
+      return (await fast.inject({ method: method as 'GET' | 'OPTIONS', url: url! })).statusCode;
+    });
+    t.strictSame(await Promise.all(injected), statuses, `Fastify ${name}`);
+    await fast.close();
+    const url = await open(t, createServer(app), gateway);
+    const sent = lines.map(async (line) => (await send(url, line)).status);
+    t.strictSame(await Promise.all(sent), statuses, `Express ${name}`);
+  }
+  const alone = gatewayFor(t, echo);
+  const url = await open(t, createServer(alone.node), alone);
+  t.equal((await send(url, 'GET /docs')).status, 200, 'nobody else answers there');
 });
 
 void t.test('options', (t) => {

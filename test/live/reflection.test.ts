@@ -177,6 +177,9 @@ void t.test('an upstream that is down at the start', async (t) => {
   t.equal(code, Code.UNAVAILABLE, 'to gRPC too: UNIMPLEMENTED would be for good');
   const health = await send(url, 'GET /health');
   t.strictSame([health.status, (health.json as { status?: string }).status], [503, 'NOT_SERVING']);
+  const probes = async () => [(await send(url, 'GET /livez')).status, (await send(url, 'GET /readyz')).status];
+  t.strictSame(await probes(), [200, 503]);
+  t.equal((await send(url, 'GET /health?alt=text')).text, 'NOT_SERVING');
   t.match(events[0], {
     outcome: 'waiting',
     problems: [{ code: 'reflection-unavailable', message: /^the schema of 127/ }],
@@ -184,6 +187,7 @@ void t.test('an upstream that is down at the start', async (t) => {
   await server(t, { files: [greeter] }, { port });
   await until(async () => (await send(url, 'GET /v1/hello/Ada')).status === 200);
   t.equal((await send(url, 'GET /health')).status, 200);
+  t.strictSame(await probes(), [200, 200]);
   t.equal(events.at(-1)!.outcome, 'loaded');
 });
 

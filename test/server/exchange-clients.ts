@@ -94,7 +94,12 @@ export const kinds: readonly Kind[] = [
 function hostOf(handle: (exchange: Exchange) => void, options: Partial<ListenerOptions>): Host {
   const gateway = { handle, writeError, takes: () => true, takesSocket: () => false };
   const limits = { ...defaultListenerOptions, ...options, maxConcurrentRequests: 1000, drainTimeoutMs: 1000 };
-  return new Host(gateway as unknown as Gateway, limits, () => undefined);
+  return new Host(
+    gateway as unknown as Gateway,
+    limits,
+    () => undefined,
+    () => true,
+  );
 }
 
 function http1Ask(port: number, { method = 'GET', hasBody = false }: Ask): ClientRequest {

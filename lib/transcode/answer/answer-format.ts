@@ -80,6 +80,8 @@ class RouteFormats implements AnswerFormats {
       case 'proto':
         return this.proto(kept) ?? this.refuse('$alt', this.noProtobuf(), violations);
       case 'text': {
+        // What is wrong with the fields is said already.
+        if (fields !== undefined && kept === undefined) return this.usual;
         const pick = pickText(this.root, kept?.selection);
         return pick === undefined ? this.refuse('$alt', this.noText(), violations) : this.text(pick);
       }
@@ -196,8 +198,8 @@ class RouteFormats implements AnswerFormats {
   private noText(): string {
     const names = textFields(this.root);
     return names.length === 0
-      ? 'text is for one value, and the answer has none that could be picked; write json, or leave it out'
-      : `text is for one value; pick one with fields=…: ${names.slice(0, 50).join(', ')}${names.length > 50 ? ', …' : ''}`;
+      ? 'text is for one value, or those of a list, and the answer has none that could be picked; write json, or leave it out'
+      : `text is for one value, or those of a list; pick one with fields=…: ${names.slice(0, 50).join(', ')}${names.length > 50 ? ', …' : ''}`;
   }
 
   private refuse(field: string, description: string, violations: FieldViolation[]): AnswerFormat {
