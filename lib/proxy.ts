@@ -149,6 +149,7 @@ function prepareListeners(config: Config, options: PrepareOptions, leases: reado
         thorough: options.thorough ?? false,
         mounted: [...below.flatMap(({ services }) => services), ...pending.map(notServing)],
         mountedParts: documentedParts(below),
+        mountedTools: below.flatMap(({ tools }) => tools ?? []),
         fallback: fallbackOf(mount, lease),
         refusal: refusalFor(pending),
         errorFormat: options.errorFormat,

@@ -28,6 +28,8 @@ import {
   type TranscodeContext,
 } from '../transcode/index.js';
 import { Access } from './access.js';
+import { agentEndpoint, type AgentTools, agentTools, metadataPages, type ToolParts } from './agents.js';
+import type { McpEndpoint } from '../mcp/index.js';
 import type { Route } from './decide.js';
 import { publishFault } from './diagnostics.js';
 import { Gateway } from './gateway.js';
@@ -49,6 +51,10 @@ export interface BuiltGateway {
   readonly bindings: readonly Binding[];
   /** Which RPC needs which token; undefined: none does. */
   readonly access: Access | undefined;
+  /** What agents may call; undefined: MCP is off. */
+  readonly tools: AgentTools | undefined;
+  /** Where they do. */
+  readonly mcp: McpEndpoint | undefined;
   /** The binding that a request for a raw path is answered by. */
   readonly bindingFor: (httpMethod: string, path: string) => Binding | undefined;
 }
@@ -79,6 +85,8 @@ export interface GatewayContext {
   readonly mounted?: readonly ServedService[];
   /** The routes of those mounts, for the pages that list them. */
   readonly mountedParts?: readonly DocumentedPart<Binding>[];
+  /** The tools of those mounts. */
+  readonly mountedTools?: readonly AgentTools[];
   /** Takes the requests that no route does. Default: nothing, they are 404 and 405. */
   readonly fallback?: Fallback | undefined;
   /** Which cluster answers. Default: the channels of the services do. */
@@ -109,6 +117,7 @@ export function buildGateway(
     thorough,
     mounted = [],
     mountedParts = [],
+    mountedTools = [],
     fallback,
     routes,
     refusal,
@@ -144,15 +153,28 @@ export function buildGateway(
   const bindingFor = (httpMethod: string, path: string): Binding | undefined =>
     matcher.match(httpMethod, path)?.value.binding;
   const parts = [{ prefix: '', bindings: reachable, options, access, bindingFor }, ...mountedParts];
-  const pages = buildPages({ prefix, services: [...served, ...mounted], parts, health }, options);
+  const handle: ToolParts['handle'] = (exchange, protocol) => gateway.handle(exchange, 0, '', protocol);
+  const native = options.passThrough === 'all' ? targets.map(({ method }) => method) : [];
+  const tools = options.mcp
+    ? agentTools(
+        { prefix, bindings: reachable, methods: native, channels, codec: context.codec, access, handle },
+        options,
+      )
+    : undefined;
+  const mcp = tools && agentEndpoint([tools, ...mountedTools], parts);
+  const pages = new Map([
+    ...buildPages({ prefix, services: [...served, ...mounted], parts, health }, options),
+    ...(prefix === '' ? metadataPages([...(tools === undefined ? [] : [tools]), ...mountedTools]) : []),
+  ]);
   warnOfHiddenPages(pages, matcher, problems);
-  const gateway = new Gateway({
+  const gateway: Gateway = new Gateway({
     matcher,
     sockets: socketMatcher(matcher.values, options),
     maxBodyBytes: options.maxBodyBytes,
     policies: compilePolicies(options, listenHost),
     refusal,
     pages,
+    mcp,
     indexPath: pages.has('/') && matcher.match('GET', '/') === undefined ? `${prefix}/` : undefined,
     // Whoever may not see the list of routes gets no hints of them.
     hints: options.index && access?.protectsPages !== true ? new RouteHints(() => hinted(parts, prefix)) : undefined,
@@ -176,6 +198,8 @@ export function buildGateway(
     services: served,
     bindings: reachable,
     access,
+    tools,
+    mcp,
     bindingFor,
   };
 }
@@ -328,5 +352,6 @@ function warnOfEscapedSlashes(
 /** The option that a page hangs on. */
 function optionOfPage(path: string): string {
   if (path === '/') return 'index';
+  if (path.startsWith('/.')) return 'mcp';
   return /^\/(\w+)/.exec(path)![1]!;
 }

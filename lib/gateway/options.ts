@@ -1,5 +1,6 @@
 /** The options of one gateway: what a listener or a mount serves, and how. */
 import { type BuiltinOptions, builtinOptions } from '../builtin/index.js';
+import { type McpOptions, mcpOptions } from '../mcp/index.js';
 import {
   booleanValue,
   defaultsOf,
@@ -99,7 +100,13 @@ export const gatewayOptions = {
 };
 
 export interface GatewayOptions
-  extends TranscodeOptions, PolicyOptions, ProtocolOptions, BuiltinOptions, OptionsOf<typeof gatewayOptions> {
+  extends
+    TranscodeOptions,
+    PolicyOptions,
+    ProtocolOptions,
+    BuiltinOptions,
+    McpOptions,
+    OptionsOf<typeof gatewayOptions> {
   /** Names, packages or wildcards (`pkg.*`) of the services to serve; empty: none. Default: all. (Envoy `services`.) */
   readonly services: readonly string[] | undefined;
 }
@@ -109,6 +116,7 @@ export const defaultGatewayOptions: GatewayOptions = Object.freeze({
   ...defaultPolicyOptions,
   ...defaultProtocolOptions,
   ...defaultsOf(builtinOptions),
+  ...defaultsOf(mcpOptions),
   ...defaultsOf(gatewayOptions),
   services: undefined,
 });
