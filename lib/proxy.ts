@@ -158,6 +158,7 @@ function prepareListeners(
         thorough: options.thorough ?? false,
         mounted: [...below.flatMap(({ services }) => services), ...pending.map(notServing)],
         mountedParts: documentedParts(below),
+        mountedTools: below.flatMap(({ tools }) => tools ?? []),
         fallback: fallbackOf(mount, lease),
         refusal: refusalFor(pending),
         retryBudgets: connections.retryBudgets,

@@ -32,7 +32,7 @@ const layers: readonly (readonly string[])[] = [
   ['rule', 'codec'],
   ['router', 'framing', 'openapi'],
   ['transcode', 'protocol', 'upstream', 'policy', 'fallback'],
-  ['builtin', 'routes'],
+  ['builtin', 'routes', 'mcp'],
   ['gateway', 'connections'],
   ['server'],
   ['config'],

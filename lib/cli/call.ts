@@ -15,11 +15,12 @@ import { loadReflected } from '../live/index.js';
 import { type PreparedListener, prepareProxy } from '../proxy.js';
 import type { MessageDescriptor, MethodDescriptor, Schema } from '../schema/index.js';
 import { listen, urlOf } from '../server/index.js';
-import { headerPairs, isHeaderName } from '../headers.js';
+import { headerPairs } from '../headers.js';
 import { Code, codeName, ConfigError } from '../status.js';
 import { type Frame, Writer } from '../wire/index.js';
 import { chosenListener } from './chosen-listener.js';
 import { ExitCode } from './exit-code.js';
+import { headerPair } from './header-pair.js';
 import type { Terminal } from './terminal.js';
 
 /** What `photongate call` was told. */
@@ -62,7 +63,7 @@ interface Observer {
  * @throws ConfigError if the configuration or the request cannot be read.
  */
 export async function call(config: Config, input: CallInput, terminal: Terminal): Promise<number> {
-  const headers = input.headers.map(headerPair);
+  const headers = input.headers.map((text) => headerPair(text, framingHeaders));
   const body = input.data === undefined ? undefined : bodyOf(input.data, terminal.workingDirectory);
   const connections = new Connections();
   const printer = input.json ? new JsonPrinter() : new TextPrinter(terminal);
@@ -91,25 +92,7 @@ export async function call(config: Config, input: CallInput, terminal: Terminal)
 }
 
 /** They say where the body ends, which is known here: with another length the request would never be whole. */
-const framingHeaders = new Set(['content-length', 'transfer-encoding']);
-
-function headerPair(text: string): readonly [string, string] {
-  const [, given = '', value = ''] = /^([^:]+):[ \t]*([^\r\n\0]*)$/.exec(text) ?? [];
-  const name = given.toLowerCase();
-  if (framingHeaders.has(name)) {
-    throw new ConfigError({
-      code: 'bad-header',
-      message: `-H ${JSON.stringify(text)}: the command itself writes the length of the body`,
-      hint: `leave ${name} out, and give the body by -d`,
-    });
-  }
-  if (isHeaderName(name)) return [name, value];
-  throw new ConfigError({
-    code: 'bad-header',
-    message: `found ${JSON.stringify(text)}, expected a header`,
-    hint: "write -H 'name: value'",
-  });
-}
+const framingHeaders = ['content-length', 'transfer-encoding'];
 
 function bodyOf(data: string, workingDirectory: string): Buffer {
   if (!data.startsWith('@')) return Buffer.from(data);

@@ -25,6 +25,7 @@ import {
 } from './flags.js';
 import { parserConfiguration, plainArguments } from './plain-arguments.js';
 import { renderProblem } from './render.js';
+import { mcp } from './mcp.js';
 import { openapi } from './openapi.js';
 import { type ReportFormat, reportFormats } from './report.js';
 import { routes } from './routes.js';
@@ -100,6 +101,15 @@ async function run(command: string, values: FlagValues, terminal: Terminal): Pro
         },
         terminal,
       );
+    case 'mcp':
+      return await mcp(
+        config(),
+        {
+          headers: [values['header'] ?? []].flat() as string[],
+          listener: values['listener'] as string | undefined,
+        },
+        terminal,
+      );
     case 'suggest':
       return await suggest(config(), values['output'] as string | undefined, terminal);
     case 'print-config':
@@ -151,7 +161,7 @@ interface ParsedArguments {
   readonly values: FlagValues;
 }
 
-const commands = ['serve', 'routes', 'openapi', 'check', 'call', 'suggest', 'print-config', 'completion'];
+const commands = ['serve', 'routes', 'openapi', 'check', 'call', 'mcp', 'suggest', 'print-config', 'completion'];
 
 /** Undefined if `--help` or `--version` was printed. */
 async function parseArguments(args: readonly string[], terminal: Terminal): Promise<ParsedArguments | undefined> {
@@ -214,6 +224,16 @@ async function parseArguments(args: readonly string[], terminal: Terminal): Prom
           .option('send', { type: 'boolean', describe: 'call the service, and show its answer' })
           .option('json', { type: 'boolean', describe: 'print one JSON document' })
           .option('listener', { type: 'string', requiresArg: true, describe: 'which of several listeners' }),
+    )
+    .command('mcp', 'speak the Model Context Protocol over standard input and output: RPCs as tools', (command) =>
+      command
+        .option('header', {
+          alias: 'H',
+          type: 'string',
+          requiresArg: true,
+          describe: 'header of every call, "name: value"; repeatable',
+        })
+        .option('listener', { type: 'string', requiresArg: true, describe: 'which of several listeners' }),
     )
     .command(
       'suggest [files..]',

@@ -1,4 +1,7 @@
 /** The surroundings of a command: its output, environment and signals. Tests bring their own. */
+import type { Readable, Writable } from 'node:stream';
+
+/** What a command sees of its process. */
 export interface Terminal {
   /** Writes to standard output, for programs and pipes. */
   output(text: string): void;
@@ -17,6 +20,8 @@ export interface Terminal {
   onHangup(listener: () => void): void;
   /** Calls `listener` on SIGUSR2. */
   onRestart(listener: () => void): void;
+  /** Standard input and output, for a command that speaks a protocol over them. */
+  readonly streams?: { readonly input: Readable; readonly output: Writable };
   /** Ends the process at once. */
   exit(code: number): void;
 }
@@ -40,6 +45,9 @@ export function processTerminal(): Terminal {
     },
     onHangup: (listener) => void process.on('SIGHUP', listener),
     onRestart: (listener) => void process.on('SIGUSR2', listener),
+    get streams() {
+      return { input: process.stdin, output: process.stdout };
+    },
     exit: (code) => process.exit(code),
   };
 }

@@ -6,6 +6,7 @@ import { codecOptions } from '../codec/index.js';
 import { fallbackOptions } from '../fallback/index.js';
 import { builtinOptions } from '../builtin/index.js';
 import { gatewayOptions } from '../gateway/index.js';
+import { mcpOptions } from '../mcp/index.js';
 import { callOptions } from '../metadata/index.js';
 import {
   type AliasesOf,
@@ -66,6 +67,7 @@ export const optionTable = {
   ...ownOptions,
   ...builtinOptions,
   ...gatewayOptions,
+  ...mcpOptions,
   ...transcodeOptions,
   ...codecOptions,
   ...callOptions,

@@ -29,6 +29,8 @@ import {
   type TranscodeContext,
 } from '../transcode/index.js';
 import { Access } from './access.js';
+import { agentEndpoint, type AgentTools, agentTools, metadataPages, type ToolParts } from './agents.js';
+import type { McpEndpoint } from '../mcp/index.js';
 import type { Route } from './decide.js';
 import { publishFault } from './diagnostics.js';
 import { Gateway } from './gateway.js';
@@ -52,6 +54,10 @@ export interface BuiltGateway {
   readonly bindings: readonly Binding[];
   /** Which RPC needs which token; undefined: none does. */
   readonly access: Access | undefined;
+  /** What agents may call; undefined: MCP is off. */
+  readonly tools: AgentTools | undefined;
+  /** Where they do. */
+  readonly mcp: McpEndpoint | undefined;
   /** The binding that a request for a raw path is answered by. */
   readonly bindingFor: (httpMethod: string, path: string) => Binding | undefined;
 }
@@ -82,6 +88,8 @@ export interface GatewayContext {
   readonly mounted?: readonly ServedService[];
   /** The routes of those mounts, for the pages that list them. */
   readonly mountedParts?: readonly DocumentedPart<Binding>[];
+  /** The tools of those mounts. */
+  readonly mountedTools?: readonly AgentTools[];
   /** Takes the requests that no route does. Default: nothing, they are 404 and 405. */
   readonly fallback?: Fallback | undefined;
   /** What may be sent again to each upstream. Default: budgets of its own. */
@@ -116,6 +124,7 @@ export function buildGateway(
     thorough,
     mounted = [],
     mountedParts = [],
+    mountedTools = [],
     fallback,
     retryBudgets = new RetryBudgets(),
     routes,
@@ -160,15 +169,28 @@ export function buildGateway(
   // What a fallback or an application has at these paths stays theirs.
   const hasProbes = health !== undefined && fallback === undefined && routes === undefined && prefix === '';
   const isReady = hasProbes ? () => !health.isFailing && refusal === undefined : undefined;
-  const pages = buildPages({ prefix, services: [...served, ...mounted], parts, health, isReady }, options);
+  const handle: ToolParts['handle'] = (exchange, protocol) => gateway.handle(exchange, 0, '', protocol);
+  const native = options.passThrough === 'all' ? targets.map(({ method }) => method) : [];
+  const tools = options.mcp
+    ? agentTools(
+        { prefix, bindings: reachable, methods: native, channels, codec: context.codec, access, handle },
+        options,
+      )
+    : undefined;
+  const mcp = tools && agentEndpoint([tools, ...mountedTools], parts);
+  const pages = new Map([
+    ...buildPages({ prefix, services: [...served, ...mounted], parts, health, isReady }, options),
+    ...(prefix === '' ? metadataPages([...(tools === undefined ? [] : [tools]), ...mountedTools]) : []),
+  ]);
   warnOfHiddenPages(pages, matcher, problems);
-  const gateway = new Gateway({
+  const gateway: Gateway = new Gateway({
     matcher,
     sockets: socketMatcher(matcher.values, options),
     maxBodyBytes: options.maxBodyBytes,
     policies: compilePolicies(options, listenHost),
     refusal,
     pages,
+    mcp,
     indexPath: pages.has('/') && matcher.match('GET', '/') === undefined ? `${prefix}/` : undefined,
     // Whoever may not see the list of routes gets no hints of them.
     hints: options.index && access?.protectsPages !== true ? new RouteHints(() => hinted(parts, prefix)) : undefined,
@@ -193,6 +215,8 @@ export function buildGateway(
     services: served,
     bindings: reachable,
     access,
+    tools,
+    mcp,
     bindingFor,
   };
 }
@@ -346,5 +370,6 @@ function warnOfEscapedSlashes(
 function optionOfPage(path: string): string {
   if (path === '/') return 'index';
   if (healthPaths.has(path)) return 'health';
+  if (path.startsWith('/.')) return 'mcp';
   return /^\/(\w+)/.exec(path)![1]!;
 }

@@ -9,6 +9,7 @@ import type { Fallback } from '../fallback/index.js';
 import type { ProtocolMatch, ProtocolTable } from '../protocol/index.js';
 import type { PathMatcher } from '../router/index.js';
 import type { Page } from '../builtin/index.js';
+import { ENDPOINT_METHODS, type McpEndpoint } from '../mcp/index.js';
 import type { GatewayOptions } from './options.js';
 import type { Routes } from './routing.js';
 
@@ -25,6 +26,8 @@ export interface RouteTables {
   readonly matcher: PathMatcher<Route>;
   /** Native gRPC, gRPC-Web and Connect. */
   readonly protocols: ProtocolTable<Channel>;
+  /** Takes its path before any route does. */
+  readonly mcp?: McpEndpoint | undefined;
   /** By path; `GET` and `HEAD` alone. */
   readonly pages: ReadonlyMap<string, Page>;
   /** Present if virtual hosts decide: they take what no rule does. */
@@ -50,6 +53,7 @@ export type Decision =
   /** Answer a browser that asks what it may send. */
   | { readonly kind: 'preflight'; readonly allowed: readonly string[]; readonly status: 200 | 204 }
   | { readonly kind: 'page'; readonly page: Page }
+  | { readonly kind: 'mcp'; readonly endpoint: McpEndpoint }
   /** Answer 204 with these methods; none for `OPTIONS *`. */
   | { readonly kind: 'options'; readonly allowed: readonly string[] }
   | { readonly kind: 'fallback'; readonly fallback: Fallback }
@@ -75,8 +79,9 @@ export function decide(tables: RouteTables, head: RequestHead, protocol: Protoco
     const { plan, channel } = protocol;
     return { kind: 'call', plan, captures: NO_CAPTURES, channel, template: undefined };
   }
-  const { matcher, cors } = tables;
+  const { matcher, cors, mcp } = tables;
   if (cors !== undefined && isPreflight(head.method, head.headers)) {
+    if (mcp?.path === head.path) return { kind: 'preflight', allowed: ENDPOINT_METHODS, status: 204 };
     const { routes, options } = tables;
     const allowed = tables.protocols.reaches(head.path) ? protocolMethods : allowedMethods(tables, head.path);
     if (routes === undefined) {
@@ -88,6 +93,7 @@ export function decide(tables: RouteTables, head: RequestHead, protocol: Protoco
       if (!options.rejectUnknownMethod) return { kind: 'preflight', allowed: asked, status: 200 };
     }
   }
+  if (mcp !== undefined && mcp.path === head.path) return { kind: 'mcp', endpoint: mcp };
   const match = matcher.match(head.method, head.path);
   if (match === undefined) return decideMiss(tables, head);
   const { plan, channel, template } = match.value;

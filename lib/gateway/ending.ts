@@ -2,7 +2,7 @@
  * The end of an exchange: whatever comes of it, a reply, a stream or an error, it is answered once, counted, and reported if
  * an operator is to know. What leads there is `run`.
  */
-import type { CallStatus, Channel, Exchange, MethodPlan, Reply, RequestHead } from '../exchange.js';
+import type { CallStatus, Channel, ErrorWriter, Exchange, MethodPlan, Reply, RequestHead } from '../exchange.js';
 import type { FallbackOutcome } from '../fallback/index.js';
 import type { ReplyEncoder } from '../policy/index.js';
 import type { ProtocolMatch } from '../protocol/index.js';
@@ -28,6 +28,8 @@ export abstract class Ending implements StreamOutcome, FallbackOutcome {
   private failure: CallStatus | undefined;
   /** What was thrown. */
   private error: unknown;
+  /** Writes what fails without a plan. Default: as the listener has it. */
+  protected writeOwnError: ErrorWriter | undefined;
   protected settled = false;
 
   constructor(
@@ -100,7 +102,8 @@ export abstract class Ending implements StreamOutcome, FallbackOutcome {
     const error = StatusError.from(thrown);
     try {
       if (error instanceof RefusedRequest && this.plan === undefined) return this.refused(error);
-      const reply = this.plan?.fail(error, this.head) ?? this.parts.writeError(error, this.head);
+      const write = this.writeOwnError ?? this.parts.writeError;
+      const reply = this.plan?.fail(error, this.head) ?? write(error, this.head);
       return error.isOfCall ? reply : this.inOwnForm(reply);
     } catch (fault) {
       this.report(fault);

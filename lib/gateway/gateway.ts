@@ -2,7 +2,8 @@
  * Runs exchanges: policies, route, plan, call, answer. Everything that fails on the way ends in one `catch`, and every
  * error becomes an answer in the route's (or the listener's) shape. Its tables are built by `build` and never change.
  */
-import type { Caller, ErrorWriter, Exchange, RequestHead } from '../exchange.js';
+import type { Caller, Channel, ErrorWriter, Exchange, RequestHead } from '../exchange.js';
+import type { ProtocolMatch } from '../protocol/index.js';
 import { StatusError } from '../status.js';
 import { RequestRecord } from '../telemetry/index.js';
 import { splitTarget, toOriginForm } from '../uri.js';
@@ -94,8 +95,9 @@ export class Gateway {
    * Answers one exchange; never throws.
    * @param prefixLength how much of the path is the mount's, and not the routes'.
    * @param base what stands before the gateway's paths in the URL besides: an application has cut it off
+   * @param protocol what it leads to, if nobody has to find out
    */
-  handle(exchange: Exchange, prefixLength = 0, base = ''): void {
+  handle(exchange: Exchange, prefixLength = 0, base = '', protocol?: ProtocolMatch<Channel>): void {
     const normal = this.normalized(exchange, prefixLength);
     const came = normal.target === undefined ? exchange : new NormalizedExchange(exchange, normal.target);
     const head = headOf(came, prefixLength, this.parts.callers.callerOf(came));
@@ -118,7 +120,7 @@ export class Gateway {
     this.count.active++;
     try {
       const { webSocket } = answered;
-      if (webSocket === undefined) run.detect();
+      if (webSocket === undefined) run.detect(protocol);
       if (this.count.active > this.parts.maxConcurrentRequests) throw tooMany(this.parts.maxConcurrentRequests);
       if (normal.refusal !== undefined) throw normal.refusal;
       limited?.checkLength();

@@ -43,7 +43,7 @@ export class Observation {
   }
 
   /** The request is one of another protocol than REST. */
-  speaks(protocol: ProtocolName | 'websocket'): void {
+  speaks(protocol: ProtocolName | 'websocket' | 'mcp'): void {
     // Of `grpc-web-text` or `connect-get` it does not matter how they are written.
     this.record.protocol = protocol.replace(/-(text|get|stream)$/, '') as RequestProtocol;
   }

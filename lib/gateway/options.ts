@@ -1,5 +1,6 @@
 /** The options of one gateway: what a listener or a mount serves, and how. */
 import { type BuiltinOptions, builtinOptions } from '../builtin/index.js';
+import { type McpOptions, mcpOptions } from '../mcp/index.js';
 import {
   booleanValue,
   defaultsOf,
@@ -105,6 +106,7 @@ export interface GatewayOptions
     PolicyOptions,
     ProtocolOptions,
     BuiltinOptions,
+    McpOptions,
     OptionsOf<typeof gatewayOptions & typeof retryOptions> {
   /** Names, packages or wildcards (`pkg.*`) of the services to serve; empty: none. Default: all. (Envoy `services`.) */
   readonly services: readonly string[] | undefined;
@@ -115,6 +117,7 @@ export const defaultGatewayOptions: GatewayOptions = Object.freeze({
   ...defaultPolicyOptions,
   ...defaultProtocolOptions,
   ...defaultsOf(builtinOptions),
+  ...defaultsOf(mcpOptions),
   ...defaultsOf({ ...gatewayOptions, ...retryOptions }),
   services: undefined,
 });

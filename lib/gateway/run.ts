@@ -27,6 +27,8 @@ import type { Observation } from './observed.js';
 import { healthPaths, type Page } from '../builtin/index.js';
 import { type RoutedHead, type RoutedOwner, RoutedRun } from './routed-run.js';
 import { type ChangedExchange, type RoutedForward, type Routes } from './routing.js';
+import { type McpEndpoint, METADATA_PATH } from '../mcp/index.js';
+import { AgentRun } from './agent-run.js';
 import { SocketRun } from './socket.js';
 import { streamRun } from './stream.js';
 import { UnaryRun } from './unary.js';
@@ -59,9 +61,11 @@ export class Run extends Ending implements RoutedOwner {
     });
   }
 
-  /** Finds out which protocol is spoken: what refuses the request before it is routed answers in it, too. */
-  detect(): void {
-    const protocol = this.parts.protocols.match(this.head);
+  /**
+   * Finds out which protocol is spoken: what refuses the request before it is routed answers in it, too.
+   * @param protocol if it is known
+   */
+  detect(protocol = this.parts.protocols.match(this.head)): void {
     // What is not known here may be known to the cluster.
     if (this.parts.routes !== undefined && protocol?.channel === undefined) return;
     this.protocol = protocol;
@@ -132,6 +136,9 @@ export class Run extends Ending implements RoutedOwner {
       case 'page':
         this.observation?.goesTo(parts.prefix + head.path);
         return this.showPage(decision.page);
+      case 'mcp':
+        this.observation?.goesTo(parts.prefix + head.path);
+        return this.serveAgent(decision.endpoint);
       case 'routed':
         return this.routed(decision.routes).passOn();
       case 'fallback':
@@ -302,7 +309,22 @@ export class Run extends Ending implements RoutedOwner {
     return `"${indexPath === undefined ? 'photongate routes' : `GET ${this.base}${indexPath}`}" lists what is served`;
   }
 
-  /** Those of health are for those who have no token: load balancers. */
+  /** What comes of the message goes through the gateway as a request of its own, with its own check of the token. */
+  private serveAgent(endpoint: McpEndpoint): void {
+    const { exchange, head, base, parts } = this;
+    const { access, maxBodyBytes } = parts;
+    this.writeOwnError = (error) => endpoint.fail(error, head, base);
+    const start = (): void => {
+      const run = new AgentRun({ exchange, head, base, endpoint, maxBodyBytes, outcome: this });
+      this.call = run;
+      run.start();
+    };
+    const isOpen = access === undefined || !(access.protectsPages || endpoint.isGuarded());
+    if (isOpen) start();
+    else this.admit(access, 'this endpoint', new Map(), start);
+  }
+
+  /** `/health` is for those who have no token, load balancers, and metadata are for those who have none yet. */
   private showPage(page: Page): void {
     const { access } = this.parts;
     const show = ({ head }: Pick<Admitted, 'head'>): void => {
@@ -311,7 +333,7 @@ export class Run extends Ending implements RoutedOwner {
         (error: unknown) => this.onError(error),
       );
     };
-    if (access?.protectsPages !== true || healthPaths.has(this.head.path)) show({ head: this.head });
+    if (access?.protectsPages !== true || isPublic(this.head.path)) show({ head: this.head });
     else this.admit(access, 'this page', new Map(), show);
   }
 
@@ -347,6 +369,10 @@ export class Run extends Ending implements RoutedOwner {
     const isOpen = !access.protectsFallback || rpcs.length > 0 || isPreflight(exchange.method, exchange.headers);
     this.admit(access, 'this path', isOpen ? undefined : new Map(), send);
   }
+}
+
+function isPublic(path: string): boolean {
+  return healthPaths.has(path) || path.startsWith(METADATA_PATH);
 }
 
 const NOT_ROUTED: RoutedHead = {};

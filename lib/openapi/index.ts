@@ -1,4 +1,13 @@
 export { curlLine, partCurlLine } from './curl.js';
 export { openApiDocument, printDocument, titleOf } from './document.js';
-export type { ComponentNaming, DocumentedPart, DocumentInfo, JsonObject, OpenApiOptions } from './options.js';
+export { ComponentNames } from './names.js';
+export {
+  compact,
+  type ComponentNaming,
+  type DocumentedPart,
+  type DocumentInfo,
+  type JsonObject,
+  type OpenApiOptions,
+} from './options.js';
 export { takesSlashes } from './path.js';
+export { SchemaBuilder, type SchemaForm, text } from './schemas.js';

@@ -1,11 +1,15 @@
 /** Unique names of components, one for each message and enum, in the style of `openapi_names`. */
-import type { Binding } from '../rule/index.js';
-import type { EnumDescriptor, FileDescriptor, MessageDescriptor } from '../schema/types.js';
+import type { EnumDescriptor, FileDescriptor, MessageDescriptor, MethodDescriptor } from '../schema/types.js';
 import type { ComponentNaming } from './options.js';
 
 /** Schemas of the proxy's own answers. */
 export type OwnComponent = 'Error' | 'ErrorEnvelope' | 'ErrorResponse' | 'Meta' | 'Problem';
 const ownComponents: readonly OwnComponent[] = ['Error', 'ErrorEnvelope', 'ErrorResponse', 'Meta', 'Problem'];
+
+/** An RPC, or a route to it. */
+interface Named {
+  readonly method: MethodDescriptor;
+}
 
 /** The component names of one document. */
 export class ComponentNames {
@@ -17,7 +21,7 @@ export class ComponentNames {
 
   /** @param bindings those of the whole document: short names must be unique among all its types */
   constructor(
-    bindings: readonly Binding[],
+    bindings: readonly Named[],
     private readonly naming: ComponentNaming,
   ) {
     this.wishes = wishesFor(bindings, naming);
@@ -56,7 +60,7 @@ function styled(fullName: string, naming: ComponentNaming): string {
   return naming === 'dotted' ? fullName : fullName.replaceAll('.', '_');
 }
 
-function wishesFor(bindings: readonly Binding[], naming: ComponentNaming): ReadonlyMap<string, string> {
+function wishesFor(bindings: readonly Named[], naming: ComponentNaming): ReadonlyMap<string, string> {
   const types = reachableTypes(bindings);
   if (naming !== 'short') return new Map(types.map((type) => [type, styled(type, naming)]));
   const packages = packagesOf(bindings);
@@ -67,7 +71,7 @@ function wishesFor(bindings: readonly Binding[], naming: ComponentNaming): Reado
 }
 
 /** Full names of all messages and enums that requests and answers can contain. */
-function reachableTypes(bindings: readonly Binding[]): string[] {
+function reachableTypes(bindings: readonly Named[]): string[] {
   const types = new Set<string>();
   const waiting = bindings.flatMap(({ method }) => [method.input, method.output]);
   for (let message = waiting.pop(); message !== undefined; message = waiting.pop()) {
@@ -83,7 +87,7 @@ function reachableTypes(bindings: readonly Binding[]): string[] {
 }
 
 /** The packages of the services' files and all their imports, longest first. */
-function packagesOf(bindings: readonly Binding[]): string[] {
+function packagesOf(bindings: readonly Named[]): string[] {
   const files = new Set<FileDescriptor>();
   const waiting = bindings.map(({ method }) => method.service.file);
   for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {

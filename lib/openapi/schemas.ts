@@ -52,11 +52,30 @@ const jsonNull: JsonObject = { const: null };
 /** NullValue as text, for parameters. */
 const nullText: JsonObject = { type: 'string', enum: ['NULL_VALUE'] };
 
+/** What `double` and `float` are in answers: ProtoJSON writes what JSON has no numbers for as text. */
+const exactFloat: JsonObject = { type: ['number', 'string'] };
+
+/** How schemas are written. */
+export interface SchemaForm {
+  /** Where references find components. Default: in `components/schemas` of an OpenAPI document. */
+  readonly refs: string;
+  /**
+   * Every answer that a service may send is valid, also with values of enums that the schema does not know, numbers that are
+   * not finite, and required fields at their defaults. Default: false, which says more to people and generators.
+   */
+  readonly isExact: boolean;
+}
+
+const openApiForm: SchemaForm = { refs: '#/components/schemas/', isExact: false };
+
 /** Makes the schemas of one document. */
 export class SchemaBuilder {
   private readonly made = new Map<string, JsonObject>();
 
-  constructor(private readonly names: ComponentNames) {}
+  constructor(
+    private readonly names: ComponentNames,
+    private readonly form: SchemaForm = openApiForm,
+  ) {}
 
   /** All components, by name. */
   get components(): JsonObject {
@@ -96,7 +115,7 @@ export class SchemaBuilder {
       const isNeeded = below.length === 0 ? isNeededField(field, partial) : schema['required'] !== undefined;
       return { name: printedName(field, options), schema, isNeeded };
     });
-    const required = properties.filter(({ isNeeded }) => isNeeded).map(({ name }) => name);
+    const required = properties.filter(({ isNeeded }) => isNeeded && !this.form.isExact).map(({ name }) => name);
     const oneofs = oneofsOf(free.map(({ field }) => field));
     return compact({
       type: 'object',
@@ -157,17 +176,21 @@ export class SchemaBuilder {
     if (field.message !== undefined) return this.message(field.message, options);
     if (field.enum !== undefined) return this.enum(field.enum, options);
     if (/64$/.test(field.type)) return integer64(field.type, options);
-    return scalars[field.type]!;
+    const isFloat = field.type === 'double' || field.type === 'float';
+    return isFloat && this.form.isExact ? exactFloat : scalars[field.type]!;
   }
 
   private enum(descriptor: EnumDescriptor, options: OpenApiOptions): JsonObject {
     if (descriptor.fullName === NULL_VALUE_ENUM) return jsonNull;
     const values = descriptor.values.map((value) => (options.alwaysPrintEnumsAsInts ? value.number : value.name));
+    const known = [...new Set(values)];
+    const { isExact } = this.form;
     return this.put(this.names.of(descriptor, printKey(options)), () =>
       compact({
-        type: options.alwaysPrintEnumsAsInts ? 'integer' : 'string',
+        type: isExact ? undefined : options.alwaysPrintEnumsAsInts ? 'integer' : 'string',
         description: text(descriptor.comment, enumText(descriptor)),
-        enum: [...new Set(values)],
+        enum: isExact ? undefined : known,
+        anyOf: isExact ? [{ enum: known }, { type: 'integer' }] : undefined,
         deprecated: descriptor.deprecated || undefined,
       }),
     );
@@ -185,7 +208,7 @@ export class SchemaBuilder {
       this.made.set(name, {});
       this.made.set(name, make());
     }
-    return { $ref: `#/components/schemas/${name}` };
+    return { $ref: `${this.form.refs}${name}` };
   }
 }
 
@@ -222,7 +245,7 @@ function orNull(schema: JsonObject): JsonObject {
 }
 
 function nullable(schema: JsonObject): JsonObject {
-  return { ...schema, type: [schema['type'] as string, 'null'] };
+  return { ...schema, type: [schema['type'] as string | string[], 'null'].flat() };
 }
 
 function integer64(type: string, { int64AsNumbers }: OpenApiOptions): JsonObject {

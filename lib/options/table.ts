@@ -14,6 +14,7 @@ export const groups = {
   tls: 'TLS',
   services: 'Services',
   limits: 'Limits and times',
+  mcp: 'Agents (MCP)',
   telemetry: 'Logs, metrics and traces',
 } as const;
 

@@ -28,7 +28,8 @@ export interface ProtocolTarget<C> {
 
 /** The plan of a request. Without a channel, the plan refuses the request in the client's protocol. */
 export interface ProtocolMatch<C> {
-  readonly name: ProtocolName;
+  /** `mcp`: a call of a tool, which no request of its own asks for. */
+  readonly name: ProtocolName | 'mcp';
   readonly plan: MethodPlan;
   readonly channel: C | undefined;
 }

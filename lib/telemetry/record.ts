@@ -17,7 +17,7 @@ export type Outcome =
   /** The client went away before the answer was complete. */
   | 'client_gone';
 
-export type RequestProtocol = 'http' | 'grpc' | 'grpc-web' | 'connect' | 'websocket';
+export type RequestProtocol = 'http' | 'grpc' | 'grpc-web' | 'connect' | 'websocket' | 'mcp';
 
 /** The status of a request whose client went away before there was one, as nginx has it. */
 export const CLIENT_GONE_STATUS = 499;

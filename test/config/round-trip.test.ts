@@ -38,6 +38,8 @@ const byPlaceholder: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   NAME: word.map((name) => `${name}.example:443`),
   'TYPE,…': oneOrMany(fc.constantFrom('text/css', 'application/json')),
   'NAME,…': oneOrMany(word),
+  'SELECTOR,…': oneOrMany(fc.constantFrom('*', 'a.v1.*', 'a.v1.S.M')),
+  PATH: fc.constantFrom('/agents', '/a/b.c'),
   'ADDRESS,…': oneOrMany(fc.constantFrom('127.0.0.1', '10.0.0.0/8', 'fd00::/8')),
   'CODE=STATUS,…': fc.dictionary(fc.constantFrom('5', '7', 'INTERNAL', '5002'), fc.integer({ min: 400, max: 599 })),
 };

@@ -47,6 +47,7 @@ interface Row {
 }
 
 const body = (text: string): RequestOptions => ({ body: text });
+const agent = (text: string): RequestOptions => ({ body: text, headers: { 'content-type': 'application/json' } });
 const header = (name: string, value: string): RequestOptions => ({ headers: { [name]: value } });
 
 const rows: readonly Row[] = [
@@ -59,6 +60,14 @@ const rows: readonly Row[] = [
     on: [200, '{"name":"x"}'],
   },
   { option: 'strict_slash', value: true, request: 'GET /slash/', off: [200], on: [404] },
+  {
+    option: 'mcp',
+    value: true,
+    request: 'POST /mcp',
+    send: agent('{"jsonrpc":"2.0","id":1,"method":"tools/list"}'),
+    off: [404],
+    on: [200, '"name":"O_Get"'],
+  },
   { option: 'health', value: false, request: 'GET /health', off: [200, 'SERVING'], on: [404] },
   {
     option: 'pass_through',
@@ -441,6 +450,14 @@ const rows: readonly Row[] = [
 
 /** Options whose effect is no single answer, and the test that holds each. */
 const elsewhere: Readonly<Record<string, string>> = {
+  mcp_path: 'test/mcp/tools.test.ts',
+  mcp_tool_names: 'test/mcp/tools.test.ts',
+  mcp_tools: 'test/mcp/tools.test.ts',
+  mcp_max_listed: 'test/mcp/tools.test.ts',
+  mcp_page_size: 'test/mcp/tools.test.ts',
+  mcp_max_messages: 'test/mcp/client.test.ts',
+  mcp_max_result_bytes: 'test/mcp/client.test.ts',
+  mcp_stream_time: 'test/mcp/client.test.ts',
   server_name: 'test/envoy/serve.test.ts',
   compression_min_bytes: 'test/envoy/serve.test.ts',
   compression_types: 'test/envoy/serve.test.ts',
