@@ -36,6 +36,7 @@ import { reflectionOptions } from '../schema/index.js';
 import { listenerOptions } from '../server/index.js';
 import { telemetryOptions } from '../telemetry/index.js';
 import { transcodeOptions } from '../transcode/index.js';
+import { validateOptions } from '../validate/index.js';
 import { upstreamOptions } from '../upstream/index.js';
 
 const ownOptions = {
@@ -66,6 +67,7 @@ export const optionTable = {
   ...gatewayOptions,
   ...transcodeOptions,
   ...codecOptions,
+  ...validateOptions,
   ...callOptions,
   ...protocolOptions,
   ...policyOptions,

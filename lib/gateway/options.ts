@@ -13,6 +13,7 @@ import {
 } from '../options/index.js';
 import { defaultPolicyOptions, type PolicyOptions } from '../policy/index.js';
 import { defaultProtocolOptions, type ProtocolOptions } from '../protocol/index.js';
+import { validateOptions } from '../validate/index.js';
 import { defaultTranscodeOptions, type TranscodeOptions } from '../transcode/index.js';
 
 /** The options of routing and of the answers that no route gives. */
@@ -93,7 +94,13 @@ export const gatewayOptions = {
 };
 
 export interface GatewayOptions
-  extends TranscodeOptions, PolicyOptions, ProtocolOptions, BuiltinOptions, OptionsOf<typeof gatewayOptions> {
+  extends
+    TranscodeOptions,
+    PolicyOptions,
+    ProtocolOptions,
+    BuiltinOptions,
+    OptionsOf<typeof validateOptions>,
+    OptionsOf<typeof gatewayOptions> {
   /** Names, packages or wildcards (`pkg.*`) of the services to serve; empty: none. Default: all. (Envoy `services`.) */
   readonly services: readonly string[] | undefined;
 }
@@ -103,6 +110,7 @@ export const defaultGatewayOptions: GatewayOptions = Object.freeze({
   ...defaultPolicyOptions,
   ...defaultProtocolOptions,
   ...defaultsOf(builtinOptions),
+  ...defaultsOf(validateOptions),
   ...defaultsOf(gatewayOptions),
   services: undefined,
 });
