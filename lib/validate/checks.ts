@@ -1,7 +1,7 @@
 /** The standard rules of one value: rules → checks, compiled once. What is told of a violation depends on the rule alone. */
 import { wallClock } from '../clock.js';
 import { compilePattern } from '../pattern.js';
-import { checkString } from './string-checks.js';
+import { type AddCheck, checkString } from './string-checks.js';
 import type { TypedRules } from './rules.js';
 import type { RuleStep, Way } from './violation.js';
 import { protoType } from './rule-fields.js';
@@ -14,9 +14,6 @@ export interface Check {
   readonly message: string;
   readonly breaks: (value: Value) => boolean;
 }
-
-/** Adds a check: the name of its rule, the end of its id if that is another one, its message, and what breaks it. */
-export type AddCheck = (rule: string, message: string, breaks: (value: Value) => boolean, idSuffix?: string) => void;
 
 /** The path of a rule below that of its rules message. */
 export function ruleStep(rules: TypedRules, name: string): RuleStep {

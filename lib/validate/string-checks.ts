@@ -1,9 +1,11 @@
 /** The rules of strings. */
 import { compilePattern } from '../pattern.js';
-import type { AddCheck } from './checks.js';
 import { isHeaderName, isHeaderValue, stringFormats } from './formats.js';
 import type { TypedRules } from './rules.js';
 import type { Value } from './values.js';
+
+/** Adds a check: the name of its rule, the end of its id if that is another one, its message, and what breaks it. */
+export type AddCheck = (rule: string, message: string, breaks: (value: Value) => boolean, idSuffix?: string) => void;
 
 /** @throws OptionError if a pattern is none */
 export function checkString(rules: TypedRules, add: AddCheck): void {
