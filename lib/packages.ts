@@ -2,6 +2,11 @@
  * Packages that few configurations need. Each is loaded at its first use: together they take longer to load than all the
  * rest of a start.
  */
+import type * as Cel from '@bufbuild/cel';
+import type * as CelExtensions from '@bufbuild/cel/ext';
+import type * as Protobuf from '@bufbuild/protobuf';
+import type * as Reflect from '@bufbuild/protobuf/reflect';
+import type * as WellKnown from '@bufbuild/protobuf/wkt';
 import type * as OpenTelemetry from '@opentelemetry/api';
 import type * as GrpcJs from '@grpc/grpc-js';
 import type * as Jose from 'jose';
@@ -38,3 +43,28 @@ export const undici = lazily<typeof Undici>('undici');
 export const ws = lazily<typeof Ws>('ws');
 /** `yaml`. */
 export const yaml = lazily<typeof Yaml>('yaml');
+
+/** The packages that evaluate CEL: peers that only users of CEL rules install. */
+export interface CelPackages {
+  readonly cel: typeof Cel;
+  readonly extensions: typeof CelExtensions;
+  readonly protobuf: typeof Protobuf;
+  readonly reflect: typeof Reflect;
+  readonly wellKnown: typeof WellKnown;
+}
+
+/** `@bufbuild/cel` and `@bufbuild/protobuf`; undefined if one of them is not installed. */
+export function celPackages(): CelPackages | undefined {
+  try {
+    return {
+      cel: require('@bufbuild/cel') as typeof Cel,
+      extensions: require('@bufbuild/cel/ext') as typeof CelExtensions,
+      protobuf: require('@bufbuild/protobuf') as typeof Protobuf,
+      reflect: require('@bufbuild/protobuf/reflect') as typeof Reflect,
+      wellKnown: require('@bufbuild/protobuf/wkt') as typeof WellKnown,
+    };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return undefined;
+    throw error;
+  }
+}

@@ -95,6 +95,8 @@ export interface FieldViolation {
   readonly field: string;
   /** What was found, what was expected, and what to write. */
   readonly description: string;
+  /** The rule that is broken, for programs: `string.min_len`. */
+  readonly reason?: string;
 }
 
 /** A google.rpc.Status detail: a google.protobuf.Any that is not decoded. */

@@ -29,7 +29,7 @@ const layers: readonly (readonly string[])[] = [
     'commands',
   ],
   ['schema', 'tls', 'metadata', 'http2', 'envoy', 'telemetry', 'cors', 'retry'],
-  ['rule', 'codec'],
+  ['rule', 'codec', 'validate'],
   ['router', 'framing', 'openapi'],
   ['transcode', 'protocol', 'upstream', 'policy', 'fallback'],
   ['builtin', 'routes', 'mcp'],

@@ -39,6 +39,7 @@ import { reflectionOptions } from '../schema/index.js';
 import { listenerOptions } from '../server/index.js';
 import { telemetryOptions } from '../telemetry/index.js';
 import { transcodeOptions } from '../transcode/index.js';
+import { validateOptions } from '../validate/index.js';
 import { upstreamOptions } from '../upstream/index.js';
 
 const ownOptions = {
@@ -70,6 +71,7 @@ export const optionTable = {
   ...mcpOptions,
   ...transcodeOptions,
   ...codecOptions,
+  ...validateOptions,
   ...callOptions,
   ...protocolOptions,
   ...policyOptions,

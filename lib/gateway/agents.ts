@@ -9,6 +9,7 @@ import type { Binding } from '../rule/index.js';
 import type { MethodDescriptor } from '../schema/index.js';
 import type { Access } from './access.js';
 import type { GatewayOptions } from './options.js';
+import type { RequestRules } from './validated.js';
 
 /** The RPCs of a gateway that agents may call, and who may. */
 export interface AgentTools extends ToolSource {
@@ -26,11 +27,13 @@ export interface ToolParts {
   readonly codec: Codec;
   readonly access: Access | undefined;
   readonly handle: (exchange: Exchange, protocol: ProtocolMatch<Channel>) => void;
+  /** What arguments are checked by; undefined: they are not. */
+  readonly requestRules: RequestRules | undefined;
 }
 
 /** The RPCs of a gateway as tools. */
 export function agentTools(parts: ToolParts, options: GatewayOptions): AgentTools {
-  const { prefix, bindings, methods, channels, codec, access, handle } = parts;
+  const { prefix, bindings, methods, channels, codec, access, handle, requestRules } = parts;
   const byMethod = new Map<MethodDescriptor, string[]>(methods.map((method) => [method, []]));
   for (const { method, httpMethod } of bindings) {
     const known = byMethod.get(method);
@@ -41,8 +44,10 @@ export function agentTools(parts: ToolParts, options: GatewayOptions): AgentTool
     ...{ prefix, codec, access, options },
     methods: [...byMethod].map(([method, httpMethods]) => ({ method, httpMethods })),
     needsToken: (rpc) => access?.claimsFor(rpc) !== undefined,
-    run: (exchange, plan, method) =>
-      handle(exchange, { name: 'mcp', plan, channel: channels.get(method.service.fullName) }),
+    run: (exchange, plan, method) => {
+      const checked = requestRules?.around(plan, method, false) ?? plan;
+      handle(exchange, { name: 'mcp', plan: checked, channel: channels.get(method.service.fullName) });
+    },
   };
 }
 

@@ -28,6 +28,7 @@ import {
   type ErrorFormatter,
   type TranscodeContext,
 } from '../transcode/index.js';
+import { RequestRules } from './validated.js';
 import { Access } from './access.js';
 import { agentEndpoint, type AgentTools, agentTools, metadataPages, type ToolParts } from './agents.js';
 import type { McpEndpoint } from '../mcp/index.js';
@@ -156,8 +157,9 @@ export function buildGateway(
     { retries: options.retries, rules: methodRules ?? [], methods, bindings, budgets: retryBudgets },
     problems,
   );
+  const requestRules = compileRequestRules(schema, options, bindings, targets, problems);
   const builder = new PathMatcherBuilder<LazyRoute>(options);
-  addRoutes(bindings, channels, context, builder, problems);
+  addRoutes(bindings, channels, { ...context, requestRules }, builder, problems);
   const matcher = builder.build(problems);
   if (thorough) builder.reportShadowed(problems);
   const kept = new Set(matcher.values.map(({ binding }) => binding));
@@ -173,7 +175,7 @@ export function buildGateway(
   const native = options.passThrough === 'all' ? targets.map(({ method }) => method) : [];
   const tools = options.mcp
     ? agentTools(
-        { prefix, bindings: reachable, methods: native, channels, codec: context.codec, access, handle },
+        { prefix, bindings: reachable, methods: native, channels, codec: context.codec, access, handle, requestRules },
         options,
       )
     : undefined;
@@ -195,7 +197,12 @@ export function buildGateway(
     // Whoever may not see the list of routes gets no hints of them.
     hints: options.index && access?.protectsPages !== true ? new RouteHints(() => hinted(parts, prefix)) : undefined,
     writeError: context.writeError,
-    protocols: new ProtocolTable([...targets, ...reflecting], context.codec, options),
+    protocols: new ProtocolTable(
+      [...targets, ...reflecting],
+      context.codec,
+      options,
+      options.validate === 'all' ? (plan, method) => requestRules?.around(plan, method, true) ?? plan : undefined,
+    ),
     maxConcurrentRequests: options.maxConcurrentRequests,
     encode: compileEncoder(options),
     cors: options.cors && compileCors(options.cors),
@@ -255,7 +262,7 @@ class LazyRoute implements Route {
 
   constructor(
     readonly binding: Binding,
-    private readonly context: TranscodeContext,
+    private readonly context: RouteContext,
     readonly channel: Channel,
   ) {}
 
@@ -264,8 +271,34 @@ class LazyRoute implements Route {
   }
 
   get plan(): MethodPlan {
-    return (this.compiled ??= compilePlan(this.binding, this.context));
+    return (this.compiled ??= this.compile());
   }
+
+  private compile(): MethodPlan {
+    const { binding, context } = this;
+    const plan = compilePlan(binding, context);
+    return context.requestRules?.around(plan, binding.method, false) ?? plan;
+  }
+}
+
+/** What the routes of a gateway share. */
+interface RouteContext extends TranscodeContext {
+  readonly requestRules: RequestRules | undefined;
+}
+
+/** The rules of the requests that are to be checked; undefined if none are. */
+function compileRequestRules(
+  schema: Schema,
+  options: GatewayOptions,
+  bindings: readonly Binding[],
+  targets: readonly ProtocolTarget<Channel>[],
+  problems: ProblemList,
+): RequestRules | undefined {
+  if (options.validate === 'off') return undefined;
+  const rules = new RequestRules(schema, options);
+  const others = options.validate === 'all' || options.mcp ? targets : [];
+  for (const { method } of [...bindings, ...others]) problems.attempt(() => rules.compile(method));
+  return rules;
 }
 
 /** The methods that other protocols than REST reach. */
@@ -298,7 +331,7 @@ function servicesOf(
 function addRoutes(
   bindings: readonly Binding[],
   channels: ReadonlyMap<string, Channel>,
-  context: TranscodeContext,
+  context: RouteContext,
   builder: PathMatcherBuilder<LazyRoute>,
   problems: ProblemList,
 ): void {

@@ -15,6 +15,7 @@ import {
 import { defaultPolicyOptions, type PolicyOptions } from '../policy/index.js';
 import { retryOptions } from '../retry/index.js';
 import { defaultProtocolOptions, type ProtocolOptions } from '../protocol/index.js';
+import { validateOptions } from '../validate/index.js';
 import { defaultTranscodeOptions, type TranscodeOptions } from '../transcode/index.js';
 
 /** The options of routing and of the answers that no route gives. */
@@ -107,7 +108,7 @@ export interface GatewayOptions
     ProtocolOptions,
     BuiltinOptions,
     McpOptions,
-    OptionsOf<typeof gatewayOptions & typeof retryOptions> {
+    OptionsOf<typeof gatewayOptions & typeof retryOptions & typeof validateOptions> {
   /** Names, packages or wildcards (`pkg.*`) of the services to serve; empty: none. Default: all. (Envoy `services`.) */
   readonly services: readonly string[] | undefined;
 }
@@ -118,6 +119,6 @@ export const defaultGatewayOptions: GatewayOptions = Object.freeze({
   ...defaultProtocolOptions,
   ...defaultsOf(builtinOptions),
   ...defaultsOf(mcpOptions),
-  ...defaultsOf({ ...gatewayOptions, ...retryOptions }),
+  ...defaultsOf({ ...gatewayOptions, ...retryOptions, ...validateOptions }),
   services: undefined,
 });

@@ -24,7 +24,7 @@ const Status = defineMessage({
 });
 
 const BadRequest = defineMessage({
-  fieldViolations: [1, list(defineMessage({ field: [1, text], description: [2, text] }))],
+  fieldViolations: [1, list(defineMessage({ field: [1, text], description: [2, text], reason: [3, text] }))],
 });
 
 const RetryInfo = defineMessage({
@@ -40,7 +40,8 @@ export function parseStatusDetails(status: Buffer): StatusDetail[] {
 
 /** Field violations as a google.rpc.BadRequest. */
 export function badRequestDetail(violations: readonly FieldViolation[]): StatusDetail {
-  return { typeUrl: `${TYPE_PREFIX}BadRequest`, value: BadRequest.encode({ fieldViolations: [...violations] }) };
+  const fieldViolations = violations.map(({ reason = '', ...violation }) => ({ ...violation, reason }));
+  return { typeUrl: `${TYPE_PREFIX}BadRequest`, value: BadRequest.encode({ fieldViolations }) };
 }
 
 /** True for google.rpc.DebugInfo, which is meant for developers, not for clients. */

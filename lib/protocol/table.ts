@@ -34,16 +34,23 @@ export interface ProtocolMatch<C> {
   readonly channel: C | undefined;
 }
 
+/** The plan of a method → the plan that is run. */
+export type PlanWrapper = (plan: MethodPlan, method: MethodDescriptor) => MethodPlan;
+
 /** Finds the plan of a request by protocol and path. */
 export class ProtocolTable<C> {
   private readonly options: ProtocolSettings;
   private readonly byPath: ReadonlyMap<string, ProtocolTarget<C>>;
 
-  /** @param targets the methods that `pass_through` allows */
+  /**
+   * @param targets the methods that `pass_through` allows
+   * @param wrap what else the plan of a method does
+   */
   constructor(
     targets: readonly ProtocolTarget<C>[],
     private readonly codec: Codec,
     options: ProtocolOptions,
+    private readonly wrap: PlanWrapper = (plan) => plan,
   ) {
     this.options = {
       ...options,
@@ -64,7 +71,12 @@ export class ProtocolTable<C> {
     const target = this.byPath.get(head.path);
     // A REST request may look like Connect: it is Connect only if the path names a method that can be called.
     if (target === undefined && detected.name.startsWith('connect')) return undefined;
-    return { name: detected.name, plan: this.planOf(detected, target?.method, head), channel: target?.channel };
+    const plan = this.planOf(detected, target?.method, head);
+    return {
+      name: detected.name,
+      plan: target === undefined ? plan : this.wrap(plan, target.method),
+      channel: target?.channel,
+    };
   }
 
   private planOf(detected: Detected, method: MethodDescriptor | undefined, { path }: RequestHead): MethodPlan {

@@ -17,15 +17,18 @@ syntax = "proto3";
 package o.v1;
 import "google/api/annotations.proto";
 import "google/protobuf/field_mask.proto";
+import "buf/validate/validate.proto";
 service O {
   rpc Get(Message) returns (Message) { option (google.api.http) = { get: "/v1/{name}" }; }
   rpc Deep(Message) returns (Message) { option (google.api.http) = { get: "/deep/{name=**}" }; }
   rpc Put(Message) returns (Message) { option (google.api.http) = { put: "/v1/{name}" body: "*" }; }
   rpc Patch(Message) returns (Message) { option (google.api.http) = { patch: "/v1" body: "inner" }; }
+  rpc Ruled(Ruled) returns (Message) { option (google.api.http) = { get: "/ruled" }; }
   rpc Slash(Message) returns (Message) { option (google.api.http) = { get: "/slash" }; }
   rpc Bare(Message) returns (Message);
   rpc Watch(Message) returns (stream Message) { option (google.api.http) = { get: "/watch" }; }
 }
+message Ruled { string name = 1 [(buf.validate.field).string.min_len = 2]; }
 enum Color { NONE = 0; RED = 1; }
 message Message {
   string name = 1; int64 big = 2; bool flag = 3; Color color = 4; string snake_case = 5; repeated string list = 6; Message inner = 7;
@@ -59,6 +62,7 @@ const rows: readonly Row[] = [
     off: [404],
     on: [200, '{"name":"x"}'],
   },
+  { option: 'validate', value: 'rest', request: 'GET /ruled?name=a', off: [200], on: [400, 'at least 2 characters'] },
   { option: 'strict_slash', value: true, request: 'GET /slash/', off: [200], on: [404] },
   {
     option: 'mcp',
