@@ -182,6 +182,11 @@ interface RestingFallback {
 function balancedFallback(name: string, hosts: Hosts<RestingFallback>): Fallback {
   return {
     forward(exchange, head, outcome) {
+      const full = hosts.refusal();
+      if (full !== undefined) {
+        const cause = new Error(`${name} is overloaded: ${full}`);
+        return outcome.onError(StatusError.http(503, 'the service is overloaded', { cause }));
+      }
       const picked = hosts.pick();
       if (picked === undefined) {
         const cause = new Error(`no server of ${name} is healthy`);

@@ -8,6 +8,7 @@ import type {
   HttpChannel,
   HttpListener,
   HttpRequest,
+  RetryLimit,
 } from '../exchange.js';
 import { header, type HeaderFields } from '../headers.js';
 import { Code } from '../status.js';
@@ -47,7 +48,14 @@ export class ClusterChannel implements Channel, HttpChannel {
     private readonly hashHeader: string | undefined,
   ) {}
 
+  get retryLimit(): RetryLimit | undefined {
+    return this.hosts.retryLimit;
+  }
+
   start(request: CallRequest, listener: CallListener): Call {
+    const full = this.hosts.refusal();
+    if (full !== undefined)
+      return failedCall(this.target, request.path, failures.overloaded(this.target, full), listener);
     const picked = this.hosts.pick(this.keyOfCall(request));
     if (picked === undefined) return failedCall(this.target, request.path, this.nobody(), listener);
     return picked.value.start(request, {
@@ -64,6 +72,8 @@ export class ClusterChannel implements Channel, HttpChannel {
 
   request(fields: HeaderFields, listener: HttpListener, hashKey?: string): HttpRequest {
     const { hashHeader } = this;
+    const full = this.hosts.refusal();
+    if (full !== undefined) return failedRequest(failures.overloaded(this.target, full), listener);
     const text = hashKey ?? (hashHeader === undefined ? undefined : header(fields, hashHeader));
     const picked = this.hosts.pick(text === undefined ? undefined : keyOf(text));
     if (picked === undefined) return failedRequest(this.nobody(), listener);

@@ -29,7 +29,8 @@ export interface Http1Servers<T> {
 export function needsHosts({ endpoints, policy, protocol, options, ...judged }: ClusterSpec): boolean {
   const [first, ...others] = endpoints;
   if (others.length > 0 || first === undefined || protocol === 'http1') return true;
-  if (judged.healthCheck !== undefined || judged.outlierDetection !== undefined) return true;
+  const { healthCheck, outlierDetection, circuitBreaker } = judged;
+  if ([healthCheck, outlierDetection, circuitBreaker].some((one) => one !== undefined)) return true;
   const { uri } = parseTarget(first.value);
   const hasSeveral = options.loadBalancingPolicy !== 'pick_first' && (isNamed({ uri, text: uri }) || uri.includes(','));
   return hasSeveral && policy !== 'round_robin';
@@ -60,6 +61,7 @@ export class ClusterPool {
         state: () => channel.state ?? 'ready',
         connect: connectIn(channel),
         probe: probeOf(spec, host, channel),
+        waiting: () => channel.status?.().waiting ?? 0,
       };
     };
     const hosts = this.hosts(spec, holder, open);
@@ -135,6 +137,7 @@ function hostsOptions(spec: ClusterSpec): HostsOptions {
     splitsNames: protocol === 'http2' && options.loadBalancingPolicy !== 'pick_first',
     dnsRefreshRateMs: 'dnsRefreshRateMs' in options ? options.dnsRefreshRateMs : DNS_REFRESH_MS,
     healthCheck: spec.healthCheck,
+    circuitBreaker: spec.circuitBreaker,
     outlierDetection: spec.outlierDetection,
   };
 }

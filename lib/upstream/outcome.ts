@@ -106,6 +106,15 @@ export const failures = {
     );
   },
 
+  /** @param reason the limit that is reached: `1000 calls are under way (max_calls)` */
+  overloaded: (target: string, reason: string): CallStatus =>
+    upstreamFailure(
+      Code.UNAVAILABLE,
+      target,
+      (service, pick) => `${service} is overloaded${pick({ publicText: '', detail: `: ${reason}` })}`,
+      'local',
+    ),
+
   closedBefore: (target: string): CallStatus =>
     upstreamFailure(
       Code.UNAVAILABLE,

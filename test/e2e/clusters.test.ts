@@ -84,6 +84,30 @@ void t.test(
   },
 );
 
+void t.test('circuit breakers: as a file has them, and as a bootstrap does', async (t) => {
+  const [server] = (await serversOf(t, 1)) as [HealthServer];
+  const limits = { maxCalls: 5, maxPendingCalls: 1024, maxRetries: 3 };
+  const file = `
+clusters:
+  c: { endpoints: '${server.address}', circuit_breaker: { max_calls: 5, max_pending_calls: 1024, max_retries: 3 } }
+listeners:
+  - listen: 127.0.0.1:0
+    virtual_hosts:
+      - { domains: ['*'], routes: [{ match: { prefix: / }, route: { cluster: c } }] }
+`;
+  t.strictSame(printed(t, configOf(t, file)).clusters?.[0]?.circuitBreaker, limits);
+  const text = bootstrapOf({
+    cluster:
+      'circuit_breakers: { thresholds: [{ priority: HIGH, max_requests: 1 }, { max_requests: 5, max_connections: 100000 }] }',
+  });
+  const envoy = { sources: [{ name: 'envoy.yaml', text }], lenient: false };
+  t.strictSame(loadConfig({ envoy }).clusters?.[0]?.circuitBreaker, limits, "Envoy's defaults for what is not given");
+  t.throws(() => configOf(t, file.replace(/circuit_breaker: \{.*?\}/, 'circuit_breaker: {}')), /limits nothing/);
+  const plain = `upstreams: { default: { target: '${server.address}', circuit_breaker: { max_calls: 1 } } }\nlisten: 127.0.0.1:0\n`;
+  const { urls } = await run(t, configOf(t, plain));
+  for (let count = 0; count < 3; count++) t.equal((await send(urls[0]!, 'GET /v1/things/a')).status, 200);
+});
+
 void t.test('a cluster of priorities; a route says by what it balances', async (t) => {
   const servers = await serversOf(t, 3);
   const [one, two, spare] = servers as [HealthServer, HealthServer, HealthServer];

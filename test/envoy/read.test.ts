@@ -142,6 +142,18 @@ const wrong: readonly [name: string, text: string, message: string | RegExp, hin
     /write RING_HASH/,
   ],
   [
+    'a limit of connections that cannot be held',
+    bootstrapOf({ cluster: 'circuit_breakers: { thresholds: [{ max_connections: 1 }] }' }),
+    'static_resources.clusters[0].circuit_breakers.thresholds[0]: max_connections: 1 cannot be honoured',
+    'write max_requests',
+  ],
+  [
+    'a budget of retries',
+    bootstrapOf({ cluster: 'circuit_breakers: { thresholds: [{ retry_budget: {} }] }' }),
+    'static_resources.clusters[0].circuit_breakers.thresholds[0].retry_budget: it cannot be honoured here',
+    'write max_retries',
+  ],
+  [
     'dynamic resources',
     `${good}dynamic_resources: {}\n`,
     'dynamic_resources: it cannot be honoured here',

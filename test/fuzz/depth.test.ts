@@ -90,14 +90,14 @@ const cases: readonly (readonly [name: string, make: (depth: number, n: number) 
   [
     'messages',
     (depth, n) => {
-      const text = nest(depth, '{"node":', `{"text":"${'x'.repeat(n)}"}`, '}');
+      const text = nest(depth, '{"node":', `{"numbers":[${ones(n)}]}`, '}');
       return () => readJson(text);
     },
   ],
   [
     'maps of messages',
     (depth, n) => {
-      const text = nest(depth / 2, '{"map":{"k":', `{"text":"${'x'.repeat(n)}"}`, '}}');
+      const text = nest(depth / 2, '{"map":{"k":', `{"numbers":[${ones(n)}]}`, '}}');
       return () => readJson(text);
     },
   ],

@@ -15,8 +15,8 @@ import { schemaFromText } from '../support/schema.js';
 import { until } from '../support/until.js';
 import { proto, revisions, textOf, versionOf } from './client.js';
 
-/** The test runner puts its loaders into NODE_OPTIONS, and the command is to run as it is. */
-const { NODE_OPTIONS: _options, ...env } = process.env;
+/** The test runner puts its loaders into NODE_OPTIONS of every child; the command is to run as it is. */
+const asItIs = ['-u', 'NODE_OPTIONS', process.execPath];
 const bin = fileURLToPath(new URL('../../bin/photongate', import.meta.url));
 
 interface Started {
@@ -43,8 +43,8 @@ for (const revision of revisions) {
     const errors: string[] = [];
     client.onerror = (error) => errors.push(error.message);
     const transport = new StdioClientTransport({
-      command: process.execPath,
-      args: [bin, ...args, '-H', 'x-tenant: blue'],
+      command: 'env',
+      args: [...asItIs, bin, ...args, '-H', 'x-tenant: blue'],
       cwd: folder,
       stderr: 'pipe',
     });
@@ -91,7 +91,7 @@ for (const revision of revisions) {
 
 void t.test('the process ends with its input', async (t) => {
   const { folder, args } = await start(t);
-  const child = spawn(process.execPath, [bin, ...args], { cwd: folder, env, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn('env', [...asItIs, bin, ...args], { cwd: folder, stdio: ['pipe', 'pipe', 'pipe'] });
   const text = { out: '' };
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text.out += chunk));
   child.stdin.write('{"jsonrpc":"2.0","id":1,"method":"ping"}\n');
@@ -148,9 +148,8 @@ void t.test('lines, in any pieces', async (t) => {
 void t.test('headers and listeners that will not do', async (t) => {
   const { folder, args } = await start(t);
   const run = async (...more: string[]): Promise<string> => {
-    const child = spawn(process.execPath, [bin, ...args, ...more], {
+    const child = spawn('env', [...asItIs, bin, ...args, ...more], {
       cwd: folder,
-      env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const text = { out: '', err: '' };

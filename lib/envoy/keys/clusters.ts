@@ -1,5 +1,5 @@
 /** Clusters and their endpoints: `envoy.config.cluster.v3`, `envoy.config.endpoint.v3`. */
-import { any, honoured, list, mapOf, message, noEffect, refused, required, warned } from '../describe.js';
+import { any, honoured, list, mapOf, message, noEffect, refused, required } from '../describe.js';
 import { anything, anyTime, bool, double, enumOf, someTime, string, uint32 } from '../kinds.js';
 import { healthCheck, outlierDetection } from './health.js';
 import { address, http2Limits, metadata, upstreamTransportSocket } from './common.js';
@@ -125,6 +125,18 @@ const slowStart = {
   locality_lb_config: refused('localities are not weighed'),
 };
 
+const thresholds = message({
+  // No route has the priority HIGH.
+  priority: honoured(enumOf('DEFAULT', 'HIGH')),
+  max_connections: honoured(uint32),
+  max_pending_requests: honoured(uint32),
+  max_requests: honoured(uint32),
+  max_retries: honoured(uint32),
+  retry_budget: refused('write max_retries'),
+  track_remaining: noEffect(bool, 'it is for counters'),
+  max_connection_pools: noEffect(uint32, 'there is one for each server'),
+});
+
 export const cluster = message({
   name: required(string, 'write name: …, which routes then lead to'),
   alt_stat_name: noEffect(string, 'it names counters'),
@@ -158,7 +170,12 @@ export const cluster = message({
   load_assignment: required(loadAssignment, 'write load_assignment: { endpoints: [{ lb_endpoints: [ … ] }] }'),
   health_checks: honoured(list(healthCheck)),
   max_requests_per_connection: refused('connections are kept', [0]),
-  circuit_breakers: warned(anything, 'max_concurrent_requests is the limit, for each listener: 10000'),
+  circuit_breakers: honoured(
+    message({
+      thresholds: honoured(list(thresholds)),
+      per_host_thresholds: refused('write thresholds'),
+    }),
+  ),
   upstream_http_protocol_options: refused('write typed_extension_protocol_options'),
   common_http_protocol_options: honoured(commonOptions),
   http_protocol_options: honoured(http1Options),

@@ -30,9 +30,32 @@ export function translateBalance(cluster: Cluster, reader: EnvoyReader): PlainMa
   return {
     ...(check !== undefined && { health_check: translateCheck(check, reader) }),
     ...(outliers !== undefined && { outlier_detection: translateOutliers(outliers, reader) }),
+    ...breakerOf(cluster, reader),
     ...(panic !== undefined && { panic_threshold: Math.min(100, panic) / 100 }),
     ...(start !== undefined && { slow_start: time(start) }),
   };
+}
+
+/** Of Envoy, for what a threshold does not say. */
+const MOST_REQUESTS = 1024;
+const MOST_RETRIES = 3;
+/** Of ours, to a server. */
+const MOST_CONNECTIONS = 32;
+
+function breakerOf({ circuit_breakers: breakers }: Cluster, reader: EnvoyReader): PlainMap {
+  const own = (breakers?.thresholds ?? []).find(({ priority = 'DEFAULT' }) => priority === 'DEFAULT');
+  if (own === undefined) return {};
+  const { at, max_requests: calls = MOST_REQUESTS, max_pending_requests: pending = MOST_REQUESTS } = own;
+  const { max_retries: retries = MOST_RETRIES, max_connections: connections = MOST_REQUESTS } = own;
+  if (calls === 0 || pending === 0) {
+    cannot(reader, at, 'a limit of 0 would stop all calls', 'write 1 or more');
+  }
+  if (connections < MOST_CONNECTIONS) {
+    const message = `max_connections: ${connections} cannot be honoured: up to ${MOST_CONNECTIONS} are opened to a server as calls need them`;
+    cannot(reader, at, message, 'write max_requests');
+  }
+  const limits = { max_calls: Math.max(1, calls), max_pending_calls: Math.max(1, pending), max_retries: retries };
+  return { circuit_breaker: placed(limits, at, reader) };
 }
 
 function translateCheck(check: HealthCheck, reader: EnvoyReader): Plain {

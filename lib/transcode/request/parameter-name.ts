@@ -166,7 +166,8 @@ class NameResolver {
     // A type with a text form (Timestamp, wrappers …) can only be given as a whole.
     if (isPlain) {
       const why = this.noFields(field);
-      if (this.name.charCodeAt(this.pos) !== DOT) throw new NameError(why);
+      // To Envoy such a name is an unknown one, to grpc-gateway it is wrong.
+      if (this.name.charCodeAt(this.pos) !== DOT || this.options.grpcGatewayValues) throw new NameError(why);
       return new UnknownName(this.options.noun, this.name, field.name, field.parent, false, why);
     }
     if (!field.repeated) {

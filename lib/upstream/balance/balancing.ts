@@ -1,4 +1,5 @@
 /** What a configuration says of the servers of a cluster besides where they are. */
+import type { BreakerOptions } from './breaker.js';
 import type { HealthCheckOptions, OutlierOptions } from './options.js';
 import type { BalancingPolicy } from './picker.js';
 
@@ -13,6 +14,8 @@ export interface ClusterBalancing {
   readonly panicThreshold?: number | undefined;
   /** Default: servers are judged by their connections. */
   readonly healthCheck?: HealthCheckOptions | undefined;
+  /** Default: any number of calls may be under way. */
+  readonly circuitBreaker?: BreakerOptions | undefined;
   /** Default: no server is left out for its failures. */
   readonly outlierDetection?: OutlierOptions | undefined;
 }

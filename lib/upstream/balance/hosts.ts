@@ -3,12 +3,13 @@
  * each of which is a server. Until a name is resolved, and if it cannot be, its calls go to the name itself.
  */
 import { monotonicMs } from '../../clock.js';
-import type { ChannelState } from '../../exchange.js';
+import type { ChannelState, RetryLimit } from '../../exchange.js';
 import { Holder } from '../../shared.js';
 import { ConfigError } from '../../status.js';
 import { reportHealth } from '../diagnostics.js';
 import { type Address, addressKey, connectAddress, isNamed, resolveTarget } from '../native/address.js';
 import { parseTarget } from '../target.js';
+import { type BreakerOptions, CircuitBreaker } from './breaker.js';
 import { HealthChecker } from './checker.js';
 import { Host, type HostStatus } from './host.js';
 import type { HealthCheckOptions, OutlierOptions } from './options.js';
@@ -37,6 +38,7 @@ export interface HostsOptions extends PickerOptions {
   readonly dnsRefreshRateMs: number | undefined;
   readonly healthCheck: HealthCheckOptions | undefined;
   readonly outlierDetection: OutlierOptions | undefined;
+  readonly circuitBreaker: BreakerOptions | undefined;
 }
 
 /** A server to be opened. */
@@ -55,6 +57,8 @@ export interface OpenedHost<T> {
   /** Connects in the background, so that the state becomes known. */
   readonly connect: (() => Promise<unknown>) | undefined;
   readonly probe: Probe | undefined;
+  /** Calls that wait for a connection. Default: none ever does. */
+  readonly waiting?: () => number;
 }
 
 /** A server that was picked. */
@@ -81,6 +85,7 @@ export class Hosts<T> {
   private list: readonly Host<T>[] = [];
   private readonly picker: Picker<T>;
   private readonly outliers: OutlierDetector<T> | undefined;
+  private readonly breaker: CircuitBreaker | undefined;
   /** Of endpoints that are names: what they resolve to. */
   private readonly resolved = new Map<Endpoint, readonly Address[]>();
   private readonly named: readonly Endpoint[];
@@ -98,7 +103,8 @@ export class Hosts<T> {
     private readonly options: HostsOptions,
     private readonly open: (target: HostTarget, holder: Holder) => OpenedHost<T>,
   ) {
-    const { cluster, endpoints, outlierDetection, splitsNames } = options;
+    const { cluster, endpoints, outlierDetection, circuitBreaker, splitsNames } = options;
+    this.breaker = circuitBreaker && new CircuitBreaker(circuitBreaker, () => this.waiting);
     this.picker = new Picker(options);
     this.outliers = outlierDetection && new OutlierDetector(cluster, outlierDetection, () => this.list);
     this.named = splitsNames ? endpoints.filter(({ value }) => isNamed(parseTarget(value))) : [];
@@ -124,16 +130,34 @@ export class Hosts<T> {
     this.members.clear();
   }
 
+  /** How many calls may be sent again at once. */
+  get retryLimit(): RetryLimit | undefined {
+    return this.breaker?.retryLimit;
+  }
+
+  /** Why no call may start now, whatever the servers are like; undefined: it may. */
+  refusal(): string | undefined {
+    return this.breaker?.refusal();
+  }
+
+  private get waiting(): number {
+    let count = 0;
+    for (const { opened } of this.members.values()) count += opened.waiting?.() ?? 0;
+    return count;
+  }
+
   /** Undefined: no server is well. */
   pick(key?: bigint): Picked<T> | undefined {
     const host = this.picker.pick(key);
     if (host === undefined) return undefined;
     if (this.options.policy !== 'pick_first') this.connectOthers(host);
     host.active++;
-    const { outliers } = this;
+    const { outliers, breaker } = this;
+    breaker?.begin();
     return {
       value: host.value,
       release: (code) => {
+        breaker?.end();
         host.active--;
         if (code !== undefined) outliers?.count(host, code);
         if (host.active === 0) host.onIdle?.();

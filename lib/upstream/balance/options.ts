@@ -19,6 +19,7 @@ import {
   type ValuesOf,
 } from '../../options/index.js';
 import { isHeaderName } from '../../headers.js';
+import { breakerKind } from './breaker.js';
 import { Code, codeByName, codeName } from '../../status.js';
 
 const text = (description: string, pattern: RegExp) =>
@@ -169,6 +170,7 @@ const headerName = checkedText({
 export const balanceFields = {
   health_check: field(healthCheckKind, 'servers are asked whether they are well; those that are not get no calls'),
   outlier_detection: field(outlierKind, 'servers whose calls fail get none for a time'),
+  circuit_breaker: field(breakerKind, 'how much may be under way at once; what is more fails at once'),
   panic_threshold: field(
     shareValue,
     'if fewer of the servers are well than this share, all of them get calls. Default 0: calls fail if none is well',
