@@ -126,6 +126,7 @@ export class Gateway {
       limited?.checkLength();
       if (normal.location !== undefined) return run.redirect(base + normal.location);
       for (const policy of this.parts.policies) policy.onRequest(head, cors);
+      if (filters.length > 0) run.undoUnusedOverride();
       const { refusal, pages } = this.parts;
       if (refusal !== undefined && !pages.has(head.path)) throw refusal;
       run.filter(filters, () => (webSocket === undefined ? run.route() : run.routeSocket(webSocket)));

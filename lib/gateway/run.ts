@@ -87,9 +87,7 @@ export class Run extends Ending implements RoutedOwner {
   filter(filters: readonly RequestFilter[], next: () => void): void {
     const { head, exchange, parts } = this;
     // A preflight that is answered here says nothing of who calls, and reaches nobody.
-    if (filters.length === 0 || (this.isPreflight() && decide(parts, head, this.protocol).kind === 'preflight')) {
-      return next();
-    }
+    if (filters.length === 0 || this.isAnsweredPreflight()) return next();
     // What is refused before it is routed is answered in the client's own protocol.
     if (this.plan === undefined && isGrpc(head)) this.plan = parts.protocols.match(head)?.plan;
     const peeked = new PeekedExchange(exchange);
@@ -113,9 +111,25 @@ export class Run extends Ending implements RoutedOwner {
     run.start();
   }
 
-  private isPreflight(): boolean {
-    const { method, headers } = this.head;
-    return this.parts.cors !== undefined && this.exchange.webSocket === undefined && isPreflight(method, headers);
+  private isAnsweredPreflight(): boolean {
+    const { head, parts, exchange, protocol } = this;
+    if (parts.cors === undefined || exchange.webSocket !== undefined || !isPreflight(head.method, head.headers)) {
+      return false;
+    }
+    // `route` passes gRPC on, whatever its method is.
+    if (parts.routes !== undefined && protocol === undefined && isGrpc(head)) return false;
+    return decide(parts, head, protocol).kind === 'preflight';
+  }
+
+  /**
+   * Filters judge the method that takes effect: an override counts for rules of REST alone, and everything else gets the method
+   * of the request.
+   */
+  undoUnusedOverride(): void {
+    const { head, exchange, parts, protocol } = this;
+    if (head.method === exchange.method) return;
+    const isUsed = protocol === undefined && !isGrpc(head) && parts.matcher.match(head.method, head.path) !== undefined;
+    if (!isUsed) this.head = { ...head, method: exchange.method };
   }
 
   private take({ headers, query, identity }: Filtered): void {

@@ -5,7 +5,7 @@
 import type { Exchange, Reply, RequestHead } from '../exchange.js';
 import { header, headerTokens, type HeaderFields } from '../headers.js';
 import { httpStatusOf, StatusError } from '../status.js';
-import { quote } from '../uri.js';
+import { quote, splitTarget } from '../uri.js';
 import { errorMessage, RpcCode, RpcError } from './json-rpc.js';
 import { challengeWith } from './protected-resource.js';
 import type { McpServer, Replies, RunningCall } from './server.js';
@@ -84,8 +84,10 @@ export class McpEndpoint {
     body: Buffer,
     outcome: EndpointOutcome,
   ): RunningCall | undefined {
-    const { headers, query, requestId } = head;
-    const { httpVersion, peer, secure } = exchange;
+    const { requestId } = head;
+    // As it came: its calls pass all filters again, which have taken their tokens away and added their headers.
+    const { headers, httpVersion, peer, secure } = exchange;
+    const { query } = splitTarget(exchange.target);
     const expect = (bytes: number, onRoom: () => void): boolean => exchange.expect(bytes, onRoom);
     const agent = { headers, query, requestId, httpVersion, peer, secure, expect };
     const refuse = (error: StatusError, message: Buffer): Reply => this.errorReply(error, message, head, base);

@@ -78,9 +78,11 @@ export class RetryingCall implements Call {
         this.drainWanted = this.heldBytes > SEND_HIGH_WATER;
         return !this.drainWanted;
       }
-      if (this.heldBytes > this.context.policy.maxBufferedBytes) this.commit();
+      if (this.heldBytes > this.context.policy.maxBufferedBytes) this.held = undefined;
     }
-    return attempt?.call?.send(frame) ?? true;
+    const hasRoom = attempt?.call?.send(frame) ?? true;
+    this.drainWanted = !hasRoom;
+    return hasRoom;
   }
 
   halfClose(): void {
@@ -111,7 +113,13 @@ export class RetryingCall implements Call {
     queueMicrotask(() => this.listener.onEnd(status));
   }
 
-  /** The answer has begun, or the request is too large to be held: this attempt is the last. */
+  /** There is room again, also if it is another attempt that had none. */
+  drained(): void {
+    this.drainWanted = false;
+    this.listener.onDrain?.();
+  }
+
+  /** The answer has begun: this attempt is the last, and it may take any time. */
   commit(): void {
     this.held = undefined;
     this.attempt?.stopTimer();
@@ -163,12 +171,11 @@ export class RetryingCall implements Call {
     const { attempt } = this;
     // It has ended already, and the next one sends what is held.
     if (attempt?.call === undefined) return;
-    if (this.heldBytes > this.context.policy.maxBufferedBytes) this.commit();
+    if (this.heldBytes > this.context.policy.maxBufferedBytes) this.held = undefined;
     let hasRoom = true;
     for (const frame of held) hasRoom = attempt.call.send(frame);
     if (this.isHalfClosed) attempt.call.halfClose();
-    else if (this.drainWanted && hasRoom) this.listener.onDrain?.();
-    this.drainWanted = false;
+    else if (this.drainWanted && hasRoom) this.drained();
   }
 }
 
@@ -217,7 +224,7 @@ class Attempt implements CallListener {
   }
 
   onDrain(): void {
-    this.listener.onDrain?.();
+    this.owner.drained();
   }
 
   onEnd(status: CallStatus): void {

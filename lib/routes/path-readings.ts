@@ -2,15 +2,18 @@
 import { normalizeSegment, unescapedForms } from '../uri.js';
 
 /** Nothing in it that anybody reads in two ways. */
-const plainPath = /^(?:\/[\w~!$&'()*+,;=:@-][\w.~!$&'()*+,;=:@-]*)+$/;
+const plainPath = /^(?:\/[\w~!$&'()*+,=:@-][\w.~!$&'()*+,=:@-]*)+$/;
 
 /**
  * The path as it came; as the router compares it; and as a server may read it that undoes escapes, joins slashes, resolves
- * dots, or ignores a slash at the end. One reading for nearly all requests.
+ * dots, cuts off parameters (`;x`), or ignores a slash at the end. One reading for nearly all requests.
  */
 export function pathReadings(path: string): readonly string[] {
   if (path === '/' || plainPath.test(path)) return [path];
-  const readings = [path, routerForm(path), ...unescapedForms(path).map(resolved)];
+  const forms = unescapedForms(path);
+  const cut =
+    path.includes(';') || /%3b/i.test(path) ? forms.map((form) => resolved(form.replace(/;[^/\\]*/g, ''))) : [];
+  const readings = [path, routerForm(path), ...forms.map(resolved), ...cut];
   return [
     ...new Set(readings.flatMap((one) => (one.length > 1 && one.endsWith('/') ? [one, one.slice(0, -1)] : [one]))),
   ];

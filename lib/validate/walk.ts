@@ -233,6 +233,9 @@ function wireTypeOfScalar(type: Exclude<Unwrap, 'duration' | 'timestamp' | 'fiel
 
 /** Collects the fields of a plan. A field with another wire type than its own is an unknown field, as for all readers. */
 class MessageReader extends Reader {
+  /** Of messages that come more than once, which are one message in parts: joined once, at the end. */
+  private readonly parts = new Map<number, Buffer[]>();
+
   read({ fields, byNumber }: MessagePlan): readonly Found[] {
     const found: Found[] = fields.map(() => undefined);
     while (!this.done) {
@@ -241,10 +244,13 @@ class MessageReader extends Reader {
       if (plan === undefined || !this.field(plan, tag, found)) this.skip(tag);
       else if (plan.field.oneof !== undefined) {
         for (const other of fields) {
-          if (other !== plan && other.field.oneof === plan.field.oneof) found[other.index] = undefined;
+          if (other === plan || other.field.oneof !== plan.field.oneof) continue;
+          found[other.index] = undefined;
+          this.parts.delete(other.index);
         }
       }
     }
+    for (const [index, parts] of this.parts) found[index] = Buffer.concat(parts);
     return found;
   }
 
@@ -273,10 +279,12 @@ class MessageReader extends Reader {
     }
     if (wireType !== wireTypeOf(field)) return false;
     const value = this.one(field, tag);
-    found[index] =
-      field.type === 'message' && Buffer.isBuffer(before) && Buffer.isBuffer(value)
-        ? Buffer.concat([before, value])
-        : value;
+    found[index] = value;
+    if (field.type === 'message' && Buffer.isBuffer(before) && Buffer.isBuffer(value)) {
+      const parts = this.parts.get(index);
+      if (parts === undefined) this.parts.set(index, [before, value]);
+      else parts.push(value);
+    }
     return true;
   }
 
@@ -293,12 +301,16 @@ class MessageReader extends Reader {
     const { key, value } = map;
     let foundKey = unsetValue(key);
     let foundValue = unsetValue(value);
+    const parts: Buffer[] = [];
     while (!this.done) {
       const tag = this.tag();
       if (tag === ((1 << 3) | wireTypeOf(key))) foundKey = this.one(key, tag);
-      else if (tag === ((2 << 3) | wireTypeOf(value))) foundValue = this.one(value, tag);
-      else this.skip(tag);
+      else if (tag === ((2 << 3) | wireTypeOf(value))) {
+        foundValue = this.one(value, tag);
+        if (value.type === 'message' && Buffer.isBuffer(foundValue)) parts.push(foundValue);
+      } else this.skip(tag);
     }
+    if (parts.length > 1) foundValue = Buffer.concat(parts);
     if (typeof foundKey !== 'object') entries.set(foundKey, foundValue);
   }
 }

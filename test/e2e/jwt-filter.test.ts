@@ -33,6 +33,7 @@ async function guarded(
   lines: readonly string[] = [],
   rules?: string,
   more = '',
+  listener = '',
 ): Promise<[TestProxy, JwksServer]> {
   const jwks = await startJwksServer(key);
   t.teardown(() => jwks.close());
@@ -41,6 +42,7 @@ async function guarded(
 clusters: { keys: { endpoints: '${host}', protocol: http1 } }
 listeners:
   - listen: 127.0.0.1:0
+    ${listener}
     filters:
       - jwt:
           ${more}
@@ -96,6 +98,7 @@ void t.test('another spelling of a path needs the same token', async (t) => {
   const [proxy] = await guarded(t, [], rules);
   const refused = [
     ...['/admin/x', '/%61dmin/x', '/admi%6E/x', '/admin/x/', '/admin/%78', '/%2561dmin/x', '//admin/x', '/./admin/x'],
+    ...['/admin;a/x', '/open/..;/admin/x', '/open/..%3ba/admin/x'],
     ...['/open/../admin/x', '/open/%2e%2e/admin/x', '/open%2F..%2Fadmin/x', '/open\\..\\admin/x', '/%6Fpen/..%2fadmin'],
   ];
   for (const path of refused) {
@@ -129,6 +132,45 @@ void t.test('what services are told, they are told by the proxy alone', async (t
       t.same(seen?.get(name), values, `${path}: ${name}`);
     }
   }
+});
+
+void t.test('a method that no rule takes is not the one that is judged', async (t) => {
+  const [proxy] = await guarded(
+    t,
+    [],
+    undefined,
+    'bypass_cors_preflight: true',
+    'method_override: true\n    check_origin: false',
+  );
+  const preflight = { origin: 'https://a.test', 'access-control-request-method': 'POST' };
+  const headers = { ...preflight, 'x-http-method-override': 'OPTIONS' };
+  for (const type of ['application/proto', 'application/grpc', 'application/json']) {
+    const answer = await proxy.send('POST /a.v1.Shop/Get', { headers: { ...headers, 'content-type': type } });
+    t.equal(answer.status === 401 || answer.headers['grpc-status'] === '16', true, `${type}: ${answer.status}`);
+  }
+  t.equal(proxy.service.calls.length, 0);
+  const got = { ...bearer(good), 'x-http-method-override': 'GET' };
+  t.equal((await proxy.send('POST /v1/x', { headers: got })).status, 200, 'a rule of REST takes it');
+});
+
+void t.test('gRPC that virtual hosts pass on is judged, also if it looks like a preflight', async (t) => {
+  const policy = '{ origins: ["https://a.test"] }';
+  const hosts = `policies: { cors: ${policy} }\n    virtual_hosts: [{ domains: ["*"], routes: [{ match: { prefix: / }, route: { cluster: keys } }] }]`;
+  const [proxy, jwks] = await guarded(t, [], undefined, '', hosts);
+  const preflight = { origin: 'https://a.test', 'access-control-request-method': 'POST' };
+  const headers = { ...preflight, 'content-type': 'application/grpc' };
+  t.equal((await proxy.send('OPTIONS /any', { headers })).status, 401);
+  t.equal(jwks.count, 0, 'the cluster hears nothing of it');
+});
+
+void t.test('tools of agents: the token of the request for /mcp is that of the call', async (t) => {
+  const [proxy] = await guarded(t, [], undefined, '', 'mcp: true');
+  const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'Shop_Get', arguments: { name: 'x' } } };
+  const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+  const body = JSON.stringify(call);
+  t.equal((await proxy.send('POST /mcp', { headers, body })).status, 401);
+  const answer = await proxy.send('POST /mcp', { headers: { ...headers, ...bearer(good) }, body });
+  t.match(answer.json, { result: { structuredContent: { name: 'x' } } });
 });
 
 void t.test('in each protocol', async (t) => {

@@ -280,3 +280,18 @@ void t.test('an expression that fails on a value is neither right nor wrong', (t
   t.ok(thrown instanceof RuleFault && thrown.id === 'x' && pathText(thrown.way, ({ name }) => name) === 'f');
   t.end();
 });
+
+void t.test('a message that comes in parts is one, also as the value of a map, at the cost of its bytes', (t) => {
+  const rule = '[(buf.validate.field).int32.lte = 10]';
+  const schema = schemaFromText(
+    `${head}message P { int32 x = 1 ${rule}; int32 y = 2; } message M { P one = 1; map<string, P> map = 2; }`,
+  );
+  const check = new Validator(schema, Infinity).checkOf(schema.message('v.M')!)!;
+  const found = (hex: string): string[] =>
+    check(Buffer.from(hex, 'hex')).map(({ way }) => pathText(way, ({ name }) => name));
+  t.same(found('0a020864' + '0a021001'), ['one.x'], 'x = 100, then y = 1');
+  t.same(found('0a020864' + '0a020801'), [], 'the last x counts');
+  t.same(found('1209' + '0a0161' + '12020864' + '1200'), ['map["a"].x'], 'x = 100, then nothing');
+  t.same(found('0a021001'.repeat(100_000)), []);
+  t.end();
+});

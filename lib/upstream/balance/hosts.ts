@@ -142,7 +142,12 @@ export class Hosts<T> {
 
   private get waiting(): number {
     let count = 0;
-    for (const { opened } of this.members.values()) count += opened.waiting?.() ?? 0;
+    for (const { opened } of this.members.values()) {
+      const own = opened.waiting?.() ?? 0;
+      // A call may go to this server without waiting.
+      if (own === 0 && opened.state() === 'ready') return 0;
+      count += own;
+    }
     return count;
   }
 
@@ -159,7 +164,8 @@ export class Hosts<T> {
       release: (code) => {
         breaker?.end();
         host.active--;
-        if (code !== undefined) outliers?.count(host, code);
+        // A server that is gone is not judged any more.
+        if (code !== undefined && host.onIdle === undefined) outliers?.count(host, code);
         if (host.active === 0) host.onIdle?.();
       },
     };
