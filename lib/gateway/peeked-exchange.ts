@@ -21,6 +21,8 @@ export class PeekedExchange extends DelegateExchange {
   private sink: BodySink | undefined;
   /** What was kept has gone to the sink. */
   private isHandedOn = false;
+  /** The sink was full while it got what was kept. */
+  private isFull = false;
 
   constructor(private readonly exchange: Exchange) {
     super(exchange);
@@ -96,18 +98,19 @@ export class PeekedExchange extends DelegateExchange {
     const { ending } = this;
     if (ending === 'whole') sink.onEnd();
     else if (ending !== undefined) sink.onAbort(ending.error);
-    else if (this.isHeld) {
-      this.isHeld = false;
-      this.exchange.resume();
-    }
+    else if (this.isFull && !this.isHeld) this.exchange.pause();
+    else if (this.isHeld && !this.isFull) this.exchange.resume();
+    this.isHeld = false;
   }
 
   override pause(): void {
     // Before the rest is let through, it is held anyway.
     if (!this.isStarted || this.isHandedOn) this.exchange.pause();
+    else this.isFull = true;
   }
 
   override resume(): void {
     if (!this.isStarted || this.isHandedOn) this.exchange.resume();
+    else this.isFull = false;
   }
 }
