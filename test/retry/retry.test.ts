@@ -1,7 +1,7 @@
 /** Calls in several attempts, over both clients, before a server that fails as each case says. */
 import type { ServerHttp2Stream } from 'node:http2';
 import t from 'tap';
-import type { Call, Channel } from '../../lib/exchange.js';
+import type { Call, CallListener, CallStatus, Channel } from '../../lib/exchange.js';
 import { RetryBudget, retryingChannel, RetryPolicy, type RetrySettings } from '../../lib/retry/index.js';
 import { Code } from '../../lib/status.js';
 import { encodeFrame } from '../../lib/wire/index.js';
@@ -317,6 +317,69 @@ testClients('the channel says how many calls may be sent again at once', async (
   t.equal(server.attempts.length, 4);
   pool.close();
   server.close();
+});
+
+/** A channel whose attempts a test drives: what is sent finds room or not, as it says. */
+function drivenChannel(hasRoom: readonly boolean[]): { channel: Channel; attempts: CallListener[]; sent: number[] } {
+  const attempts: CallListener[] = [];
+  const sent: number[] = [];
+  const channel: Channel = {
+    target: 'driven',
+    start(_request, listener) {
+      const index = attempts.push(listener) - 1;
+      sent.push(0);
+      return {
+        send() {
+          sent[index]!++;
+          return hasRoom[index] ?? true;
+        },
+        halfClose() {},
+        pause() {},
+        resume() {},
+        cancel: () => listener.onEnd({ code: Code.CANCELLED, message: 'cancelled', trailers: [] }),
+      };
+    },
+    connect: () => Promise.resolve(true),
+    close() {},
+  };
+  return { channel, attempts, sent };
+}
+
+const lost: CallStatus = { code: Code.UNAVAILABLE, message: 'gone', trailers: [], failure: 'unconnected' };
+
+for (const [what, hasRoom, isDrained] of [
+  ['that has room', [false, true], true],
+  ['that has none yet', [false, false], false],
+] as const) {
+  void t.test(`a client that waits for room is told by an attempt ${what}`, async (t) => {
+    const { channel, attempts, sent } = drivenChannel(hasRoom);
+    let drains = 0;
+    const listener = { onHeaders() {}, onMessage() {}, onEnd() {}, onDrain: () => void drains++ };
+    const call = retrying(channel).start({ path: '/s.S/Call', metadata: [], timeoutMs: undefined }, listener);
+    t.equal(call.send({ compressed: false, payload: Buffer.from('x') }), false);
+    attempts[0]?.onEnd(lost);
+    await until(() => attempts.length === 2, 'the second attempt');
+    t.same(sent, [1, 1]);
+    t.equal(drains, isDrained ? 1 : 0);
+    if (!isDrained) attempts[1]?.onDrain?.();
+    t.equal(drains, 1, 'once in any case');
+  });
+}
+
+void t.test('a request that is too large to be held has the time of its attempt', async (t) => {
+  const { channel, attempts } = drivenChannel([]);
+  const policy = { maxBufferedBytes: 10, perTryTimeoutMs: 1 };
+  const ended = new Promise<CallStatus>((resolve) => {
+    const listener = { onHeaders() {}, onMessage() {}, onEnd: resolve };
+    const call = retrying(channel, policy, true).start(
+      { path: '/s.S/Call', metadata: [], timeoutMs: undefined },
+      listener,
+    );
+    call.send({ compressed: false, payload: Buffer.alloc(100) });
+    call.halfClose();
+  });
+  t.equal((await ended).code, Code.DEADLINE_EXCEEDED);
+  t.equal(attempts.length, 1, 'and no other one');
 });
 
 void t.test('pauses grow up to a limit, by a fifth more or less', (t) => {

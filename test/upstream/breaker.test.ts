@@ -16,24 +16,19 @@ const schema = schemaFromText(`
   message M { string name = 1; }
 `);
 
-function open(
-  t: Test,
-  target: string,
-  circuitBreaker: ClusterSpec['circuitBreaker'],
-  connectTimeoutMs = 60_000,
-): Channel {
+function open(t: Test, targets: string | readonly string[], circuitBreaker: ClusterSpec['circuitBreaker']): Channel {
   const connections = new Connections();
   t.teardown(() => connections.close());
   const lease = connections.lease();
   const { channel } = lease.cluster({
     ...{
       name: 'c',
-      endpoints: [{ value: target, weight: 1 }],
+      endpoints: [targets].flat().map((value) => ({ value, weight: 1 })),
       protocol: 'http2',
       policy: 'round_robin',
       tls: undefined,
     },
-    options: { loadBalancingPolicy: 'round_robin', connectTimeoutMs },
+    options: { loadBalancingPolicy: 'round_robin', connectTimeoutMs: 60_000 },
     circuitBreaker,
   });
   lease.start();
@@ -97,6 +92,25 @@ void t.test('max_pending_calls: nobody waits behind those that wait', async (t) 
     (await Promise.all([waiting[1]?.ended, next.ended])).map((status) => status?.code),
     [Code.CANCELLED, Code.CANCELLED],
   );
+});
+
+void t.test('max_pending_calls: who can go to a server that is there does not wait', async (t) => {
+  const service = await startEchoService(schema);
+  const silent = createServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  t.teardown(() => (silent.close(), service.close()));
+  const targets = [`127.0.0.1:${(silent.address() as AddressInfo).port}`, service.target];
+  const channel = open(t, targets, { maxPendingCalls: 1 });
+  const waiting = start(channel, '/b.v1.B/Get');
+  // Meanwhile the other server is connected, and takes calls.
+  let code: number | undefined;
+  for (let tries = 0; code !== Code.OK && tries < 1000; tries++) {
+    code = (await start(channel, '/b.v1.B/Get').ended).code;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  t.equal(code, Code.OK);
+  waiting.cancel();
+  t.equal((await waiting.ended).code, Code.CANCELLED, 'the first call waits all the time');
 });
 
 void t.test('max_retries: so many at once', (t) => {
