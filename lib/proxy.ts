@@ -144,13 +144,14 @@ function prepareListeners(
       return table === undefined ? channelsOf(mount, lease, problems) : (service) => usualChannel(table, service);
     };
     const build = (mount: MountConfig, below: readonly PreparedPart[]): PreparedPart => {
+      const open = channelFor(mount, routes);
       const context: GatewayContext = {
         schema,
         rules: ruleFiles.ruleSet(mount.rules),
         methods: mount.methods,
         types,
         reflection,
-        channelFor: (service) => tap(channelFor(mount, routes)(service)),
+        channelFor: (service) => tap(open(service)),
         // What a route of Envoy calls is not tapped: the usual cluster of the service is.
         routes: mount === listener.root && options.tap === undefined ? routes : undefined,
         listenHost: listener.fd === undefined ? listener.host : () => boundHost(listener.fd!),
@@ -265,7 +266,7 @@ function keysOf(provider: JwtProvider, lease: Lease, files: FileReader, cluster?
   }
 }
 
-/** Listeners and upstreams alone, and no page but `/health`. */
+/** Listeners and upstreams alone, and no pages but those of health. */
 function withoutServices(config: Config): Config {
   const bare = (mount: MountConfig): MountConfig => ({
     ...mount,

@@ -1,4 +1,7 @@
-/** Collects a request body in memory, within a limit. For unary calls; streams never hold a body whole. */
+/**
+ * Collects a request body in memory, within a limit. For calls that take one message, and for messages of agents; client
+ * streams never hold a body whole.
+ */
 import type { ContentCoding, Exchange } from '../exchange.js';
 import { header } from '../headers.js';
 import { StatusError } from '../status.js';

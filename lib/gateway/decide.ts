@@ -10,6 +10,7 @@ import type { ProtocolMatch, ProtocolTable } from '../protocol/index.js';
 import type { PathMatcher } from '../router/index.js';
 import type { Page } from '../builtin/index.js';
 import { ENDPOINT_METHODS, type McpEndpoint } from '../mcp/index.js';
+import { isGrpc } from '../routes/index.js';
 import type { GatewayOptions } from './options.js';
 import type { Routes } from './routing.js';
 
@@ -79,10 +80,12 @@ export function decide(tables: RouteTables, head: RequestHead, protocol: Protoco
     const { plan, channel } = protocol;
     return { kind: 'call', plan, captures: NO_CAPTURES, channel, template: undefined };
   }
-  const { matcher, cors, mcp } = tables;
+  const { matcher, cors, mcp, routes } = tables;
+  // What is gRPC and not known here may be known to the cluster, whatever its method is.
+  if (routes !== undefined && isGrpc(head)) return { kind: 'routed', routes };
   if (cors !== undefined && isPreflight(head.method, head.headers)) {
     if (mcp?.path === head.path) return { kind: 'preflight', allowed: ENDPOINT_METHODS, status: 204 };
-    const { routes, options } = tables;
+    const { options } = tables;
     const allowed = tables.protocols.reaches(head.path) ? protocolMethods : allowedMethods(tables, head.path);
     if (routes === undefined) {
       if (allowed.length > 0) return { kind: 'preflight', allowed, status: 204 };

@@ -161,7 +161,7 @@ const AS_IT_CAME: Normalized = {};
 
 const everyPage = (): boolean => true;
 
-/** A path that no rule has. */
+/** True for the path of a page that no rule has. */
 function isPageAlone({ pages, matcher }: GatewayParts, path: string): boolean {
   return pages.has(path) && matcher.allowed(path).length === 0;
 }

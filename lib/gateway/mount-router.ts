@@ -1,6 +1,6 @@
 /**
  * Several gateways behind one listener: each answers to a path prefix, to some host names, or both. Picks the gateway of
- * an exchange, which then sees the path without the prefix. A listener with one gateway has no site.
+ * an exchange, which then sees the path without the prefix. A listener with one gateway has no router.
  */
 import type { ErrorWriter, Exchange } from '../exchange.js';
 import { header } from '../headers.js';

@@ -19,7 +19,7 @@ import { type Routes } from './routing.js';
 export interface GatewayParts extends RouteTables {
   /** Of the streaming rules, all of which answer to GET; undefined where there are none. */
   readonly sockets: PathMatcher<Route> | undefined;
-  /** The largest message that a WebSocket takes. */
+  /** The largest message of a WebSocket, and of an agent. */
   readonly maxBodyBytes: number;
   readonly policies: readonly Policy[];
   /** Where a client finds the list of routes; undefined where it is off. */
@@ -52,13 +52,13 @@ export interface GatewayParts extends RouteTables {
   readonly retries?: Retries | undefined;
   /** Full names of all RPCs that are served, whether or not native gRPC reaches them. */
   readonly rpcs: ReadonlySet<string>;
-  readonly options: RoutingOptions;
+  readonly options: RequestOptions;
   /** Brings targets into one form; undefined: they stay as they are. */
   readonly normalize?: TargetNormalizer | undefined;
 }
 
-/** How virtual hosts are asked, and what they are told. */
-export type RoutingOptions = Pick<
+/** The options that are looked at for each request. */
+export type RequestOptions = Pick<
   GatewayOptions,
   'maxRequestBytes' | 'serverName' | 'rejectUnknownMethod' | 'matchIncomingRequestRoute' | 'originalPathHeaders'
 >;

@@ -98,8 +98,6 @@ export class RoutedRun {
     const { owner, routes } = this;
     const { head, exchange, parts } = owner;
     const request = requestOf(head, exchange);
-    // What fails before the cluster answers is answered in the client's own protocol.
-    if (isGrpc(head)) owner.plan = parts.protocols.match(head)?.plan;
     const action = routes.match(request);
     owner.observation?.isRouted(action?.kind === 'forward' ? action.clusterName : undefined, action?.routeName);
     if (action?.kind !== 'forward') return this.answerLocally(action, request);

@@ -2,21 +2,11 @@
  * How `virtual_hosts` steer a request: which cluster a call goes to, what its headers become, how long it may take. The table
  * is that of `routes`; here it meets calls.
  */
-import type { Cors } from '../cors/index.js';
 import type { Channel, Exchange, Metadata, RequestHead, ResponseHead } from '../exchange.js';
 import type { Fallback } from '../fallback/index.js';
-import { header, type HeaderFields, headerPairs, withoutFields } from '../headers.js';
+import { header, type HeaderFields, headerPairs, printable, withoutFields } from '../headers.js';
 import type { CommandContext } from '../commands.js';
-import {
-  type ForwardAction,
-  type HeaderChanges,
-  type OwnReplyChange,
-  type RouteAction,
-  type RouteFilterSettings,
-  type RoutedRequest,
-  schemeOf,
-  targetOf,
-} from '../routes/index.js';
+import { type ForwardAction, type RoutedRequest, type RouteTable, schemeOf, targetOf } from '../routes/index.js';
 import { withIdentity } from './access.js';
 import { DelegateExchange } from './delegate-exchange.js';
 
@@ -27,15 +17,7 @@ export interface RoutedCluster {
 }
 
 /** What is asked of `virtual_hosts`. */
-export interface Routes {
-  match(request: RoutedRequest): RouteAction<RoutedCluster> | undefined;
-  /** What the route of a request says of a filter. */
-  filterSettings(request: RoutedRequest, filter: string): RouteFilterSettings | undefined;
-  /** What becomes of answers that are no service's; undefined: nothing. */
-  readonly changeOwnReply: OwnReplyChange | undefined;
-  /** Which pages may send a request; undefined if no host and no route says it. */
-  readonly corsOf: ((request: RoutedRequest, common: Cors | undefined) => Cors | undefined) | undefined;
-}
+export type Routes = Pick<RouteTable<RoutedCluster>, 'match' | 'filterSettings' | 'changeOwnReply' | 'corsOf'>;
 
 /** A route that leads to a cluster. */
 export type RoutedForward = ForwardAction<RoutedCluster>;
@@ -114,7 +96,7 @@ export function routedChannel(
     start(call, listener) {
       const time = routeTime(call.timeoutMs, action, request.headers);
       const told = origin.length === 0 ? call.metadata : [...call.metadata, ...origin];
-      const changed = requestChanges === undefined ? told : changedMetadata(told, requestChanges, context);
+      const changed = requestChanges === undefined ? told : metadataOf(requestChanges(fieldsOf(told), context));
       const metadata = withIdentity(changed, identity);
       const timeoutMs = time === Infinity ? undefined : time;
       return channel.start({ ...call, metadata, timeoutMs, authority: host, hashKey }, listener);
@@ -124,12 +106,14 @@ export function routedChannel(
   };
 }
 
-function changedMetadata(metadata: Metadata, change: HeaderChanges, context: CommandContext): Metadata {
-  const fields = metadata.flatMap(([name, value]) => [
-    name,
-    typeof value === 'string' ? value : value.toString('base64'),
-  ]);
-  return headerPairs(change(fields, context)).map(([name, value]) => [
+/** Metadata as HTTP headers. */
+export function fieldsOf(metadata: Metadata): string[] {
+  return metadata.flatMap(([name, value]) => [name, typeof value === 'string' ? value : value.toString('base64')]);
+}
+
+/** Headers as metadata. Characters that metadata cannot carry are left out by whoever set them. */
+export function metadataOf(fields: HeaderFields): Metadata {
+  return headerPairs(fields).map(([name, value]) => [
     name,
     name.endsWith('-bin') ? Buffer.from(value, 'base64') : value,
   ]);
@@ -138,7 +122,7 @@ function changedMetadata(metadata: Metadata, change: HeaderChanges, context: Com
 /** Where a call came from, as Envoy's transcoder says it. */
 export function originalRequest(method: string, target: string): Metadata {
   return [
-    ['x-envoy-original-path', target.replace(/[^\x20-\x7e]/g, '?')],
+    ['x-envoy-original-path', printable(target)],
     ['x-envoy-original-method', method],
   ];
 }

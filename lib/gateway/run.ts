@@ -13,7 +13,7 @@ import type {
 import type { Fallback } from '../fallback/index.js';
 import { isPreflight } from '../cors/index.js';
 import type { RequiredClaims } from '../policy/index.js';
-import { type HeaderFields, headerPairs, withoutFields } from '../headers.js';
+import { withoutFields } from '../headers.js';
 import { StatusError } from '../status.js';
 import { type BodyStart, isGrpc, type RequestFilter } from '../routes/index.js';
 import { quote, splitTarget } from '../uri.js';
@@ -26,7 +26,7 @@ import { PeekedExchange } from './peeked-exchange.js';
 import type { Observation } from './observed.js';
 import { healthPaths, type Page } from '../builtin/index.js';
 import { type RoutedHead, type RoutedOwner, RoutedRun } from './routed-run.js';
-import { type ChangedExchange, type RoutedForward, type Routes } from './routing.js';
+import { type ChangedExchange, fieldsOf, metadataOf, type RoutedForward, type Routes } from './routing.js';
 import { type McpEndpoint, METADATA_PATH } from '../mcp/index.js';
 import { AgentRun } from './agent-run.js';
 import { SocketRun } from './socket.js';
@@ -66,8 +66,11 @@ export class Run extends Ending implements RoutedOwner {
    * @param protocol if it is known
    */
   detect(protocol = this.parts.protocols.match(this.head)): void {
-    // What is not known here may be known to the cluster.
-    if (this.parts.routes !== undefined && protocol?.channel === undefined) return;
+    if (this.parts.routes !== undefined && protocol?.channel === undefined) {
+      // The cluster may know it. What fails before that is answered in the client's own protocol.
+      if (isGrpc(this.head)) this.plan = protocol?.plan;
+      return;
+    }
     this.protocol = protocol;
     this.plan = this.protocol?.plan;
     if (this.observation !== undefined && this.protocol !== undefined) this.observation.speaks(this.protocol.name);
@@ -88,8 +91,6 @@ export class Run extends Ending implements RoutedOwner {
     const { head, exchange, parts } = this;
     // A preflight that is answered here says nothing of who calls, and reaches nobody.
     if (filters.length === 0 || this.isAnsweredPreflight()) return next();
-    // What is refused before it is routed is answered in the client's own protocol.
-    if (this.plan === undefined && isGrpc(head)) this.plan = parts.protocols.match(head)?.plan;
     const peeked = new PeekedExchange(exchange);
     this.exchange = peeked;
     const body = (maxBytes: number): Promise<BodyStart> => peeked.peek(maxBytes);
@@ -116,8 +117,6 @@ export class Run extends Ending implements RoutedOwner {
     if (parts.cors === undefined || exchange.webSocket !== undefined || !isPreflight(head.method, head.headers)) {
       return false;
     }
-    // `route` passes gRPC on, whatever its method is.
-    if (parts.routes !== undefined && protocol === undefined && isGrpc(head)) return false;
     return decide(parts, head, protocol).kind === 'preflight';
   }
 
@@ -141,8 +140,6 @@ export class Run extends Ending implements RoutedOwner {
   /** @throws StatusError 404 */
   route(): void {
     const { head, parts } = this;
-    const { routes } = parts;
-    if (routes !== undefined && this.protocol === undefined && isGrpc(head)) return this.routed(routes).passOn();
     const decision = decide(parts, head, this.protocol);
     switch (decision.kind) {
       case 'call':
@@ -178,17 +175,12 @@ export class Run extends Ending implements RoutedOwner {
     this.plan = plan;
     // The name of a method that is not there is the client's own invention.
     if (channel !== undefined) this.observe(plan.rpc, template);
-    const { access, routes } = this.parts;
+    const { routes } = this.parts;
     if (routes !== undefined) return this.routed(routes).open(plan, captures);
-    if (access === undefined || channel === undefined) {
-      const used = channel && identified(this.retrying(channel, plan.rpc), this.told);
-      this.start(plan, captures, used, this.head);
-    } else {
-      const { name } = plan.rpc;
-      this.admit(access, name, access.claimsFor(name), ({ head, metadata }) =>
-        this.start(plan, captures, identified(this.retrying(channel, plan.rpc), metadata), head),
-      );
-    }
+    if (channel === undefined) return this.start(plan, captures, undefined, this.head);
+    this.admitCall(plan.rpc, ({ head, metadata }) =>
+      this.start(plan, captures, identified(this.retrying(channel, plan.rpc), metadata), head),
+    );
   }
 
   /** The target as filters left it. */
@@ -358,9 +350,8 @@ export class Run extends Ending implements RoutedOwner {
     const { rpcs = [], target: routedTarget, ...how } = routed;
     const send = ({ head, metadata }: Admitted): void => {
       const { requestId, query, headers, caller } = head;
-      const came = routedTarget ?? exchange.target;
-      const cameQuery = routedTarget === undefined ? this.cameQuery : this.head.query;
-      const target = query === cameQuery ? came : withQuery(came, query);
+      const came = routedTarget ?? this.target;
+      const target = query === this.head.query ? came : withQuery(came, query);
       const identity = fieldsOf(metadata);
       const isTold = toldNames(metadata);
       const passed = withoutFields(headers, (name) => names.isIdentity(name) || isTold(name));
@@ -399,17 +390,4 @@ function emptyReply(head: RequestHead, headers: readonly string[], status = 204)
 function withQuery(target: string, query: string | undefined): string {
   const { path } = splitTarget(target);
   return query === undefined ? path : `${path}?${query}`;
-}
-
-/** Metadata as HTTP headers. */
-function fieldsOf(metadata: Metadata): string[] {
-  return metadata.flatMap(([name, value]) => [name, typeof value === 'string' ? value : value.toString('base64')]);
-}
-
-/** Headers as metadata. Characters that metadata cannot carry are left out by whoever set them. */
-function metadataOf(fields: HeaderFields): Metadata {
-  return headerPairs(fields).map(([name, value]) => [
-    name,
-    name.endsWith('-bin') ? Buffer.from(value, 'base64') : value,
-  ]);
 }

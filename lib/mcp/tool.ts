@@ -47,7 +47,7 @@ export interface Tool extends ToolMethod {
 
 /**
  * `object`: the message. `value`: a message whose JSON is no object, as the member `value`. `messages`: a list of messages, as
- * the member `messages`; each of them is what `JSON` has for it.
+ * the member `messages`; each of them is the JSON of its message.
  */
 export type Shape = 'object' | 'value' | 'messages';
 

@@ -1,5 +1,4 @@
 /** Decides once, from the options, which policies a listener has and in which order. */
-import { compileCors } from '../cors/index.js';
 import { methodOverridePolicy } from './method-override.js';
 import type { PolicyOptions } from './options.js';
 import { hostPolicy, isLoopback, originPolicy } from './origin.js';
@@ -13,7 +12,7 @@ export function compilePolicies(options: PolicyOptions, listenHost: ListenHost):
   const policies: Policy[] = [];
   // The checks see the method that was sent, so that an override cannot bypass them.
   if (!options.allowedHosts.includes('*')) policies.push(...hostCheck(options.allowedHosts, listenHost));
-  if (options.checkOrigin) policies.push(originPolicy(options.cors && compileCors(options.cors)));
+  if (options.checkOrigin) policies.push(originPolicy());
   if (options.methodOverride) policies.push(methodOverridePolicy());
   return policies;
 }

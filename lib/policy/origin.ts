@@ -3,7 +3,6 @@
  * and a loopback listener refuses names that DNS could point at it (DNS rebinding).
  */
 import { BlockList, isIP } from 'node:net';
-import type { Cors } from '../cors/index.js';
 import { header, headerTokens, headerValues } from '../headers.js';
 import { StatusError } from '../status.js';
 import { quote } from '../uri.js';
@@ -16,16 +15,16 @@ const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);
  * OPTIONS; WebSocket upgrades are always checked. Host and port are compared. The default port follows from the
  * Origin's scheme, because TLS may end before the proxy. `null` never matches.
  */
-export function originPolicy(cors?: Pick<Cors, 'allows'>): Policy {
+export function originPolicy(): Policy {
   return {
     name: 'origin',
-    onRequest({ method, headers }, granted = cors) {
+    onRequest({ method, headers }, cors) {
       if (safeMethods.has(method) && !headerTokens(headers, 'upgrade').includes('websocket')) return;
       const [origin, ...others] = headerValues(headers, 'origin');
       if (origin === undefined) return;
       const host = header(headers, 'host');
       const isOurs = host !== undefined && isSameOrigin(origin, host);
-      if (others.length === 0 && (isOurs || granted?.allows(origin) === true)) return;
+      if (others.length === 0 && (isOurs || cors?.allows(origin) === true)) return;
       throw StatusError.http(
         403,
         `a page of origin ${quote([origin, ...others].join(', '))} may not send ${method} requests to ${quote(host ?? '')}; ` +

@@ -16,7 +16,7 @@ export interface PolicyRequest {
 export interface Policy {
   readonly name: string;
   /**
-   * @param cors which pages may send this request. Default: those that the listener names
+   * @param cors which pages of other origins may send this request. Default: none
    * @throws StatusError to refuse the request.
    */
   onRequest(request: PolicyRequest, cors?: Pick<Cors, 'allows'>): void;

@@ -33,7 +33,7 @@ export interface FilteredRequest extends RoutedRequest {
 
 /** What becomes of a request that passes. What is left out stays as it is. */
 export interface FilterEffect {
-  /** It waits, and `afterwards` decides what else becomes of it. */
+  /** It waits; `afterwards` may refuse it then. */
   readonly waitMs?: number;
   /** @throws StatusError that refuses it */
   readonly afterwards?: () => undefined;

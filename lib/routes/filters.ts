@@ -1,6 +1,6 @@
 /**
- * `filters`: what happens to a request before it is routed. Each lets it pass, lets it wait, or refuses it. Looks at heads
- * alone, as they came.
+ * `filters`: what happens to a request before it is routed. Each lets it pass, lets it wait, or refuses it, and sees
+ * what those before it have left of the request.
  */
 import { addressTest } from '../metadata/index.js';
 import { type MapEntry, OptionError } from '../options/index.js';
@@ -98,8 +98,9 @@ function withExceptions(
   return (request) => {
     const readings = pathReadings(request.path).map((path) => ({ ...request, path }));
     if (passes.length > 0 && readings.every((read) => passes.some((test) => test(read)))) return undefined;
-    const [first = filter, ...others] = [...new Set(readings.map(filterAt))].filter((one) => one !== pass);
-    if (others.length === 0) return readings.every((read) => filterAt(read) === pass) ? undefined : first(request);
+    const [first, ...others] = [...new Set(readings.map(filterAt))].filter((one) => one !== pass);
+    if (first === undefined) return undefined;
+    if (others.length === 0) return first(request);
     throw StatusError.http(
       400,
       'the path may be read in several ways, and what it needs differs; send it without escapes',

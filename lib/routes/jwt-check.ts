@@ -23,21 +23,16 @@ export interface TokenDemand extends TokenRules {
   readonly maxTokenBytes: number;
 }
 
-/** A good token. */
-export interface GoodToken {
+/** What a token says, whether or not it is good. */
+export interface ParsedToken {
   readonly claims: Claims;
   /** As it stands in the token: base64url without padding. */
   readonly payload: string;
 }
 
-/** What a token says, whether or not it is good. */
-export interface ParsedToken {
-  readonly claims: Claims;
-  readonly payload: string;
-}
-
 /** @throws TokenProblem */
-export function parseToken(token: string): ParsedToken {
+export function parseToken(token: string, maxBytes: number): ParsedToken {
+  if (token.length > maxBytes) throw new TokenProblem('Jwt is longer than its limit (max_token_bytes)');
   const [header, payload, signature, more] = token.split('.');
   if (!header || !payload || !signature || more !== undefined) {
     throw new TokenProblem('Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections');
@@ -98,13 +93,16 @@ function checkTypes(claims: Claims): void {
 }
 
 /**
- * The claims of a good token.
+ * Checks a token that was parsed.
  * @param now wall-clock time, in milliseconds
  * @throws TokenProblem
  */
-export async function checkToken(token: string, demand: TokenDemand, now: number): Promise<GoodToken> {
-  if (token.length > demand.maxTokenBytes) throw new TokenProblem('Jwt is longer than its limit (max_token_bytes)');
-  const { claims, payload } = parseToken(token);
+export async function checkToken(
+  token: string,
+  { claims }: ParsedToken,
+  demand: TokenDemand,
+  now: number,
+): Promise<void> {
   // Before the keys are asked for: what is refused anyway costs nobody a fetch.
   checkClaims(claims, demand, now);
   try {
@@ -113,7 +111,6 @@ export async function checkToken(token: string, demand: TokenDemand, now: number
   } catch (error) {
     throw problemOf(error);
   }
-  return { claims, payload };
 }
 
 function checkClaims(claims: Claims, demand: TokenDemand, now: number): void {

@@ -6,7 +6,7 @@ import { isPreflight } from '../cors/index.js';
 import { Code, StatusError } from '../status.js';
 import { escapeUtf8 } from '../uri.js';
 import type { CompiledFilter, FilterEffect, FilteredRequest, RequestFilter } from './filter.js';
-import { checkToken, type GoodToken, missingText, parseToken, TokenProblem, unknownIssuerText } from './jwt-check.js';
+import { checkToken, type ParsedToken, missingText, parseToken, TokenProblem, unknownIssuerText } from './jwt-check.js';
 import type { TokenDemand } from './jwt-check.js';
 import {
   type JwtFilterSettings,
@@ -287,19 +287,19 @@ function tokenCheck(providers: readonly Provider[], byIssuer: boolean, { wallClo
     const limit = Math.max(...providers.map(({ maxTokens }) => maxTokens));
     if (tokens.length > limit) throw new TokenProblem('Found multiple Jwt tokens');
     for (const { provider, token } of tokens) {
-      const issuer = byIssuer ? providerOf(token, providers) : provider;
-      const good = await checkToken(token, issuer.demand, wallClock());
+      const parsed = parseToken(token, provider.demand.maxTokenBytes);
+      const issuer = byIssuer ? providerOf(parsed, providers) : provider;
+      await checkToken(token, parsed, issuer.demand, wallClock());
       const kept =
         issuer.settings.forwardToken === true ? passed : issuer.places.reduce((now, one) => one.remove(now), passed);
-      passed = told(kept, issuer.settings, good);
+      passed = told(kept, issuer.settings, parsed);
     }
     return passed;
   };
 }
 
 /** @throws TokenProblem */
-function providerOf(token: string, providers: readonly Provider[]): Provider {
-  const { iss } = parseToken(token).claims;
+function providerOf({ claims: { iss } }: ParsedToken, providers: readonly Provider[]): Provider {
   const found =
     providers.find(({ demand }) => demand.issuer !== undefined && demand.issuer === iss) ??
     providers.find(({ demand }) => demand.issuer === undefined);
@@ -307,7 +307,7 @@ function providerOf(token: string, providers: readonly Provider[]): Provider {
   return found;
 }
 
-function told(passed: Passed, settings: JwtProviderOfFilter, { claims, payload }: GoodToken): Passed {
+function told(passed: Passed, settings: JwtProviderOfFilter, { claims, payload }: ParsedToken): Passed {
   const { payloadHeader, padPayload = false, claimHeaders = [] } = settings;
   const identity = [...passed.identity];
   if (payloadHeader !== undefined) {

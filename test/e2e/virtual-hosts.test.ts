@@ -341,6 +341,27 @@ void t.test('a route that was left changes no answer', async (t) => {
   t.same([text, headers['x-first']], ['ok', undefined]);
 });
 
+void t.test(
+  'a route with cors: false lets no page of another origin write, though the listener names it',
+  async (t) => {
+    const peer = await Peer.start(t);
+    const proxy = await serve(t, {
+      endpoints: [peer.target],
+      more: "policies: { cors: { origins: ['https://a.test'] } }",
+      routes:
+        '- { match: { prefix: /shut }, route: { cluster: c }, cors: false }\n- { match: { prefix: / }, route: { cluster: c } }',
+    });
+    for (const [path, status] of [
+      ['/shut', 403],
+      ['/open', 200],
+    ] as const) {
+      const answer = await send(proxy.urls[0]!, `POST ${path}`, { headers: { origin: 'https://a.test' }, body: 'x' });
+      t.equal(answer.status, status, path);
+    }
+    t.equal(peer.seen.length, 1);
+  },
+);
+
 void t.test('an endpoint that is down gets nothing if others are up', async (t) => {
   const [up, dead] = [await Peer.start(t), createTcpServer()];
   dead.listen(0, '127.0.0.1');

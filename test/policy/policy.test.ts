@@ -1,5 +1,6 @@
 /** Origin, host and method override as tables: what is let through, what is refused and with which words. */
 import t from 'tap';
+import { compileCors } from '../../lib/cors/index.js';
 import { compilePolicies, defaultPolicyOptions, isLoopback, type PolicyOptions } from '../../lib/policy/index.js';
 import { StatusError } from '../../lib/status.js';
 
@@ -12,11 +13,12 @@ interface Row {
 }
 
 function check(rows: readonly Row[], listenHost: string, options: Partial<PolicyOptions>): void {
+  const cors = options.cors && compileCors(options.cors);
   const policies = compilePolicies({ ...defaultPolicyOptions, ...options }, listenHost);
   for (const { method, headers, refused, methodAfter } of rows) {
     const name = `${method} ${headers.join(' ')}`;
     const request = { method, headers };
-    const run = (): void => policies.forEach((policy) => policy.onRequest(request));
+    const run = (): void => policies.forEach((policy) => policy.onRequest(request, cors));
     if (refused === undefined) {
       t.doesNotThrow(run, name);
       t.equal(request.method, methodAfter ?? method, name);
