@@ -7,6 +7,12 @@ import { fileURLToPath } from 'node:url';
 
 /** The version that the package states, such as `0.1.0`. */
 export function packageVersion(): string {
+  return (version ??= readVersion());
+}
+
+let version: string | undefined;
+
+function readVersion(): string {
   const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }

@@ -174,6 +174,19 @@ export class StatusError extends Error {
   }
 }
 
+/** The error of one message of a stream, with its number. */
+export function numberedError(error: unknown, count: number): unknown {
+  if (!(error instanceof StatusError)) return error;
+  const { code, httpStatus, violations, details, headers, cause } = error;
+  return new StatusError(code, `message ${count}: ${error.message}`, {
+    ...(httpStatus === undefined ? {} : { httpStatus }),
+    violations,
+    details,
+    headers,
+    cause,
+  });
+}
+
 /** A request that names a field which is not there. With `pass_unknown_query` it is no error: it goes on as it is. */
 export class UnresolvedRequest extends StatusError {}
 

@@ -69,7 +69,7 @@ export class Codec {
       const content = this.readers.content(message);
       const read: JsonReader = (json, out, origin) =>
         new JsonInput(json, out, this.options.maxJsonDepth, origin).readDocument(content, message);
-      return this.options.lenientJson ? this.relaxed(read, message) : read;
+      return this.lenient(read, message);
     });
   }
 
@@ -79,30 +79,32 @@ export class Codec {
    */
   fieldReader(field: FieldDescriptor): JsonFieldReader {
     return cached(this.fieldReaders, field, () => {
-      const { read, acceptsNull } = this.readers.field(field);
+      const { read: readField, acceptsNull } = this.readers.field(field);
       const readValue = (input: JsonInput): boolean => {
-        if (acceptsNull || input.next() !== LOWER_N) return read(input);
+        if (acceptsNull || input.next() !== LOWER_N) return readField(input);
         input.word();
         return true;
       };
-      return (json, out, pathPrefix = field.jsonName, origin) => {
-        const read: JsonReader = (text, writer) =>
-          new JsonInput(text, writer, this.options.maxJsonDepth, origin).readDocument(readValue, field, pathPrefix);
-        (this.options.lenientJson ? this.relaxed(read, field) : read)(json, out);
-      };
+      const read: JsonFieldReader = (json, out, pathPrefix = field.jsonName, origin) =>
+        new JsonInput(json, out, this.options.maxJsonDepth, origin).readDocument(readValue, field, pathPrefix);
+      return this.lenient(read, field);
     });
   }
 
-  /** Reads again in strict form what cannot be read as it is. The first error counts. */
-  private relaxed(read: JsonReader, shape: JsonShape): JsonReader {
-    return (json, out, origin) => {
+  /** With `lenient_json`, what cannot be read as it is is read again in strict form. The first error counts. */
+  private lenient<A extends unknown[]>(
+    read: (json: Buffer, out: Writer, ...rest: A) => void,
+    shape: JsonShape,
+  ): typeof read {
+    if (!this.options.lenientJson) return read;
+    return (json, out, ...rest) => {
       try {
-        read(json, out, origin);
+        read(json, out, ...rest);
       } catch (error) {
         const strict = error instanceof StatusError ? relaxJson(json, shape, this.options.maxJsonDepth) : undefined;
         if (strict === undefined) throw error;
         try {
-          read(strict, out, origin);
+          read(strict, out, ...rest);
         } catch {
           throw error;
         }

@@ -26,7 +26,12 @@ export const codecOptions = {
   lenient_json: option(booleanValue, {
     default: false,
     group: 'requests',
-    text: "take the JSON that Envoy's parser takes: keys without quotes or in single ones, trailing commas, one value for a list, booleans and enum numbers in quotes; but refuse unknown enum names",
+    text: "accept the JSON that Envoy's parser accepts: keys without quotes or in single ones, trailing commas, one value for a list, booleans and enum numbers in quotes",
+  }),
+  envoy_values: option(booleanValue, {
+    default: false,
+    group: 'requests',
+    text: 'read booleans and enums as Envoy does: yes, T and 0 in paths and queries, no numbers there that the enum lacks, and unknown enum names are errors everywhere',
   }),
   // In a list or map, an element with an unknown enum name is skipped.
   ignore_unknown_fields: option(booleanValue, {

@@ -170,7 +170,7 @@ function enumReader(type: EnumDescriptor, options: CodecOptions): ValueReader {
   let guess = names.entries[0];
   const inAnyCase = options.caseInsensitiveEnums ? anyCaseFinder(names) : undefined;
   // Envoy refuses them, though it skips unknown fields.
-  const ignoresUnknown = options.ignoreUnknownFields && !options.lenientJson;
+  const ignoresUnknown = options.ignoreUnknownFields && !options.envoyValues;
   return (input) => {
     if (input.buf[input.pos] !== QUOTE) return readEnumNumber(input, type, options);
     if (guess?.matches(input.buf, input.pos + 1) === true) {

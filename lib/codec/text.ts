@@ -100,8 +100,8 @@ function delimited(write: ValueWriter): ValueWriter {
 }
 
 /** The empty text is true: `?flag`, which some clients send as `?flag=`. */
-function boolWriter({ lenientBools, grpcGatewayValues, lenientJson }: CodecOptions): ValueWriter {
-  if (lenientJson) {
+function boolWriter({ lenientBools, grpcGatewayValues, envoyValues }: CodecOptions): ValueWriter {
+  if (envoyValues) {
     return (text, out) => {
       const value = envoyBool(text);
       if (value !== undefined) out.byte(value ? 1 : 0);
@@ -171,7 +171,7 @@ function enumWriter(type: EnumDescriptor, options: CodecOptions): ValueWriter {
       return true;
     }
     // Envoy takes no number of a text that the enum does not declare.
-    if (!type.closed && !options.lenientJson) return parseNumber(text, out);
+    if (!type.closed && !options.envoyValues) return parseNumber(text, out);
     const chars = Buffer.from(text.slice(0, 64), 'utf8');
     const isNumber = parseInteger(chars, 0, chars.length, int32Kind, false, halves);
     if (!isNumber || type.valueByNumber(halves.low | 0) === undefined) return false;

@@ -3,7 +3,7 @@
  * the file's folder.
  */
 import { dirname, resolve } from 'node:path';
-import { MAX_YAML_BYTES, parseYaml, Reader } from '../options/index.js';
+import { parseYaml, Reader } from '../options/index.js';
 import type { Problem, ProblemList } from '../status.js';
 import { readSettings, type Settings } from './settings.js';
 
@@ -12,11 +12,6 @@ import { readSettings, type Settings } from './settings.js';
  * @param file as the user named it, for messages. Relative paths in the file are resolved against its folder.
  */
 export function parseConfigFile(file: string, text: string, workingDirectory: string, problems: ProblemList): Settings {
-  if (text.length > MAX_YAML_BYTES) {
-    const message = `the file is larger than ${MAX_YAML_BYTES} bytes, which no configuration is`;
-    problems.error({ code: 'config-file', message, place: { file } });
-    return {};
-  }
   const root = parseYaml({ file, text }, problems);
   if (root === undefined || (root.kind === 'scalar' && root.value === null)) return {};
   const before = problems.errors.length;

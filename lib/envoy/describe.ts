@@ -121,14 +121,13 @@ export type MessageOf<K extends Keys> = {
 export type ValueOf<V extends ValueKind<unknown>> = V extends ValueKind<infer T> ? T : never;
 
 /** Reports something that is wrong at a place, whatever the strictness. */
-export function fault(
-  reader: EnvoyReader,
-  { path, place }: At,
-  message: string,
-  hint?: string,
-  code = 'envoy-value',
-): void {
-  reader.problems.error(problemAt(code, { path, place }, message, hint));
+export function fault(reader: EnvoyReader, at: At, message: string, hint?: string): void {
+  reader.problems.error(problemAt('envoy-value', at, message, hint));
+}
+
+/** As `fault`, for what is not there. After another error nothing is reported: it may be what was wrong, and left out. */
+export function missing(reader: EnvoyReader, at: At, message: string, hint?: string): void {
+  if (reader.problems.errors.length === 0) fault(reader, at, message, hint);
 }
 
 /** Reports something that cannot be honoured: an error, or a warning for a lenient reader. */
@@ -208,8 +207,7 @@ function readKey(name: string, key: Key, member: InputMember, path: string, read
     return undefined;
   }
   const read = key.kind.read(value, at.path, reader);
-  if (key.use === 'warned' && !asksForNothing)
-    reader.problems.warn(problemAt('envoy-refused', at, 'it has no effect here', key.text));
+  if (key.use === 'warned' && !asksForNothing) differs(reader, at, 'it has no effect here', key.text);
   return key.use === 'honoured' ? read : undefined;
 }
 

@@ -6,7 +6,7 @@ import { gunzipSync } from 'node:zlib';
 import { invalidArgument, MAX_VIOLATIONS } from '../codec/index.js';
 import type { Metadata, MethodPlan, RequestStream, StreamExchange } from '../exchange.js';
 import type { MessageDescriptor, MethodDescriptor, Schema } from '../schema/index.js';
-import { Code, type FieldViolation, messageOf, type StatusDetail, StatusError } from '../status.js';
+import { Code, type FieldViolation, messageOf, numberedError, type StatusDetail, StatusError } from '../status.js';
 import {
   type MessageCheck,
   pathText,
@@ -152,9 +152,7 @@ class Numbered {
     try {
       this.check(message);
     } catch (error) {
-      if (this.count === 1 || !(error instanceof StatusError)) throw error;
-      const { code, violations, details, cause } = error;
-      throw new StatusError(code, `message ${this.count}: ${error.message}`, { violations, details, cause });
+      throw this.count === 1 ? error : numberedError(error, this.count);
     }
   }
 }

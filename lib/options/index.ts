@@ -61,4 +61,4 @@ export {
   presetOf,
   presetOption,
 } from './table.js';
-export { MAX_YAML_BYTES, parseYaml } from './yaml.js';
+export { parseYaml } from './yaml.js';

@@ -8,7 +8,7 @@ import type { ProblemList, SourcePlace } from '../status.js';
 import type { InputMember, InputNode } from './node.js';
 
 /** Largest file, in bytes. */
-export const MAX_YAML_BYTES = 4 * 1024 ** 2;
+const MAX_YAML_BYTES = 4 * 1024 ** 2;
 /** Deepest nesting of maps and lists. */
 const MAX_DEPTH = 100;
 /** Most values of one file, counting aliased values at each alias. */
@@ -17,6 +17,8 @@ const MAX_VALUES = 1_000_000;
 const MAX_INDENT = 1000;
 /** Most syntax errors that are reported: one broken line can break many others. */
 const MAX_ERRORS = 10;
+
+const deepIndent = new RegExp(`^(?:[^\\S\\n]|[?:-]){${MAX_INDENT + 1}}`, 'gm');
 
 /** A text, and how it is read. */
 export interface YamlSource {
@@ -63,14 +65,18 @@ class YamlReader {
   ) {}
 
   read(): InputNode | undefined {
+    const { file, text } = this.source;
     try {
+      if (Buffer.byteLength(text) > MAX_YAML_BYTES) {
+        throw new YamlError(`the file is larger than ${MAX_YAML_BYTES} bytes`, { file });
+      }
       const { contents, errors } = this.parse();
       for (const { message, pos } of errors.slice(0, MAX_ERRORS)) {
         this.report(`not valid YAML: ${message}`, this.placeAt(pos[0]));
       }
       if (errors.length > 0) return undefined;
       if (contents !== null) this.targets = aliasTargets(contents);
-      return this.measured(contents, { file: this.source.file }, 0).node;
+      return this.measured(contents, { file }, 0).node;
     } catch (error) {
       if (!(error instanceof YamlError)) throw error;
       this.report(error.message, error.place);
@@ -100,7 +106,7 @@ class YamlReader {
   }
 
   private checkIndents(): void {
-    for (const { index } of this.source.text.matchAll(/^(?:[^\S\n]|[?:-]){1001}/gm)) {
+    for (const { index } of this.source.text.matchAll(deepIndent)) {
       throw this.error(`a line starts with more than ${MAX_INDENT} spaces and dashes`, index);
     }
   }

@@ -2,8 +2,8 @@
  * Loads the service configs of a start, and finds the rule of an RPC in them. A file is read once, however many listeners and
  * mounts use it. `service-config` parses it.
  */
+import { isUtf8 } from 'node:buffer';
 import { isAbsolute, relative, resolve } from 'node:path';
-import { MAX_YAML_BYTES } from '../options/index.js';
 import { diskFiles, type FileReader, type Schema } from '../schema/index.js';
 import { messageOf, type ProblemList } from '../status.js';
 import { quote } from '../uri.js';
@@ -102,12 +102,10 @@ export class RuleFiles {
     const bytes = this.attempt(file, () => this.files.read(resolve(this.workingDirectory, path)));
     if (bytes === undefined) return [];
     const text = bytes.toString('utf8');
-    if (bytes.length <= MAX_YAML_BYTES && Buffer.from(text).equals(bytes)) {
-      return parseServiceConfig(file, text, this.problems);
-    }
+    if (isUtf8(bytes)) return parseServiceConfig(file, text, this.problems);
     this.problems.error({
       code: 'service-config',
-      message: bytes.length > MAX_YAML_BYTES ? 'the file is larger than 4 MiB' : 'the file is not UTF-8 text',
+      message: 'the file is not UTF-8 text',
       place: { file },
       hint: 'give a service config in YAML or JSON, with http.rules',
     });

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Problem, ProblemList } from '../status.js';
 import { declaresSame } from './link/same-file.js';
+import { joinName } from './scopes.js';
 import { SourceFile } from './link/symbols.js';
 import type { LoadedFiles } from './loaded-files.js';
 import { readDescriptorSet, type SetEntry } from './set/descriptor-set.js';
@@ -57,11 +58,11 @@ export class SetLoader {
       const { descriptors } = this;
       const entries = this.problems.attempt(() => readDescriptorSet(set.name, descriptorSetOf(set), descriptors));
       for (const { file, bytes } of entries ?? []) {
-        const services = file.services.filter(({ name }) => listed.has(fullName(file, name)));
+        const services = file.services.filter(({ name }) => listed.has(joinName(file.package, name)));
         this.addFromSet({ file: { ...file, services }, bytes, isImport: services.length === 0 }, set.name);
         this.checkShared(
           file.name,
-          services.map(({ name }) => fullName(file, name)),
+          services.map(({ name }) => joinName(file.package, name)),
           set,
         );
       }
@@ -71,7 +72,7 @@ export class SetLoader {
   /** Of two files of one name the first counts; it must declare the services that the second is needed for. */
   private checkShared(name: string, services: readonly string[], set: ReflectedSet): void {
     const { node, fromSet } = this.loaded.get(name)!;
-    const known = new Set(node.services.map((service) => fullName(node, service.name)));
+    const known = new Set(node.services.map((service) => joinName(node.package, service.name)));
     const lost = services.filter((service) => set.services.includes(service) && !known.has(service));
     for (const service of lost) {
       this.problems.error({
@@ -109,10 +110,6 @@ export class SetLoader {
     if (!isReflected) this.problems.error(problem);
     else this.problems.warn({ ...problem, message: `${problem.message}; the first one counts` });
   }
-}
-
-function fullName({ package: inPackage }: FileNode, name: string): string {
-  return inPackage === '' ? name : `${inPackage}.${name}`;
 }
 
 /** The bytes of a `data:` URL in base64; undefined for a path. */

@@ -163,7 +163,7 @@ export const transcodeOptions = {
   request_binding: option(enumValue('strict', 'envoy'), {
     default: 'strict',
     group: 'requests',
-    text: 'who sets a field that is given twice: strict refuses; envoy: the body wins over the query, and that over the path',
+    text: 'what a request may be: strict refuses what is given twice or has no place; envoy: the body wins over the query, and that over the path, a body needs no place in the rule, no body is {}, and parameters without a value are dropped',
   }),
   reject_binding_body_field_collisions: option(booleanValue, {
     default: false,

@@ -2,6 +2,7 @@
  * The rules of a schema, by message: read from the encoded files, which hold the options of `.proto` text and of descriptor
  * sets alike. A file is read when one of its messages is asked for.
  */
+import { joinName } from '../schema/scopes.js';
 import type { FileDescriptor, MessageDescriptor, Schema } from '../schema/types.js';
 import { bytes, type Decoded, defineMessage, list, Reader, text, uint32, WireType } from '../wire/index.js';
 import {
@@ -87,7 +88,7 @@ function readFile(file: FileDescriptor): Map<string, MessageAnnotations> {
 
 function readMessage(encoded: Buffer, scope: string, found: Map<string, MessageAnnotations>): void {
   const { name, fields, nested, options, oneofs } = MessageProto.decode(encoded);
-  const fullName = joined(scope, name);
+  const fullName = joinName(scope, name);
   for (const inner of nested) readMessage(inner, fullName, found);
   const rules = optionBytes(options, RULES);
   const annotated = fields.flatMap(({ number, options }): [number, FieldRules][] => {
@@ -130,7 +131,7 @@ function definedRules(file: FileDescriptor): [string, PredefinedRule][] {
 
 function rulesInside(encoded: Buffer, scope: string): [string, PredefinedRule][] {
   const { name, fields, extensions, nested } = MessageProto.decode(encoded);
-  const fullName = joined(scope, name);
+  const fullName = joinName(scope, name);
   const own = RULES_MESSAGE.test(fullName) ? fields : [];
   return [
     ...own.map((field): [string, PredefinedRule] => [
@@ -147,15 +148,11 @@ const RULES_MESSAGE = /^buf\.validate\.\w+Rules$/;
 function extensionRule(field: Decoded<typeof FieldProto>, scope: string): [string, PredefinedRule][] {
   const type = field.extendee.replace(/^\./, '');
   if (!RULES_MESSAGE.test(type)) return [];
-  const name = `[${joined(scope, field.name)}]`;
+  const name = `[${joinName(scope, field.name)}]`;
   return [[`${type} ${field.number}`, { ...definitionOf(field), name, isExtension: true }]];
 }
 
 function definitionOf({ type, options }: Decoded<typeof FieldProto>): Pick<PredefinedRule, 'type' | 'cel'> {
   const predefined = optionBytes(options, PREDEFINED);
   return { type, cel: predefined === undefined ? [] : decodePredefined(predefined) };
-}
-
-function joined(scope: string, name: string): string {
-  return scope === '' ? name : `${scope}.${name}`;
 }

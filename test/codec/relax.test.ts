@@ -16,7 +16,7 @@ const schema = schemaFromText(`
   }
 `);
 const message = schema.message('r.M')!;
-const lenient = new Codec(schema, { lenientJson: true, ignoreUnknownFields: true });
+const lenient = new Codec(schema, { lenientJson: true, envoyValues: true, ignoreUnknownFields: true });
 
 function read(json: string | Buffer): unknown {
   const out = new Writer(16);

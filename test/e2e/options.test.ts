@@ -167,6 +167,7 @@ const rows: readonly Row[] = [
     off: [400, 'invalid JSON'],
     on: [200, '"list":["x"]'],
   },
+  { option: 'envoy_values', value: true, request: 'GET /slash?flag=yes', off: [400, 'flag'], on: [200, '"flag":true'] },
   {
     option: 'ignore_content_type',
     value: true,

@@ -47,6 +47,7 @@ void t.test('what is no YAML, or too much', (t) => {
     [`a: 1\nb: ${'['.repeat(50_000)}${']'.repeat(50_000)}`, /^2:104 maps and lists are nested more than 100 deep$/],
     ['['.repeat(4_000_000), /^1:101 maps and lists are nested more than 100 deep$/],
     [`a: 1\n${' '.repeat(1001)}b: 1`, /^2:1 a line starts with more than 1000 spaces and dashes$/],
+    [`a: '${'ü'.repeat(2 * 1024 ** 2)}'`, /^undefined:undefined the file is larger than 4194304 bytes$/],
     ['a: *b\nb: &b 1', /^1:4 not valid YAML: nothing before \*b is marked &b$/],
     ['a: 1\n---\nb: 2', /^2:1 there are several YAML documents, expected one$/],
     ['a: b: c', /^1:4 not valid YAML/],

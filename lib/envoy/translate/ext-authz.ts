@@ -1,6 +1,6 @@
 /** `ext_authz` → the filter `ext_authz`. */
 import type { Plain } from '../../options/index.js';
-import { cannot, type EnvoyReader, fault, type MessageOf } from '../describe.js';
+import { cannot, type EnvoyReader, type MessageOf, missing } from '../describe.js';
 import type { extAuthzKeys, extAuthzRouteKeys } from '../keys/ext-authz.js';
 import { time } from './clusters.js';
 import { textTest } from './routes.js';
@@ -25,7 +25,7 @@ export function translateExtAuthz(filter: ExtAuthz, reader: EnvoyReader): PlainM
   const cluster = service?.envoy_grpc?.cluster_name;
   if (cluster === undefined) {
     const hint = 'write grpc_service: { envoy_grpc: { cluster_name: NAME } }';
-    if (reader.problems.errors.length === 0) fault(reader, at, 'it has no grpc_service', hint);
+    missing(reader, at, 'it has no grpc_service', hint);
     return undefined;
   }
   const { allowed_headers: allowed, disallowed_headers: disallowed } = filter;

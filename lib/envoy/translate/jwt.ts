@@ -1,7 +1,7 @@
 /** `jwt_authn` → the filter `jwt`. */
 import { resolve } from 'node:path';
 import type { Plain } from '../../options/index.js';
-import { cannot, type EnvoyReader, fault, type MessageOf, placed, type ValueOf } from '../describe.js';
+import { cannot, type EnvoyReader, fault, type MessageOf, placed, type ValueOf, missing } from '../describe.js';
 import type { jwtKeys, requirement } from '../keys/jwt.js';
 import { time } from './clusters.js';
 import { translateMatch } from './routes.js';
@@ -75,8 +75,8 @@ function providerOf(provider: Provider, reader: EnvoyReader): PlainMap {
 
 function keysOf({ remote_jwks: remote, local_jwks: local, at }: Provider, reader: EnvoyReader): PlainMap {
   if ((remote === undefined) === (local === undefined)) {
-    if (reader.problems.errors.length === 0)
-      fault(reader, at, 'it has no keys, or two', 'write remote_jwks or local_jwks');
+    const report = remote === undefined ? missing : fault;
+    report(reader, at, 'it has no keys, or two', 'write remote_jwks or local_jwks');
     return {};
   }
   if (remote !== undefined) {
@@ -117,7 +117,8 @@ function requirementOf(given: Requirement, reader: EnvoyReader): PlainMap {
   ];
   const [first, ...others] = members;
   if (first === undefined || others.length > 0) {
-    if (reader.problems.errors.length === 0) fault(reader, at, `it has ${members.length} requirements, expected one`);
+    const report = members.length > 1 ? fault : missing;
+    report(reader, at, `it has ${members.length} requirements, expected one`);
     // Whatever it may be, it is not open.
     return { any: [] };
   }

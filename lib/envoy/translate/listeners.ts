@@ -1,7 +1,7 @@
 /** Listeners of a bootstrap → `listeners`. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Plain } from '../../options/index.js';
-import { cannot, type EnvoyReader, fault, type MessageOf, placed, type ValueOf } from '../describe.js';
+import { cannot, type EnvoyReader, fault, type MessageOf, placed, type ValueOf, missing } from '../describe.js';
 import type { downstreamTransportSocket } from '../keys/common.js';
 import {
   BUFFER,
@@ -59,7 +59,7 @@ const DEFAULT_BUFFER_BYTES = 1024 ** 2;
 export function translateListener(listener: Listener, reader: EnvoyReader): TranslatedListener | undefined {
   const { at, address, additional_addresses: more = [], filter_chains: chains = [] } = listener;
   const addresses = [address, ...more.map((other) => other.address)].flatMap((one) => hostPort(one, reader) ?? []);
-  if (chains.length === 0 && reader.problems.errors.length === 0) fault(reader, at, 'it has no filter chain');
+  if (chains.length === 0) missing(reader, at, 'it has no filter chain');
   const buffer = listener.per_connection_buffer_limit_bytes ?? DEFAULT_BUFFER_BYTES;
   const translated = chains.flatMap((chain) => translateChain(chain, buffer, reader) ?? []);
   const [first, ...others] = translated;
@@ -137,9 +137,7 @@ function managerOf({ filters = [], at }: FilterChain, reader: EnvoyReader): Conn
   });
   const [manager, ...others] = managers;
   for (const other of others) fault(reader, other.at, 'a filter chain has one connection manager');
-  if (manager === undefined && reader.problems.errors.length === 0) {
-    fault(reader, at, 'it has no http_connection_manager');
-  }
+  if (manager === undefined) missing(reader, at, 'it has no http_connection_manager');
   return manager;
 }
 
@@ -189,6 +187,7 @@ function translateManager(manager: ConnectionManager, bufferBytes: number, reade
       request_binding: 'envoy',
       stream_errors: 'trailers',
       lenient_json: true,
+      envoy_values: true,
       ignore_content_type: true,
       ...options,
       ...translateBuffers(filtersOf<MessageOf<typeof bufferKeys>>(BUFFER)),

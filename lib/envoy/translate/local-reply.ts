@@ -1,6 +1,6 @@
 /** `local_reply_config` → `local_replies`. */
 import type { Plain } from '../../options/index.js';
-import { type EnvoyReader, fault, placed, type ValueOf } from '../describe.js';
+import { type EnvoyReader, placed, type ValueOf, missing } from '../describe.js';
 import type { logFormat } from '../keys/access-log.js';
 import type { localReplyConfig } from '../keys/local-reply.js';
 import { formatOf } from './access-log.js';
@@ -33,8 +33,8 @@ function translateMapper(mapper: Mapper, reader: EnvoyReader): PlainMap {
 
 function translateFilter(filter: NonNullable<Mapper['filter']>, reader: EnvoyReader): PlainMap {
   const { status_code_filter: byStatus, header_filter: byHeader, at } = filter;
-  if (byStatus === undefined && byHeader === undefined && reader.problems.errors.length === 0) {
-    fault(reader, at, 'it has no filter', 'write status_code_filter or header_filter');
+  if (byStatus === undefined && byHeader === undefined) {
+    missing(reader, at, 'it has no filter', 'write status_code_filter or header_filter');
   }
   const { op = 'EQ', value } = byStatus?.comparison ?? {};
   const status = value?.default_value ?? 0;

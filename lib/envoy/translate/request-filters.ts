@@ -1,6 +1,15 @@
 /** `jwt_authn`, `ext_authz`, `local_ratelimit`, `fault` and `rbac` → `filters`, in their order. */
 import type { Plain } from '../../options/index.js';
-import { type At, cannot, type EnvoyReader, fault, type MessageOf, placed, type ValueOf } from '../describe.js';
+import {
+  type At,
+  cannot,
+  type EnvoyReader,
+  fault,
+  type MessageOf,
+  placed,
+  type ValueOf,
+  missing,
+} from '../describe.js';
 import type { headerMatcher, runtimeFraction, stringMatcher } from '../keys/common.js';
 import {
   EXT_AUTHZ,
@@ -147,8 +156,9 @@ function translateFault(filter: Fault, reader: EnvoyReader): PlainMap | undefine
   const [delayed, aborted] = [shareOf(delay?.percentage), shareOf(abort?.percentage)];
   const waits = delay?.fixed_delay !== undefined && delay.fixed_delay > 0 && delayed > 0;
   const { http_status: status, grpc_status: code } = abort ?? {};
-  if (abort !== undefined && (status === undefined) === (code === undefined) && reader.problems.errors.length === 0) {
-    fault(reader, abort.at, 'it has no status, or two', 'write http_status or grpc_status');
+  if (abort !== undefined && (status === undefined) === (code === undefined)) {
+    const report = status === undefined ? missing : fault;
+    report(reader, abort.at, 'it has no status, or two', 'write http_status or grpc_status');
   }
   const fails = aborted > 0 && (status !== undefined || code !== undefined);
   if (!waits && !fails) return undefined;
@@ -246,8 +256,9 @@ function commonConditions({ header, path, every }: CommonConditions, reader: Env
 /** What of it cannot be honoured is reported, and matches nothing. */
 function only(conditions: readonly PlainMap[], at: At, reader: EnvoyReader): PlainMap {
   const [first, ...others] = conditions;
-  if ((first === undefined || others.length > 0) && reader.problems.errors.length === 0) {
-    fault(reader, at, `it has ${conditions.length} conditions, expected one`);
+  if (first === undefined || others.length > 0) {
+    const report = first === undefined ? missing : fault;
+    report(reader, at, `it has ${conditions.length} conditions, expected one`);
   }
   return first === undefined ? nobody : placed(first, at, reader);
 }

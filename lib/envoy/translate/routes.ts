@@ -1,6 +1,6 @@
 /** `route_config` of a connection manager → `virtual_hosts`. */
 import type { Plain } from '../../options/index.js';
-import { cannot, type EnvoyReader, fault, placed, type ValueOf } from '../describe.js';
+import { cannot, type EnvoyReader, fault, placed, type ValueOf, missing } from '../describe.js';
 import type { headersToAdd, headerMatcher, queryParameterMatcher, stringMatcher } from '../keys/common.js';
 import type { match } from '../keys/match.js';
 import type { routeConfiguration } from '../keys/routes.js';
@@ -90,8 +90,7 @@ function translateRoute(route: Route, levels: readonly Changes[], reader: EnvoyR
         : direct !== undefined
           ? { direct_response: { status: direct.status ?? 200, ...bodyOf(direct.body, reader) } }
           : undefined;
-  if (action === undefined && reader.problems.errors.length === 0)
-    fault(reader, at, 'it has no action', 'write route, redirect or direct_response');
+  if (action === undefined) missing(reader, at, 'it has no action', 'write route, redirect or direct_response');
   if (action === undefined || pattern === undefined) return [];
   const requestHeaders = levels.flatMap((level) => changesOf(level, 'request', reader));
   const responseHeaders = levels.flatMap((level) => changesOf(level, 'response', reader));
@@ -112,8 +111,8 @@ export function translateMatch(match: Match, reader: EnvoyReader): PlainMap | un
   const paths = Object.entries(given).filter(([, value]) => value !== undefined);
   if (paths.length !== 1) {
     // One that will not do is reported already.
-    if (paths.length > 1 || reader.problems.errors.length === 0)
-      fault(reader, at, `it has ${paths.length} of prefix, path, path_separated_prefix and safe_regex, expected one`);
+    const report = paths.length > 1 ? fault : missing;
+    report(reader, at, `it has ${paths.length} of prefix, path, path_separated_prefix and safe_regex, expected one`);
     return undefined;
   }
   const queries = match.query_parameters ?? [];

@@ -141,12 +141,11 @@ function jsonReader(
   const skipsEmptyString = options.emptyStringBodies && field !== undefined && !readsEmptyString(field);
   // To Envoy no body is `{}`, so that the field is set.
   const readsNothing = options.requestBinding === 'envoy' && field?.message !== undefined && !field.repeated;
+  const fieldReader = field && codec.fieldReader(field);
   const read =
-    field === undefined
-      ? (json: Buffer, writer: Writer, origin?: TextOrigin): void =>
-          codec.reader(binding.method.input)(json, writer, origin)
-      : (json: Buffer, writer: Writer, origin?: TextOrigin): void =>
-          codec.fieldReader(field)(json, writer, label, origin);
+    fieldReader === undefined
+      ? codec.reader(binding.method.input)
+      : (json: Buffer, writer: Writer, origin?: TextOrigin): void => fieldReader(json, writer, label, origin);
   return (bytes, _type, _context, origin) => {
     if (bytes.length === 0) {
       if (!readsNothing) return undefined;

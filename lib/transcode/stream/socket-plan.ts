@@ -7,13 +7,14 @@ import type { CallStatus, Captures, RequestHead, SocketExchange, SocketPlan } fr
 import { withoutFields } from '../../headers.js';
 import { deadlineOf, type DeadlineOptions } from '../../metadata/index.js';
 import type { Binding } from '../../rule/index.js';
+import { numberedError } from '../../status.js';
 import { type AnswerFormat, compileFormats } from '../answer/answer-format.js';
 import { type BodyType, jsonType } from '../request/body.js';
 import { callError } from '../answer/call-error.js';
 import type { TranscodeContext } from '../context.js';
 import { writeEnvelope } from '../answer/envelope.js';
 import { compileRequest, type OpenRequest } from '../request/request.js';
-import { numbered, openChecked, type Shared, unbound } from './stream-request.js';
+import { openChecked, type Shared, unbound } from './stream-request.js';
 
 const protobufType: BodyType = Object.freeze({ kind: 'protobuf', contentType: '', boundary: '' });
 
@@ -77,7 +78,7 @@ class SocketRequests {
     try {
       return this.shared.request.finish({ ...open, bodyType: isBinary ? protobufType : jsonType }, data);
     } catch (error) {
-      throw isFirst ? error : numbered(error, this.count);
+      throw isFirst ? error : numberedError(error, this.count);
     }
   }
 }

@@ -8,7 +8,7 @@ import { JsonStreamReader, type MessagePlace } from '../../framing/index.js';
 import { header, parseMediaType, type HeaderFields, withoutFields } from '../../headers.js';
 import type { Binding } from '../../rule/index.js';
 import type { FieldDescriptor, MessageDescriptor } from '../../schema/types.js';
-import { type FieldViolation, StatusError } from '../../status.js';
+import { type FieldViolation, numberedError, StatusError } from '../../status.js';
 import { type Frame, Pieces, type Writer } from '../../wire/index.js';
 import type { TranscodeContext } from '../context.js';
 import { DEFAULT_CONTENT_TYPE, endsInHttpBody, writeHttpBody } from '../http-body.js';
@@ -168,23 +168,10 @@ class JsonMessages implements RequestStream {
     try {
       message = this.shared.request.finish(open, json, place);
     } catch (error) {
-      throw count === 1 && !this.reader.inArray ? error : numbered(error, count);
+      throw count === 1 && !this.reader.inArray ? error : numberedError(error, count);
     }
     this.send(frameOf(message));
   }
-}
-
-/** The error of one message of a stream, with its number. */
-export function numbered(error: unknown, count: number): unknown {
-  if (!(error instanceof StatusError)) return error;
-  const { code, httpStatus, violations, details, headers, cause } = error;
-  return new StatusError(code, `message ${count}: ${error.message}`, {
-    ...(httpStatus === undefined ? {} : { httpStatus }),
-    violations,
-    details,
-    headers,
-    cause,
-  });
 }
 
 function frameOf(payload: Buffer): Frame {
