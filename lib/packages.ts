@@ -25,9 +25,19 @@ function lazily<Package>(name: string): () => Package {
   return () => (loaded ??= require(name) as Package);
 }
 
+/** True if the package `name` can be loaded: a peer that only users of some option install. */
+export function isInstalled(name: string): boolean {
+  try {
+    require.resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** `@opentelemetry/api`. */
 export const opentelemetry = lazily<typeof OpenTelemetry>('@opentelemetry/api');
-/** `@grpc/grpc-js`. */
+/** `@grpc/grpc-js`: a peer that only users of `upstream_client: grpc-js` install. */
 export const grpcJs = lazily<typeof GrpcJs>('@grpc/grpc-js');
 /** `jose`. */
 export const jose = lazily<typeof Jose>('jose');

@@ -27,6 +27,7 @@ import {
   upstreamTlsFields,
 } from '../upstream/index.js';
 import { packageVersion } from '../installation.js';
+import { isInstalled } from '../packages.js';
 import type { Config, MountConfig } from './config.js';
 import type { Options } from './options.js';
 
@@ -138,12 +139,22 @@ function upstreamTlsOf(options: Options): UpstreamTls | undefined {
  * @throws ConfigError `tls-off`.
  */
 export function upstreamSpecsOf({ upstreams, options }: MountConfig): UpstreamSpec[] {
+  if (upstreams.length > 0 && options.upstreamClient === 'grpc-js') requireGrpcJs();
   const userAgent = `photongate/${packageVersion()}`;
   const tls = upstreamTlsOf(options);
   return upstreams.map(({ balance, ...spec }) => {
     const balancing = balancingOf(balance, options, spec.target);
     const call = { ...pickFields(upstreamCallOptions, options), userAgent, tls };
     return { ...spec, options: balancing === undefined ? call : { ...call, balancing } };
+  });
+}
+
+function requireGrpcJs(): void {
+  if (isInstalled('@grpc/grpc-js')) return;
+  throw new ConfigError({
+    code: 'grpc-js-missing',
+    message: 'upstream_client: grpc-js needs the package @grpc/grpc-js, which is not installed',
+    hint: 'npm install @grpc/grpc-js beside photongate, or leave out upstream_client',
   });
 }
 

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { main } from '../../lib/cli/main.js';
 
-const bin = fileURLToPath(new URL('../../bin/photongate', import.meta.url));
+const ownBin = fileURLToPath(new URL('../../bin/photongate', import.meta.url));
 
 export interface Finished {
   readonly code: number | null;
@@ -28,6 +28,8 @@ export interface CliOptions {
    * when it has ended well.
    */
   readonly socket?: number;
+  /** Another copy of the command. */
+  readonly bin?: string;
 }
 
 /** The process id that systemd names is that of the command, which takes the place of its shell. */
@@ -36,7 +38,7 @@ const activation = ['sh', '-c', `while sh -c 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$
 function start(
   args: readonly string[],
   cwd: string,
-  { nodeOptions, socket }: CliOptions = {},
+  { nodeOptions, socket, bin = ownBin }: CliOptions = {},
 ): { child: ChildProcess; finished: Promise<Finished>; text: { out: string; err: string } } {
   const env = { ...process.env, NO_COLOR: '1' };
   // The test runner puts its loaders into NODE_OPTIONS of every child; the command is to run as it is.
