@@ -1,9 +1,10 @@
 /**
- * `GET /health`: asks the server of each service by grpc.health.v1. A server without a health service counts as SERVING if it
- * answers, and as NOT_SERVING if it cannot be reached.
+ * `GET /health`: asks the server of each service by grpc.health.v1. A server that does not know the health of the service
+ * counts as SERVING if it answers, unless its reflection does not list the service. One that cannot be reached is NOT_SERVING.
  */
 import { monotonicMs } from '../clock.js';
 import type { CallListener, Channel, Metadata, OwnHealth, Reply, RequestHead } from '../exchange.js';
+import { listServices, openSession } from '../schema/index.js';
 import { Code } from '../status.js';
 import { healthPaths, healthRequest, type ServingStatus, servingStatusIn } from '../wire/index.js';
 
@@ -64,11 +65,9 @@ export class HealthChecks {
   }
 
   private async check(): Promise<Health> {
-    const { healthTimeoutMs } = this.options;
+    const round = new HealthRound(this.options.healthTimeoutMs);
     const results = await Promise.all(
-      this.services.map(
-        async ({ name, channel }) => [name, await serviceHealth(channel, name, healthTimeoutMs)] as const,
-      ),
+      this.services.map(async (service) => [service.name, await round.statusOf(service)] as const),
     );
     const serving = results.every(([, status]) => status === 'SERVING');
     const json = JSON.stringify({ status: serving ? 'SERVING' : 'NOT_SERVING', services: Object.fromEntries(results) });
@@ -112,17 +111,34 @@ export function probeReply(isWell: boolean, word: string, { method, requestId }:
   return { status: isWell ? 200 : 503, headers, body: method === 'HEAD' ? undefined : body };
 }
 
-/** The status of the service; if the server does not know its name, that of the server. */
-export async function serviceHealth(channel: Channel, service: string, timeoutMs: number): Promise<ServingStatus> {
-  const own = await check(channel, service, timeoutMs);
-  if (own !== Code.NOT_FOUND) return servingStatusOf(own);
-  return servingStatusOf(await check(channel, '', timeoutMs));
-}
+/** One round of checks. In it, a server is asked at most once which services it has. */
+export class HealthRound {
+  private readonly listed = new Map<Channel, Promise<readonly string[] | undefined>>();
 
-function servingStatusOf(answer: ServingStatus | number): ServingStatus {
-  if (typeof answer === 'string') return answer;
-  // A server that answers without knowing the health service does serve.
-  return answer === Code.UNIMPLEMENTED || answer === Code.NOT_FOUND ? 'SERVING' : 'NOT_SERVING';
+  constructor(private readonly timeoutMs: number) {}
+
+  /** The status of the service; if the server does not know its name, that of the server. */
+  async statusOf({ name, channel }: ServiceChannel): Promise<ServingStatus> {
+    const own = await check(channel, name, this.timeoutMs);
+    if (typeof own === 'string') return own;
+    const general = own === Code.NOT_FOUND ? await check(channel, '', this.timeoutMs) : own;
+    if (general !== 'SERVING' && general !== Code.UNIMPLEMENTED && general !== Code.NOT_FOUND) {
+      return typeof general === 'string' ? general : 'NOT_SERVING';
+    }
+    // A server answers health checks of services that it does not have: a wrong port would look well.
+    const services = await this.servicesOf(channel);
+    return services === undefined || services.includes(name) ? 'SERVING' : 'NOT_SERVING';
+  }
+
+  /** Undefined if the server does not tell. */
+  private servicesOf(channel: Channel): Promise<readonly string[] | undefined> {
+    let services = this.listed.get(channel);
+    if (services === undefined) {
+      services = listServices((path) => openSession(channel, path, this.timeoutMs)).catch(() => undefined);
+      this.listed.set(channel, services);
+    }
+    return services;
+  }
 }
 
 /** The status, or the gRPC code of a call that failed. */

@@ -1,5 +1,5 @@
 /** The proxy's own pages and services: list of routes, OpenAPI document, health, reflection. */
-export { type ServiceChannel, serviceHealth } from './health.js';
+export { HealthRound, type ServiceChannel } from './health.js';
 export { type BuiltinOptions, builtinOptions } from './options.js';
 export { buildPages, healthPaths, type Page } from './pages.js';
 export { reflectionTargets } from './reflection.js';

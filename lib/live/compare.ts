@@ -5,7 +5,7 @@
 import { monotonicMs } from '../clock.js';
 import type { Config } from '../config/index.js';
 import type { Channel } from '../exchange.js';
-import { serviceHealth } from '../builtin/index.js';
+import { HealthRound } from '../builtin/index.js';
 import type { PreparedProxy } from '../proxy.js';
 import {
   type FieldDescriptor,
@@ -15,9 +15,9 @@ import {
   reflectSchema,
   type Schema,
   type ServiceDescriptor,
+  openSession,
 } from '../schema/index.js';
 import { ConfigError, type Problem, ProblemList } from '../status.js';
-import { openSession } from './session.js';
 
 /** A difference, and whether it makes calls go wrong. */
 export interface Difference {
@@ -50,7 +50,7 @@ async function compareUpstream(served: Served, schema: Schema, config: Config): 
   const { channel, services, options } = served;
   const deadline = monotonicMs() + options.reflectionTimeoutMs;
   const open = (path: string): ReturnType<typeof openSession> =>
-    openSession(channel, path, Math.max(1, deadline - monotonicMs()), undefined);
+    openSession(channel, path, Math.max(1, deadline - monotonicMs()));
   try {
     const set = await reflectSchema(channel.target, open, (name) => services.has(name), options);
     const problems = new ProblemList();
@@ -65,7 +65,8 @@ async function compareUpstream(served: Served, schema: Schema, config: Config): 
         theirs.services.find(({ fullName }) => fullName === service.fullName),
       );
     }
-    return [...differences.found, ...(await healthOf(served))];
+    const had = set.services.filter((name) => services.has(name));
+    return [...differences.found, ...(await healthOf({ ...served, services: new Set(had) }))];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     // It may serve everything, and nobody can know; or it is not there, and then it does not serve.
@@ -76,8 +77,9 @@ async function compareUpstream(served: Served, schema: Schema, config: Config): 
 }
 
 async function healthOf({ channel, services, options }: Served): Promise<Difference[]> {
+  const round = new HealthRound(options.healthTimeoutMs);
   const states = await Promise.all(
-    [...services].map(async (name) => [name, await serviceHealth(channel, name, options.healthTimeoutMs)] as const),
+    [...services].map(async (name) => [name, await round.statusOf({ name, channel })] as const),
   );
   return states.flatMap(([name, state]): Difference[] => {
     if (state === 'SERVING') return [];

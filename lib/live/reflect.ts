@@ -4,10 +4,9 @@ import { monotonicMs } from '../clock.js';
 import { type Config, type Options, upstreamSpecsOf } from '../config/index.js';
 import { Connections, type Lease } from '../connections.js';
 import type { Channel } from '../exchange.js';
-import { type ReflectedSet, reflectSchema } from '../schema/index.js';
+import { openSession, type ReflectedSet, reflectSchema } from '../schema/index.js';
 import { ConfigError, type Problem } from '../status.js';
 import { UpstreamTable } from '../upstream/index.js';
-import { openSession } from './session.js';
 
 /** An upstream that is asked. */
 export interface ReflectingUpstream {

@@ -2,10 +2,13 @@
 import t from 'tap';
 import { settingsOf } from '../../lib/cli/flags.js';
 import { HealthChecks } from '../../lib/builtin/health.js';
+import { Connections } from '../../lib/connections.js';
 import type { CallListener, Channel } from '../../lib/exchange.js';
 import { Code } from '../../lib/status.js';
+import { UpstreamTable } from '../../lib/upstream/index.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { startTestProxy } from '../support/proxy.js';
+import { fileOf, type ReflectionServerOptions, startReflectionServer } from '../support/reflection.js';
 
 /** A server that answers when told. */
 class Server {
@@ -14,9 +17,12 @@ class Server {
 
   readonly channel: Channel = {
     target: 'none',
-    start: (_request, listener) => {
-      this.calls++;
-      this.open.push(listener);
+    start: ({ path }, listener) => {
+      if (path.startsWith('/grpc.reflection.')) listener.onEnd({ code: Code.UNIMPLEMENTED, message: '', trailers: [] });
+      else {
+        this.calls++;
+        this.open.push(listener);
+      }
       return { send: () => true, halfClose() {}, pause() {}, resume() {}, cancel() {} };
     },
     connect: () => Promise.resolve(true),
@@ -125,5 +131,34 @@ void t.test('GET /health of a proxy', async (t) => {
     }
     t.equal(proxy.service.calls.length, calls, `one after the other, health_cache ${health_cache}`);
     await proxy.close();
+  }
+});
+
+void t.test('a server without the health of a service: what its reflection lists decides', async (t) => {
+  const greeter = fileOf('greeter.proto', 'greeter.v1.Greeter', { Hello: '/v1/hello/{name}' });
+  const rows: readonly [
+    what: string,
+    options: ReflectionServerOptions,
+    services: readonly string[],
+    expected: string,
+  ][] = [
+    ['it has the service', {}, ['greeter.v1.Greeter'], 'SERVING'],
+    ['by the older protocol', { versions: ['v1alpha'] }, ['greeter.v1.Greeter'], 'SERVING'],
+    ['it has another', {}, ['other.v1.Other'], 'NOT_SERVING'],
+    ['by the older protocol', { versions: ['v1alpha'] }, ['other.v1.Other'], 'NOT_SERVING'],
+    ['it does not tell', { versions: [] }, [], 'SERVING'],
+  ];
+  for (const [what, options, services, expected] of rows) {
+    const server = await startReflectionServer({ files: [greeter], services }, options);
+    const connections = new Connections();
+    const table = new UpstreamTable([{ name: undefined, target: server.target, options: {} }], connections.lease());
+    const channel = table.named(undefined)!;
+    const of = ['greeter.v1.Greeter', 'greeter.v1.Second'].map((name) => ({ name, channel }));
+    const { json } = await new HealthChecks(of, { healthTimeoutMs: 3000, healthCacheMs: undefined }).ask();
+    const second = options.versions?.length === 0 ? 'SERVING' : 'NOT_SERVING';
+    t.match(JSON.parse(json), { services: { 'greeter.v1.Greeter': expected, 'greeter.v1.Second': second } }, what);
+    t.ok(server.looks <= 1, 'asked once for both');
+    connections.close();
+    server.close();
   }
 });

@@ -45,25 +45,48 @@ export async function reflectSchema(
   wants: (service: string) => boolean,
   limits: Pick<ReflectionOptions, 'maxReflectionBytes' | 'maxReflectionFiles'>,
 ): Promise<ReflectedSet> {
-  try {
-    for (const path of paths) {
-      const session = open(path);
-      try {
-        return await new Reflected(name, session, limits).load(wants);
-      } catch (error) {
-        if (!(error instanceof StatusError) || error.code !== Code.UNIMPLEMENTED) throw error;
-      } finally {
-        session.close();
-      }
-    }
-  } catch (error) {
-    throw asConfigError(name, error);
-  }
+  const set = await inFirstVersion(open, (session) => new Reflected(name, session, limits).load(wants)).catch(
+    (error: unknown) => {
+      throw asConfigError(name, error);
+    },
+  );
+  if (set !== undefined) return set;
   throw new ConfigError({
     code: 'reflection-unsupported',
     message: `${name} has no grpc.reflection.v1 and no grpc.reflection.v1alpha`,
     hint: 'register the reflection service in that server, or give its files with --proto or --descriptor-set',
   });
+}
+
+/**
+ * The services of a server, by full name; undefined if it has no reflection.
+ * @throws StatusError or WireError if it does not answer as it should.
+ */
+export function listServices(open: OpenReflection): Promise<readonly string[] | undefined> {
+  return inFirstVersion(open, async (session) => {
+    const { listServicesResponse } = ReflectionResponse.decode(
+      await session.ask(ReflectionRequest.encode({ listServices: '*' })),
+    );
+    return listServicesResponse?.service.map(({ name }) => name);
+  });
+}
+
+/** Does it in a call of the first version that the server has; undefined if it has none. */
+async function inFirstVersion<Result>(
+  open: OpenReflection,
+  act: (session: ReflectionSession) => Promise<Result>,
+): Promise<Result | undefined> {
+  for (const path of paths) {
+    const session = open(path);
+    try {
+      return await act(session);
+    } catch (error) {
+      if (!(error instanceof StatusError) || error.code !== Code.UNIMPLEMENTED) throw error;
+    } finally {
+      session.close();
+    }
+  }
+  return undefined;
 }
 
 /** The server does not know the file or symbol. */

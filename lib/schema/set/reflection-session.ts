@@ -1,7 +1,7 @@
 /** A `ReflectionSession` on a `Channel`: one call, a request at a time. */
-import type { Channel } from '../exchange.js';
-import type { ReflectionSession } from '../schema/index.js';
-import { Code, StatusError } from '../status.js';
+import type { Channel } from '../../exchange.js';
+import { Code, StatusError } from '../../status.js';
+import type { ReflectionSession } from './reflection.js';
 
 interface Waiting {
   resolve(answer: Buffer): void;
@@ -16,7 +16,7 @@ export function openSession(
   channel: Channel,
   path: string,
   timeoutMs: number,
-  signal: AbortSignal | undefined,
+  signal?: AbortSignal,
 ): ReflectionSession {
   let waiting: Waiting | undefined;
   let ended: StatusError | undefined;

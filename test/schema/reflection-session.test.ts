@@ -2,7 +2,7 @@
 import { getEventListeners } from 'node:events';
 import t from 'tap';
 import type { CallListener, Channel } from '../../lib/exchange.js';
-import { openSession } from '../../lib/live/session.js';
+import { openSession } from '../../lib/schema/index.js';
 import { Code } from '../../lib/status.js';
 
 /** A server of which a test says when calls end. */
