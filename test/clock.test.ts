@@ -2,7 +2,7 @@
 import { ESLint } from 'eslint';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { monotonicMs, wallClock } from '../lib/clock.js';
+import { atDate, monotonicMs, wallClock } from '../lib/clock.js';
 import { setWallClock } from './support/wall-clock.js';
 
 void t.test('the wall clock is set back: dates follow, durations do not', (t) => {
@@ -15,6 +15,23 @@ void t.test('the wall clock is set back: dates follow, durations do not', (t) =>
     restore();
   }
   t.end();
+});
+
+void t.test('a moment of the wall clock comes', async (t) => {
+  const came: string[] = [];
+  const start = wallClock().getTime();
+  // These timers keep no process alive.
+  const alive = setInterval(() => undefined, 1000);
+  const cancel = atDate(start + 20, () => came.push('cancelled'));
+  cancel();
+  atDate(start - 1000, () => came.push('past'));
+  // Node takes waits of more than 24 days for none.
+  const cancelFar = atDate(start + 2 ** 41, () => came.push('far'));
+  await new Promise<void>((resolve) => void atDate(start + 60, resolve));
+  cancelFar();
+  clearInterval(alive);
+  t.ok(wallClock().getTime() >= start + 60);
+  t.strictSame(came, ['past']);
 });
 
 void t.test('lint keeps lib/ from asking another clock, and from queues that move all their elements', async (t) => {

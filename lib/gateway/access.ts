@@ -7,6 +7,7 @@ import { type HeaderFields, withoutFields } from '../headers.js';
 import {
   type Authenticator,
   claimMetadata,
+  type Expiry,
   type Identity,
   type JwtOptions,
   type RequiredClaims,
@@ -21,6 +22,8 @@ type Need = RequiredClaims | 'nothing';
 export interface Admitted {
   readonly head: RequestHead;
   readonly metadata: Metadata;
+  /** When its streams end; undefined: when they do by themselves. */
+  readonly expiry?: Expiry | undefined;
 }
 
 const noClaims: RequiredClaims = new Map();
@@ -85,6 +88,7 @@ export class Access {
     return {
       head: { ...head, query: this.passedQuery(query), headers: this.passedHeaders(headers, identity) },
       metadata: [...this.tokenMetadata(identity), ...claimMetadata(identity.claims, forwardClaims)],
+      expiry: identity.expiry,
     };
   }
 

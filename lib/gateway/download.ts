@@ -46,6 +46,11 @@ export class Download {
     private readonly outcome: StreamOutcome,
   ) {}
 
+  /** Nothing more is to be sent. */
+  get isOver(): boolean {
+    return this.isDone;
+  }
+
   /** The call was started. */
   attach(call: Call): void {
     if (this.isDone) return;

@@ -1,5 +1,6 @@
 /** Runs the filters of a listener over one request, in order. Each sees what those before it have made of the request. */
 import type { HeaderFields } from '../headers.js';
+import { earlier, type Expiry } from '../policy/index.js';
 import type { FilteredRequest, FilterEffect, RequestFilter } from '../routes/index.js';
 
 /** What has become of a request that all filters let pass. */
@@ -8,6 +9,8 @@ export interface Filtered {
   readonly query: string | undefined;
   /** What services are told by the proxy. */
   readonly identity: HeaderFields;
+  /** When its streams end; undefined: when they do by themselves. */
+  readonly expiry: Expiry | undefined;
 }
 
 /** Who waits for the outcome; one of them is called, once, unless the run was cancelled. */
@@ -20,6 +23,7 @@ export interface FilterOutcome {
 
 export class FilterRun {
   private identity: HeaderFields = [];
+  private expiry: Expiry | undefined;
   private timer: NodeJS.Timeout | undefined;
   private isOver = false;
 
@@ -59,7 +63,7 @@ export class FilterRun {
     }
     this.isOver = true;
     const { headers, query } = this.request;
-    this.outcome.onPassed({ headers, query, identity: this.identity });
+    this.outcome.onPassed({ headers, query, identity: this.identity, expiry: this.expiry });
   }
 
   private goOn(effect: FilterEffect | undefined, next: number): void {
@@ -81,10 +85,11 @@ export class FilterRun {
     this.runFrom(next);
   }
 
-  private take({ headers = this.request.headers, target, identity = [], claims, answer }: FilterEffect): void {
+  private take({ headers = this.request.headers, target, identity = [], claims, expiry, answer }: FilterEffect): void {
     const { query } = target ?? this.request;
     this.request = { ...this.request, headers, query, claims: { ...this.request.claims, ...claims } };
     this.identity = [...this.identity, ...identity];
+    this.expiry = earlier(this.expiry, expiry);
     if (answer !== undefined) this.outcome.changeAnswer(answer);
   }
 

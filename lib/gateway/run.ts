@@ -12,7 +12,8 @@ import type {
 } from '../exchange.js';
 import type { Fallback } from '../fallback/index.js';
 import { isPreflight } from '../cors/index.js';
-import type { RequiredClaims } from '../policy/index.js';
+import { earlier, type Expiry, type RequiredClaims } from '../policy/index.js';
+import { atDate } from '../clock.js';
 import { withoutFields } from '../headers.js';
 import { StatusError } from '../status.js';
 import { type BodyStart, isGrpc, type RequestFilter } from '../routes/index.js';
@@ -30,7 +31,7 @@ import { type ChangedExchange, fieldsOf, metadataOf, type RoutedForward, type Ro
 import { type McpEndpoint, METADATA_PATH } from '../mcp/index.js';
 import { AgentRun } from './agent-run.js';
 import { SocketRun } from './socket.js';
-import { streamRun } from './stream.js';
+import { type StreamRun, streamRun } from './stream.js';
 import { UnaryRun } from './unary.js';
 import type { GatewayParts } from './parts.js';
 
@@ -39,6 +40,9 @@ export class Run extends Ending implements RoutedOwner {
   private call: { clientGone(): void } | undefined;
   /** What filters tell services of the client. */
   private told: Metadata = [];
+  /** When its stream ends; undefined: when it does by itself. */
+  private expiry: Expiry | undefined;
+  private cancelExpiry: (() => void) | undefined;
   /** As it came, before filters. */
   private readonly cameQuery: string | undefined;
 
@@ -131,10 +135,11 @@ export class Run extends Ending implements RoutedOwner {
     if (!isUsed) this.head = { ...head, method: exchange.method };
   }
 
-  private take({ headers, query, identity }: Filtered): void {
+  private take({ headers, query, identity, expiry }: Filtered): void {
     const { head } = this;
     if (headers !== head.headers || query !== head.query) this.head = { ...head, headers, query };
     this.told = metadataOf(identity);
+    this.expiry = expiry;
   }
 
   /** @throws StatusError 404 */
@@ -212,6 +217,7 @@ export class Run extends Ending implements RoutedOwner {
   ): void {
     const { told } = this;
     const go = (admitted: Admitted): void => {
+      this.expiry = earlier(this.expiry, admitted.expiry);
       next(told.length === 0 ? admitted : { ...admitted, metadata: [...told, ...admitted.metadata] });
     };
     if (claims === undefined) return go(access.open(this.head));
@@ -245,12 +251,26 @@ export class Run extends Ending implements RoutedOwner {
     const unary = isStream ? undefined : plan.openUnary(head, captures);
     if (channel === undefined) throw new TypeError(`${name} has no channel`);
     const used = observation === undefined ? channel : observation.observe(channel);
-    const run =
-      stream === undefined
-        ? new UnaryRun(exchange, unary!, used, path, this)
-        : streamRun({ exchange, method: head.method, stream, channel: used, path, outcome: this });
+    if (stream === undefined) {
+      const run = new UnaryRun(exchange, unary!, used, path, this);
+      this.call = run;
+      return run.start();
+    }
+    const run = streamRun({ exchange, method: head.method, stream, channel: used, path, outcome: this });
     this.call = run;
+    this.endWhenExpired(run);
     run.start();
+  }
+
+  /** Ends a stream when the token of its caller does. */
+  private endWhenExpired(run: Pick<StreamRun, 'fail'>): void {
+    const { expiry } = this;
+    if (expiry !== undefined) this.cancelExpiry = atDate(expiry.atMs, () => run.fail(expiry.error()));
+  }
+
+  protected override settle(): void {
+    this.cancelExpiry?.();
+    super.settle();
   }
 
   /** @throws StatusError where no streaming route takes the request. */
@@ -286,6 +306,7 @@ export class Run extends Ending implements RoutedOwner {
         outcome: this,
       });
       this.call = { clientGone: () => run.onGone() };
+      this.endWhenExpired(run);
       run.start();
     };
     this.admitCall(rpc, (admitted) => start(admitted.head, admitted.metadata));

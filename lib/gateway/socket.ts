@@ -186,7 +186,8 @@ export class SocketRun implements SocketSink {
     });
   }
 
-  private fail(thrown: unknown): void {
+  /** Ends the call with an error. Never throws. */
+  fail(thrown: unknown): void {
     if (this.isDone) return;
     this.stop();
     const { plan, head, outcome } = this.parts;

@@ -31,6 +31,8 @@ export interface StreamRun {
   start(): void;
   /** Nobody waits for the answer any more. */
   clientGone(): void;
+  /** Ends it with an error, in the form of its protocol. Never throws. */
+  fail(error: unknown): void;
 }
 
 /** What all runs are made from. */
@@ -94,6 +96,10 @@ abstract class DownloadRun<S extends ServerStreamExchange | BidiExchange> implem
     this.download.clientGone();
   }
 
+  fail(error: unknown): void {
+    this.download.fail(error);
+  }
+
   /** @param error undefined: the client is gone */
   onUploadFailure(error: unknown): void {
     if (error === undefined) this.download.clientGone();
@@ -114,6 +120,8 @@ class ServerStreamRun extends DownloadRun<ServerStreamExchange> {
   }
 
   private send(body: Buffer): void {
+    // The stream may have ended while the body came.
+    if (this.download.isOver) return;
     try {
       const payload = this.parts.stream.request(body);
       const call = startCall(this.parts, this);
@@ -204,7 +212,7 @@ class ClientStreamRun implements StreamRun, CallListener, UploadOwner {
     this.parts.outcome.report(cause);
   }
 
-  private fail(error: unknown): void {
+  fail(error: unknown): void {
     if (this.isDone) return;
     this.stop();
     this.parts.outcome.onError(error);
@@ -258,5 +266,10 @@ class BidiRun extends DownloadRun<BidiExchange> implements UploadOwner {
   override clientGone(): void {
     this.upload.stop();
     super.clientGone();
+  }
+
+  override fail(error: unknown): void {
+    this.upload.stop();
+    super.fail(error);
   }
 }

@@ -3,6 +3,7 @@ export { claimMetadata, type Claims, claimOf } from './claims.js';
 export { compilePolicies, type ListenHost } from './compile.js';
 export { compileEncoder, type ContentCoding, type ReplyEncoder } from './compression.js';
 export { jwksChannel, type KeyFetch } from './diagnostics.js';
+export { earlier, type Expiry } from './expiry.js';
 export { fixedKeys, type KeyServers, type KeySet, type RemoteKeysOptions, RemoteKeySets } from './jwks.js';
 export { Authenticator, type Identity, type TokenRules, verifyToken } from './jwt.js';
 export type { ClaimRule, JwtOptions, JwtSettings, RequiredClaims, RpcSelector } from './jwt-options.js';

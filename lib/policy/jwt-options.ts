@@ -157,6 +157,7 @@ const tokenFields = {
   realm: fieldOr(realmText, 'photongate', 'named in www-authenticate. Default: photongate'),
   // Envoy's `forward`.
   forward_token: fieldOr(booleanValue, true, 'services get the token as authorization metadata. Default: true'),
+  expire_streams: fieldOr(booleanValue, false, 'streams end when their token expires. Default: false'),
   protect_pages: fieldOr(
     booleanValue,
     false,

@@ -8,6 +8,7 @@ import { StatusError } from '../status.js';
 import { quote } from '../uri.js';
 import { findToken, insufficientClaims, invalidToken, type TokenRequest, type TokenPlace } from './bearer.js';
 import { type Claims, missingClaim } from './claims.js';
+import type { Expiry } from './expiry.js';
 import type { KeySet } from './jwks.js';
 import type { JwtOptions, RequiredClaims } from './jwt-options.js';
 import type { JwtProvider } from './jwt-providers.js';
@@ -20,6 +21,8 @@ export interface Identity {
   readonly claims: Claims;
   readonly token: string;
   readonly place: TokenPlace;
+  /** When its streams end; undefined: they do not. */
+  readonly expiry: Expiry | undefined;
 }
 
 /** A provider and its keys. */
@@ -48,7 +51,8 @@ export class Authenticator {
     if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(token)) throw invalidToken(notJwt, this.options);
     const issuer = this.issuerOf(token);
     try {
-      return { claims: await verifyToken(token, issuer), token, place };
+      const claims = await verifyToken(token, issuer);
+      return { claims, token, place, expiry: this.expiryOf(claims, issuer) };
     } catch (error) {
       throw this.refusal(error, issuer);
     }
@@ -78,6 +82,11 @@ export class Authenticator {
     if (found !== undefined) return found;
     const known = this.issuers.map(({ issuer }) => quote(issuer!)).join(' or ');
     throw invalidToken(`the token is issued by ${claimText(iss)}, expected ${known}`, this.options);
+  }
+
+  private expiryOf({ exp }: Claims, { leewayMs }: Issuer): Expiry | undefined {
+    if (!this.options.expireStreams || typeof exp !== 'number') return undefined;
+    return { atMs: exp * 1000 + leewayMs, error: () => invalidToken(expiredText(exp), this.options) };
   }
 
   private refusal(error: unknown, issuer: Issuer): StatusError {
@@ -129,7 +138,7 @@ export async function verifyToken(token: string, rules: TokenRules): Promise<Cla
 /** Why a token is refused; undefined if the cause is not the token. */
 function reasonOf(error: unknown, issuer: Issuer): string | undefined {
   if (error instanceof jose().errors.JWTExpired) {
-    return `the token expired${timeText(error.payload.exp)}; get a new one`;
+    return expiredText(error.payload.exp);
   }
   if (error instanceof jose().errors.JWTClaimValidationFailed) return claimReason(error, issuer);
   if (error instanceof jose().errors.JWSSignatureVerificationFailed) return "the token's signature is wrong";
@@ -156,6 +165,10 @@ function claimReason(
   }
   if (claim === 'nbf' && reason === 'check_failed') return `the token is not valid before${timeText(payload.nbf)}`;
   return `the token's claim ${quote(claim)} is not as expected`;
+}
+
+function expiredText(exp: JWTPayload['exp']): string {
+  return `the token expired${timeText(exp)}; get a new one`;
 }
 
 /** ` 2026-01-31T12:00:00Z`; empty if it is no time. */

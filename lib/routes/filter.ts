@@ -1,7 +1,7 @@
 /** What a filter is: what it sees of a request, and what it may make of it. */
 import { type HeaderFields, headerPairs } from '../headers.js';
 import { StatusError } from '../status.js';
-import type { Claims } from '../policy/index.js';
+import type { Claims, Expiry } from '../policy/index.js';
 import type { RouteFilterSettings } from './filter-options.js';
 import type { RoutedRequest } from './request.js';
 
@@ -44,6 +44,8 @@ export interface FilterEffect {
   readonly identity?: HeaderFields;
   /** Beside those that are known. */
   readonly claims?: Claims;
+  /** When its streams end. Default: when they do by themselves. */
+  readonly expiry?: Expiry | undefined;
   /** What becomes of the headers of its answer. */
   readonly answer?: (fields: HeaderFields) => HeaderFields;
 }

@@ -14,6 +14,7 @@ export class TokenProblem extends Error {
 }
 
 export const missingText = 'Jwt is missing';
+export const expiredText = 'Jwt is expired';
 export const unknownIssuerText = 'Jwt issuer is not configured';
 
 /** What is asked of a token. */
@@ -119,7 +120,7 @@ function checkClaims(claims: Claims, demand: TokenDemand, now: number): void {
   if (issuer !== undefined && iss !== issuer) throw new TokenProblem(unknownIssuerText);
   if (typeof nbf === 'number' && nbf * 1000 > now + leewayMs) throw new TokenProblem('Jwt not yet valid');
   const isExpired = typeof exp === 'number' ? exp * 1000 < now - leewayMs : requireExpiration;
-  if (isExpired) throw new TokenProblem('Jwt is expired');
+  if (isExpired) throw new TokenProblem(expiredText);
   const given = (Array.isArray(aud) ? (aud as readonly unknown[]) : [aud]).map(plainAudience);
   if (audiences.length > 0 && !audiences.some((one) => given.includes(plainAudience(one)))) {
     throw new TokenProblem('Audiences in Jwt are not allowed', 403);
@@ -137,6 +138,6 @@ function problemOf(error: unknown): unknown {
   if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JOSEAlgNotAllowed) {
     return new TokenProblem("Jwks doesn't have key to match kid or alg from Jwt");
   }
-  if (error instanceof errors.JWTExpired) return new TokenProblem('Jwt is expired');
+  if (error instanceof errors.JWTExpired) return new TokenProblem(expiredText);
   return error instanceof errors.JOSEError ? new TokenProblem('Jwt verification fails') : error;
 }

@@ -45,6 +45,7 @@ const provider = record({
     query_parameters: field(oneOrMany(text), 'query parameters that may hold a token'),
     cookies: field(oneOrMany(cookieName), 'cookies that may hold a token'),
     forward_token: field(booleanValue, 'services get the token, too. Default: false'),
+    expire_streams: field(booleanValue, 'streams end when their token expires. Default: false'),
     payload_header: field(changedHeader, 'services get the payload of the token in it, in base64url'),
     pad_payload: field(booleanValue, 'that base64url has padding. Default: false'),
     claim_headers: field(

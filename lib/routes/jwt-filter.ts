@@ -1,12 +1,28 @@
 /** The filter `jwt`: finds the tokens of a request, asks what it needs by its path, and tells services who it is. */
 import { header, headerValues, type HeaderFields, withoutFields } from '../headers.js';
 import { defaultsOf, pickFields } from '../options/index.js';
-import { type Claims, claimOf, type JwtProvider, type KeySet, sharedFields } from '../policy/index.js';
+import {
+  type Claims,
+  claimOf,
+  earlier,
+  type Expiry,
+  type JwtProvider,
+  type KeySet,
+  sharedFields,
+} from '../policy/index.js';
 import { isPreflight } from '../cors/index.js';
 import { Code, StatusError } from '../status.js';
 import { escapeUtf8 } from '../uri.js';
 import type { CompiledFilter, FilterEffect, FilteredRequest, RequestFilter } from './filter.js';
-import { checkToken, type ParsedToken, missingText, parseToken, TokenProblem, unknownIssuerText } from './jwt-check.js';
+import {
+  checkToken,
+  expiredText,
+  type ParsedToken,
+  missingText,
+  parseToken,
+  TokenProblem,
+  unknownIssuerText,
+} from './jwt-check.js';
 import type { TokenDemand } from './jwt-check.js';
 import {
   type JwtFilterSettings,
@@ -46,6 +62,7 @@ interface Passed {
   readonly query: string | undefined;
   readonly identity: readonly string[];
   readonly claims: Claims;
+  readonly expiry: Expiry | undefined;
 }
 
 /** What a requirement came to: what passes then. @throws TokenProblem */
@@ -77,15 +94,15 @@ export function compileJwt(settings: JwtFilterSettings, surroundings: JwtSurroun
   const run = async (request: FilteredRequest, checks: readonly Check[]): Promise<FilterEffect> => {
     // What services are told by this filter, no client says.
     const headers = withoutFields(request.headers, (name) => ownHeaders.has(plainName(name)));
-    let passed: Passed = { headers, query: request.query, identity: [], claims: {} };
+    let passed: Passed = { headers, query: request.query, identity: [], claims: {}, expiry: undefined };
     try {
       for (const check of checks) passed = await check(request, passed);
     } catch (error) {
       if (!(error instanceof TokenProblem)) throw error;
       throw refusal(error, request, stripFailureResponse);
     }
-    const { identity, query, claims } = passed;
-    return { headers: [...passed.headers, ...identity], target: { query }, identity, claims };
+    const { identity, query, claims, expiry } = passed;
+    return { headers: [...passed.headers, ...identity], target: { query }, identity, claims, expiry };
   };
   const filterOf = (find: (request: FilteredRequest) => readonly Check[]): RequestFilter => {
     return (request) => {
@@ -292,7 +309,7 @@ function tokenCheck(providers: readonly Provider[], byIssuer: boolean, { wallClo
       await checkToken(token, parsed, issuer.demand, wallClock());
       const kept =
         issuer.settings.forwardToken === true ? passed : issuer.places.reduce((now, one) => one.remove(now), passed);
-      passed = told(kept, issuer.settings, parsed);
+      passed = told(kept, issuer, parsed);
     }
     return passed;
   };
@@ -307,7 +324,7 @@ function providerOf({ claims: { iss } }: ParsedToken, providers: readonly Provid
   return found;
 }
 
-function told(passed: Passed, settings: JwtProviderOfFilter, { claims, payload }: ParsedToken): Passed {
+function told(passed: Passed, { settings, demand }: Provider, { claims, payload }: ParsedToken): Passed {
   const { payloadHeader, padPayload = false, claimHeaders = [] } = settings;
   const identity = [...passed.identity];
   if (payloadHeader !== undefined) {
@@ -317,7 +334,13 @@ function told(passed: Passed, settings: JwtProviderOfFilter, { claims, payload }
     const text = claimText(claimOf(claims, claim));
     if (text !== undefined) identity.push(name.toLowerCase(), text);
   }
-  return { ...passed, identity, claims: { ...passed.claims, ...claims } };
+  const own = settings.expireStreams === true ? expiryOf(claims, demand) : undefined;
+  return { ...passed, identity, claims: { ...passed.claims, ...claims }, expiry: earlier(passed.expiry, own) };
+}
+
+function expiryOf({ exp }: Claims, { leewayMs }: TokenDemand): Expiry | undefined {
+  if (typeof exp !== 'number') return undefined;
+  return { atMs: exp * 1000 + leewayMs, error: () => new StatusError(Code.UNAUTHENTICATED, expiredText) };
 }
 
 /** As Envoy writes it: lists and maps as JSON in base64. What metadata cannot carry is percent-encoded. */
