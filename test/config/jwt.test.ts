@@ -40,6 +40,7 @@ void t.test('what is given, and what holds where it is not', (t) => {
     require: [],
     forwardClaims: new Map(),
     forwardToken: true,
+    expireStreams: false,
     protectPages: false,
     protectFallback: true,
     realm: 'photongate',
