@@ -298,8 +298,7 @@ function refusalFor([first]: readonly PendingUpstream[]): StatusError | undefine
 
 /** What documents tell of the parts of a listener. */
 export function documentedParts(parts: readonly PreparedPart[]): DocumentedPart<Binding>[] {
-  return parts.map(({ config: { prefix, options }, ...part }) => {
-    const { bindings, access, bindingFor } = part;
+  return parts.map(({ config: { prefix }, bindings, documentOptions: options, access, bindingFor }) => {
     return { prefix, bindings, options, access, bindingFor };
   });
 }

@@ -71,7 +71,7 @@ export function printFloat(out: Writer, value: number): void {
 const SMALLEST_NORMAL_FLOAT = 2 ** -126;
 
 /** The double with the fewest digits that rounds to this float. */
-function shortestFloat(value: number): number {
+export function shortestFloat(value: number): number {
   if (Math.abs(value) < 1000) {
     // Six digits at most: no two such decimals read as the same float.
     const rounded = Math.round(value * 1000) / 1000;

@@ -14,6 +14,7 @@ export { parseSelection, SelectionError, type Selection } from './selection.js';
 export { selectWire } from './select-wire.js';
 export type { TextReader } from './text.js';
 export { ValueError } from './value-error.js';
+export { shortestFloat } from './floats.js';
 export { invalidArgument, MAX_VIOLATIONS } from './violations.js';
 export { invalidAnswer } from './writers.js';
 export { isHttpBody, NULL_VALUE_ENUM, wellKnownKind, wrappedField } from './well-known.js';

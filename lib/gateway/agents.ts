@@ -3,7 +3,7 @@ import type { Page } from '../builtin/index.js';
 import type { Codec } from '../codec/index.js';
 import type { Channel, Exchange } from '../exchange.js';
 import { McpEndpoint, mcpServer, METADATA_PATH, protectedResource, type ToolSource, urlFor } from '../mcp/index.js';
-import { type DocumentedPart, titleOf } from '../openapi/index.js';
+import { type DocumentedPart, type OpenApiOptions, titleOf } from '../openapi/index.js';
 import type { ProtocolMatch } from '../protocol/index.js';
 import type { Binding } from '../rule/index.js';
 import type { MethodDescriptor } from '../schema/index.js';
@@ -14,7 +14,7 @@ import type { RequestRules } from './validated.js';
 /** The RPCs of a gateway that agents may call, and who may. */
 export interface AgentTools extends ToolSource {
   readonly access: Access | undefined;
-  readonly options: GatewayOptions;
+  readonly options: GatewayOptions & OpenApiOptions;
 }
 
 /** What tools are made from. */
@@ -32,7 +32,7 @@ export interface ToolParts {
 }
 
 /** The RPCs of a gateway as tools. */
-export function agentTools(parts: ToolParts, options: GatewayOptions): AgentTools {
+export function agentTools(parts: ToolParts, options: AgentTools['options']): AgentTools {
   const { prefix, bindings, methods, channels, codec, access, handle, requestRules } = parts;
   const byMethod = new Map<MethodDescriptor, string[]>(methods.map((method) => [method, []]));
   for (const { method, httpMethod } of bindings) {

@@ -37,7 +37,7 @@ import { publishFault } from './diagnostics.js';
 import { Gateway } from './gateway.js';
 import type { ServiceChannel } from '../builtin/index.js';
 import { buildPages, healthPaths, type Page } from '../builtin/index.js';
-import { type DocumentedPart, takesSlashes } from '../openapi/index.js';
+import { Constraints, type DocumentedPart, type OpenApiOptions, takesSlashes } from '../openapi/index.js';
 import type { GatewayOptions } from './options.js';
 import { Retries } from './retries.js';
 import { type HintedRoute, RouteHints } from './route-hints.js';
@@ -61,6 +61,8 @@ export interface BuiltGateway {
   readonly mcp: McpEndpoint | undefined;
   /** The binding that a request for a raw path is answered by. */
   readonly bindingFor: (httpMethod: string, path: string) => Binding | undefined;
+  /** What documents depend on. */
+  readonly documentOptions: OpenApiOptions;
 }
 
 /** A service and the channel to its server. */
@@ -167,7 +169,11 @@ export function buildGateway(
   if (thorough && options.openapi) warnOfEscapedSlashes(reachable, options, problems);
   const bindingFor = (httpMethod: string, path: string): Binding | undefined =>
     matcher.match(httpMethod, path)?.value.binding;
-  const parts = [{ prefix: '', bindings: reachable, options, access, bindingFor }, ...mountedParts];
+  const documentOptions: OpenApiOptions = {
+    ...options,
+    constraints: options.validate === 'off' ? undefined : new Constraints(schema),
+  };
+  const parts = [{ prefix: '', bindings: reachable, options: documentOptions, access, bindingFor }, ...mountedParts];
   // What a fallback or an application has at these paths stays theirs.
   const hasProbes = health !== undefined && fallback === undefined && routes === undefined && prefix === '';
   const isReady = hasProbes ? () => !health.isFailing && refusal === undefined : undefined;
@@ -176,7 +182,7 @@ export function buildGateway(
   const tools = options.mcp
     ? agentTools(
         { prefix, bindings: reachable, methods: native, channels, codec: context.codec, access, handle, requestRules },
-        options,
+        { ...options, ...documentOptions },
       )
     : undefined;
   const mcp = tools && agentEndpoint([tools, ...mountedTools], parts);
@@ -225,6 +231,7 @@ export function buildGateway(
     tools,
     mcp,
     bindingFor,
+    documentOptions,
   };
 }
 

@@ -2,9 +2,9 @@
 import type { Binding } from '../rule/index.js';
 import type { FieldDescriptor } from '../schema/types.js';
 import { givenBelow, givenOutsideBody } from './given.js';
-import type { DocumentedPart, Json, RouteAccess } from './options.js';
+import type { DocumentedPart, Json, PrintOptions, RouteAccess } from './options.js';
 import { queryFields, queryName } from './parameters.js';
-import { plainPrint, type PrintOptions } from './print.js';
+import { plainPrint } from './print.js';
 import { sampleJson, sampleMessage, sampleText } from './sample.js';
 
 /** Samples for a `**`; the first one whose path matches the binding is shown. */
@@ -72,7 +72,7 @@ function samplePath({ template, variables }: Binding, deep: string, print: Print
 
 /** `?prefix=my-prefix`: the required parameters; if there are none, the first usual one. */
 function sampleQuery(binding: Binding, print: PrintOptions): string {
-  const texts = queryFields(binding).filter(({ field }) => sampleText(field, print) !== undefined);
+  const texts = queryFields(binding, print).filter(({ field }) => sampleText(field, print) !== undefined);
   const required = texts.filter((one) => one.required);
   const usual = texts.filter(({ path, field }) => path.length === 1 && isUsualParameter(field));
   const shown = required.length > 0 || binding.body.kind === 'field' ? required : usual.slice(0, 1);

@@ -1,3 +1,4 @@
+export { Constraints } from './constraints.js';
 export { curlLine, partCurlLine } from './curl.js';
 export { openApiDocument, printDocument, titleOf } from './document.js';
 export { ComponentNames } from './names.js';

@@ -15,7 +15,7 @@ import {
 } from './options.js';
 import { headerParameters, queryParameters } from './parameters.js';
 import type { OpenApiPath, PathParameter } from './path.js';
-import { isRequired } from './required.js';
+import { isNeeded as isNeededField } from './required.js';
 import { sampleJson, sampleMessage, sampleParameter } from './sample.js';
 import { type SchemaBuilder, text } from './schemas.js';
 
@@ -109,6 +109,7 @@ function pathParameter(
     required: true,
     description: text(
       field?.comment ?? '',
+      value === undefined ? '' : schemas.words(value, options),
       isWhole || parameter.partOf === undefined ? '' : `A piece of \`${parameter.partOf}\`.`,
       parameter.multi ? slashText(options) : '',
     ),
@@ -146,7 +147,8 @@ function requestBody(binding: Binding, context: OperationContext): JsonObject | 
   const schema = isPlainMessage(field)
     ? bodySchema(field.message, below, partial, context)
     : schemas.field(field, options);
-  const isNeeded = body.path.every(isRequired) || (below.length > 0 && schema['required'] !== undefined);
+  const isNeeded =
+    body.path.every((step) => isNeededField(step, options)) || (below.length > 0 && schema['required'] !== undefined);
   return content(binding, schema, sampleJson(field, options, below), isNeeded);
 }
 

@@ -1,3 +1,5 @@
+import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
+
 /** The options of a gateway that its documentation depends on. */
 export interface OpenApiOptions {
   /** Fields under the names of the `.proto` file. */
@@ -14,6 +16,43 @@ export interface OpenApiOptions {
   readonly closeErrorArray: boolean;
   /** Which escapes are decoded in a variable of several segments. */
   readonly urlUnescape: 'all_characters' | 'all_characters_except_slash' | 'all_characters_except_reserved';
+  /** The rules that requests are checked by. Default: none are. */
+  readonly constraints?: RuleSource | undefined;
+}
+
+/** The options that decide how values are printed. */
+export type PrintOptions = Pick<
+  OpenApiOptions,
+  'preserveProtoFieldNames' | 'int64AsNumbers' | 'alwaysPrintEnumsAsInts' | 'alwaysPrintAllFields' | 'constraints'
+>;
+
+/** The rules of a schema, for documents. */
+export interface RuleSource {
+  /** What rules say of a field, as it is printed. */
+  of(field: FieldDescriptor, print: PrintOptions): FieldConstraints;
+  /** The fields of which one must be given, for each rule that says so. */
+  groups(type: MessageDescriptor): readonly (readonly FieldDescriptor[])[];
+}
+
+/** What rules say of a value. */
+export interface Constraint {
+  readonly schema: JsonObject;
+  /** What the schema does not say; '' if it says it all. */
+  readonly words: string;
+  /** True for JSON that the rules take. Other JSON is not told apart. */
+  readonly accepts: (value: Json) => boolean;
+  /** Values that the rules give as examples, or as limits; they need not take them. */
+  readonly samples: readonly Json[];
+}
+
+/** What rules say of a field. */
+export interface FieldConstraints {
+  /** A message without it breaks a rule. */
+  readonly isNeeded: boolean;
+  readonly whole: Constraint;
+  /** Of the elements of a list, and of the values of a map. */
+  readonly items: Constraint;
+  readonly keys: Constraint;
 }
 
 /** How components are named: `a.v1.Book.Page`, `a_v1_Book_Page`, or `Book_Page` if no other package has one. */
@@ -63,4 +102,15 @@ export interface JsonObject {
 /** Removes members that are undefined. */
 export function compact(members: Readonly<Record<string, Json | undefined>>): JsonObject {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as JsonObject;
+}
+
+/** One schema that says what all of these say. */
+export function joined(schemas: readonly JsonObject[]): JsonObject {
+  const own: Record<string, Json> = {};
+  const rest: JsonObject[] = [];
+  for (const schema of schemas) {
+    if (Object.keys(schema).some((keyword) => Object.hasOwn(own, keyword))) rest.push(schema);
+    else Object.assign(own, schema);
+  }
+  return rest.length === 0 ? own : { ...own, allOf: rest };
 }

@@ -2,9 +2,9 @@
 import { hasTextForm, type Binding, type FieldPath } from '../rule/index.js';
 import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
 import { freeFields, type Given, givenOutsideQuery } from './given.js';
-import { compact, type JsonObject, type OpenApiOptions } from './options.js';
-import { isJsonText, printedName, type PrintOptions } from './print.js';
-import { isRequired } from './required.js';
+import { compact, type JsonObject, type OpenApiOptions, type PrintOptions } from './options.js';
+import { isJsonText, printedName } from './print.js';
+import { isNeeded } from './required.js';
 import { type SchemaBuilder, text } from './schemas.js';
 
 /** Deepest names that are documented; deeper ones work, but are rarely typed. */
@@ -22,25 +22,30 @@ export interface QueryField {
 }
 
 /** The fields that a query may set, in the order of declaration; none if the body is `*`. */
-export function queryFields(binding: Binding): readonly QueryField[] {
+export function queryFields(binding: Binding, options: PrintOptions): readonly QueryField[] {
   if (binding.body.kind === 'all') return [];
-  return walk(binding.method.input, givenOutsideQuery(binding), [], true).slice(0, MAX_PARAMETERS);
+  return walk(binding.method.input, { given: givenOutsideQuery(binding), path: [], isPresent: true, options }).slice(
+    0,
+    MAX_PARAMETERS,
+  );
 }
 
-function walk(
-  message: MessageDescriptor,
-  given: readonly Given[],
-  path: FieldPath,
-  isPresent: boolean,
-): readonly QueryField[] {
+interface Around {
+  readonly given: readonly Given[];
+  readonly path: FieldPath;
+  readonly isPresent: boolean;
+  readonly options: PrintOptions;
+}
+
+function walk(message: MessageDescriptor, { given, path, isPresent, options }: Around): readonly QueryField[] {
   return freeFields(message, given).flatMap(({ field, given: below }) => {
     if (field.behaviors.includes('OUTPUT_ONLY')) return [];
     const here = [...path, field];
-    const required = isPresent && (isRequired(field) || below.length > 0);
+    const required = isPresent && (isNeeded(field, options) || below.length > 0);
     if (hasQueryForm(field)) return [{ path: here, field, required }];
     const isCycle = path.some(({ message: outer }) => outer === field.message) || field.message === message;
     if (field.repeated || field.message === undefined || isCycle || here.length >= MAX_DEPTH) return [];
-    return walk(field.message, below, here, required);
+    return walk(field.message, { given: below, path: here, isPresent: required, options });
   });
 }
 
@@ -56,11 +61,11 @@ export function queryName(path: FieldPath, options: PrintOptions): string {
 
 /** The query parameters of an operation. */
 export function queryParameters(binding: Binding, schemas: SchemaBuilder, options: OpenApiOptions): JsonObject[] {
-  return queryFields(binding).map(({ path, field, required }) =>
+  return queryFields(binding, options).map(({ path, field, required }) =>
     compact({
       name: queryName(path, options),
       in: 'query',
-      description: text(field.comment),
+      description: text(field.comment, schemas.words(field, options)),
       required: required || undefined,
       deprecated: field.deprecated || undefined,
       ...valueOf(field, schemas, options),
@@ -89,8 +94,12 @@ export function headerParameters(binding: Binding, schemas: SchemaBuilder, optio
     return compact({
       name,
       in: source,
-      description: text(field.comment, field.repeated ? 'May be given several times.' : ''),
-      required: path.every(isRequired) || undefined,
+      description: text(
+        field.comment,
+        field.repeated ? 'May be given several times.' : '',
+        schemas.words(field, options),
+      ),
+      required: path.every((step) => isNeeded(step, options)) || undefined,
       schema: schemas.parameterItem(field, options),
     });
   });

@@ -1,13 +1,7 @@
 /** How values are printed, as far as schemas and samples must agree. */
 import { NULL_VALUE_ENUM, wellKnownKind } from '../codec/index.js';
 import type { FieldDescriptor } from '../schema/types.js';
-import type { OpenApiOptions } from './options.js';
-
-/** The options that decide how values are printed. */
-export type PrintOptions = Pick<
-  OpenApiOptions,
-  'preserveProtoFieldNames' | 'int64AsNumbers' | 'alwaysPrintEnumsAsInts' | 'alwaysPrintAllFields'
->;
+import type { PrintOptions } from './options.js';
 
 /** The defaults: canonical ProtoJSON. */
 export const plainPrint: PrintOptions = Object.freeze({

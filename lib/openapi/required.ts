@@ -1,5 +1,6 @@
 /** Which fields a client must give. */
 import type { FieldDescriptor } from '../schema/types.js';
+import type { PrintOptions } from './options.js';
 
 /**
  * True for a field that a client must give: marked REQUIRED, or `required` in proto2. A member of a oneof that is marked
@@ -7,6 +8,11 @@ import type { FieldDescriptor } from '../schema/types.js';
  */
 export function isRequired(field: FieldDescriptor): boolean {
   return field.required || (isMarked(field) && (field.oneof?.fields.length ?? 1) === 1);
+}
+
+/** True for a field that a client must give, or a rule is broken without. */
+export function isNeeded(field: FieldDescriptor, options: PrintOptions): boolean {
+  return isRequired(field) || options.constraints?.of(field, options).isNeeded === true;
 }
 
 /** True for a field that is marked REQUIRED and that clients may set. */

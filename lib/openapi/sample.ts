@@ -6,9 +6,10 @@ import { wellKnownKind, wrappedField } from '../codec/index.js';
 import { hasTextForm } from '../rule/index.js';
 import type { FieldDescriptor, MessageDescriptor, OneofDescriptor } from '../schema/types.js';
 import { type FreeField, freeFields, type Given } from './given.js';
-import { isNullValue, printedName, type PrintOptions } from './print.js';
-import type { Json, JsonObject } from './options.js';
-import { isMarked, isRequired } from './required.js';
+import { isNullValue, printedName } from './print.js';
+import type { Json, JsonObject, PrintOptions } from './options.js';
+import { isMarked, isNeeded } from './required.js';
+import { keptSample, repeatedSample } from './rule-samples.js';
 
 /** Deeper messages show only their required fields. */
 const MAX_DEPTH = 3;
@@ -46,7 +47,7 @@ export function sampleText(field: FieldDescriptor, options: SampleOptions): stri
 /** A value in the type that the schema of a parameter has; undefined for types without a text form. */
 export function sampleParameter(field: FieldDescriptor, options: SampleOptions): Json | undefined {
   if (!hasTextForm(field)) return undefined;
-  return isNullValue(field) ? 'NULL_VALUE' : singleJson(field, options);
+  return isNullValue(field) ? 'NULL_VALUE' : elementJson(field, options);
 }
 
 /** `display_name` → `my-display-name`, which shows what to replace. */
@@ -73,12 +74,20 @@ export function sampleJson(
   given: readonly Given[] = [],
   depth = 0,
 ): Json {
+  const rules = options.constraints?.of(field, options);
   if (field.map !== undefined) {
     const { key, value } = field.map;
-    return { [sampleText(key, options)!]: singleJson(value, options, given, depth + 1) };
+    const name = keptSample(sampleText(key, options)!, key, rules?.keys) as string;
+    return { [name]: keptSample(singleJson(value, options, given, depth + 1), value, rules?.items) };
   }
-  const one = singleJson(field, options, given, depth);
-  return field.repeated ? [one] : one;
+  const one = elementJson(field, options, given, depth);
+  return field.repeated ? repeatedSample(one, rules?.whole) : one;
+}
+
+/** The value of a field, or of one element of a list, which keeps the rules if that can be had. */
+function elementJson(field: FieldDescriptor, options: SampleOptions, given: readonly Given[] = [], depth = 0): Json {
+  const rules = options.constraints?.of(field, options);
+  return keptSample(singleJson(field, options, given, depth), field, field.repeated ? rules?.items : rules?.whole);
 }
 
 function singleJson(field: FieldDescriptor, options: SampleOptions, given: readonly Given[] = [], depth = 0): Json {
@@ -155,7 +164,7 @@ function isShown(
   requiredOnly: boolean,
   options: SampleOptions,
 ): boolean {
-  if (isRequired(field)) return true;
+  if (isNeeded(field, options)) return true;
   // If the path sets a part of a message, the message exists and needs its required fields.
   if (requiredOnly) return below.length > 0;
   if (field.oneof !== undefined) return sampledMember(field.oneof, free, given, options) === field;

@@ -4,11 +4,20 @@
  */
 import { NULL_VALUE_ENUM, wrappedField } from '../codec/index.js';
 import type { EnumDescriptor, FieldDescriptor, MessageDescriptor } from '../schema/types.js';
-import { freeFields, type Given } from './given.js';
+import { type FreeField, freeFields, type Given } from './given.js';
 import type { ComponentNames, OwnComponent } from './names.js';
-import { compact, type Json, type JsonObject, type OpenApiOptions } from './options.js';
-import { isNullValue, printedName, type PrintOptions } from './print.js';
-import { isRequired } from './required.js';
+import {
+  compact,
+  type Constraint,
+  type FieldConstraints,
+  joined,
+  type Json,
+  type JsonObject,
+  type OpenApiOptions,
+  type PrintOptions,
+} from './options.js';
+import { isNullValue, printedName } from './print.js';
+import { isNeeded } from './required.js';
 
 /** A larger oneof is only described in words, because the rule of each member names all others. */
 const MAX_ONEOF_RULES = 16;
@@ -112,10 +121,10 @@ export class SchemaBuilder {
           ? this.property(field, options)
           : { ...this.object(field.message!, options, below, partial), ...notes(field) };
       // If the path sets a part of a message, the body must give the rest of its required fields.
-      const isNeeded = below.length === 0 ? isNeededField(field, partial) : schema['required'] !== undefined;
-      return { name: printedName(field, options), schema, isNeeded };
+      const isRequired = below.length === 0 ? isNeededField(field, options, partial) : schema['required'] !== undefined;
+      return { name: printedName(field, options), schema, isRequired };
     });
-    const required = properties.filter(({ isNeeded }) => isNeeded && !this.form.isExact).map(({ name }) => name);
+    const required = properties.filter(({ isRequired }) => isRequired && !this.form.isExact).map(({ name }) => name);
     const oneofs = oneofsOf(free.map(({ field }) => field));
     return compact({
       type: 'object',
@@ -123,6 +132,7 @@ export class SchemaBuilder {
       properties: Object.fromEntries(properties.map(({ name, schema }) => [name, schema])),
       required: required.length === 0 ? undefined : required,
       dependentSchemas: oneofRules(oneofs, options),
+      ...(this.form.isExact ? {} : groupRules(message, free, options)),
       deprecated: message.deprecated || undefined,
     });
   }
@@ -130,7 +140,29 @@ export class SchemaBuilder {
   /** The value of a field, with its comment. */
   property(field: FieldDescriptor, options: OpenApiOptions): JsonObject {
     const schema = this.field(field, options);
-    return { ...(isPrintedAsNull(field, options) ? orNull(schema) : schema), ...notes(field) };
+    return {
+      ...(isPrintedAsNull(field, options) ? orNull(schema) : schema),
+      ...notes(field, this.words(field, options)),
+    };
+  }
+
+  /** What rules say of a field and its schema does not. */
+  words(field: FieldDescriptor, options: OpenApiOptions): string {
+    const rules = this.rulesOf(field, options);
+    if (rules === undefined) return '';
+    const each = (words: string, of: string): string => (words === '' ? '' : `${of}: ${words}`);
+    const { whole, items, keys } = rules;
+    return [
+      whole.words,
+      each(keys.words, 'Each key'),
+      each(items.words, field.map === undefined ? 'Each element' : 'Each value'),
+    ]
+      .filter((words) => words !== '')
+      .join(' ');
+  }
+
+  private rulesOf(field: FieldDescriptor, options: OpenApiOptions): FieldConstraints | undefined {
+    return this.form.isExact ? undefined : options.constraints?.of(field, options);
   }
 
   /** The value of a field: a list, a map or a single value. */
@@ -138,7 +170,10 @@ export class SchemaBuilder {
     const isSingle = field.map === undefined && !field.repeated;
     const isWrapper = isSingle && field.message !== undefined && wrappedField(field.message) !== undefined;
     // Elements of lists and values of maps cannot be null.
-    return isWrapper ? nullable(this.single(field, options)) : this.listed(field, options);
+    if (!isWrapper) return this.listed(field, options);
+    const rules = this.rulesOf(field, options);
+    const schema = ruled(this.single(field, options), rules?.whole);
+    return rules?.isNeeded === true ? schema : nullable(schema);
   }
 
   /** A field that is the whole answer. If it is not set, it is null unless it is written as an object. */
@@ -152,24 +187,31 @@ export class SchemaBuilder {
   parameter(field: FieldDescriptor, options: OpenApiOptions): JsonObject {
     if (field.map !== undefined) return this.listed(field, options);
     const one = this.parameterItem(field, options);
-    return field.repeated ? { type: 'array', items: one } : one;
+    return field.repeated ? ruled({ type: 'array', items: one }, this.rulesOf(field, options)?.whole) : one;
   }
 
   /** One value of a parameter, whether the field is repeated or not. */
   parameterItem(field: FieldDescriptor, options: OpenApiOptions): JsonObject {
-    return isNullValue(field) ? nullText : this.single(field, options);
+    if (isNullValue(field)) return nullText;
+    const rules = this.rulesOf(field, options);
+    return ruled(this.single(field, options), field.repeated ? rules?.items : rules?.whole);
   }
 
   private listed(field: FieldDescriptor, options: OpenApiOptions): JsonObject {
+    const rules = this.rulesOf(field, options);
     if (field.map !== undefined) {
-      return compact({
+      const names = ruled(keyNames(field.map.key) ?? {}, rules?.keys);
+      const schema = compact({
         type: 'object',
-        propertyNames: keyNames(field.map.key),
-        additionalProperties: this.single(field.map.value, options),
+        propertyNames: Object.keys(names).length === 0 ? undefined : names,
+        additionalProperties: ruled(this.single(field.map.value, options), rules?.items),
       });
+      return ruled(schema, rules?.whole);
     }
     const one = this.single(field, options);
-    return field.repeated ? { type: 'array', items: one } : one;
+    return field.repeated
+      ? ruled({ type: 'array', items: ruled(one, rules?.items) }, rules?.whole)
+      : ruled(one, rules?.whole);
   }
 
   private single(field: FieldDescriptor, options: OpenApiOptions): JsonObject {
@@ -214,22 +256,50 @@ export class SchemaBuilder {
 
 /** A key that is equal for options that print types in the same way. */
 function printKey(options: PrintOptions): string {
-  const { preserveProtoFieldNames, int64AsNumbers, alwaysPrintEnumsAsInts, alwaysPrintAllFields } = options;
-  return [preserveProtoFieldNames, int64AsNumbers, alwaysPrintEnumsAsInts, alwaysPrintAllFields].map(Number).join('');
+  const { preserveProtoFieldNames, int64AsNumbers, alwaysPrintEnumsAsInts, alwaysPrintAllFields, constraints } =
+    options;
+  const flags = [preserveProtoFieldNames, int64AsNumbers, alwaysPrintEnumsAsInts, alwaysPrintAllFields];
+  return [...flags, constraints !== undefined].map(Number).join('');
 }
 
 /** The annotations of a field. */
-function notes(field: FieldDescriptor): JsonObject {
+function notes(field: FieldDescriptor, words = ''): JsonObject {
   return compact({
-    description: text(field.comment),
+    description: text(field.comment, words),
     readOnly: field.behaviors.includes('OUTPUT_ONLY') || undefined,
     writeOnly: field.behaviors.includes('INPUT_ONLY') || undefined,
     deprecated: field.deprecated || undefined,
   });
 }
 
-function isNeededField(field: FieldDescriptor, partial: boolean): boolean {
-  return partial ? field.required : isRequired(field);
+/** Rules hold for the message of a PATCH as for any other. */
+function isNeededField(field: FieldDescriptor, options: OpenApiOptions, partial: boolean): boolean {
+  if (!partial) return isNeeded(field, options);
+  return field.required || options.constraints?.of(field, options).isNeeded === true;
+}
+
+/** A schema with what rules say of its values. A sample that breaks them is replaced. */
+function ruled(schema: JsonObject, constraint: Constraint | undefined): JsonObject {
+  if (constraint === undefined) return schema;
+  const { examples } = schema;
+  const isWrong = Array.isArray(examples) && !examples.every((example) => constraint.accepts(example as Json));
+  const found = constraint.samples.filter((sample) => constraint.accepts(sample));
+  return compact({
+    ...schema,
+    ...constraint.schema,
+    examples: isWrong ? (found.length === 0 ? undefined : found.slice(0, 1)) : examples,
+  });
+}
+
+/** One of the fields of each group must be given. A group of which path or headers may give a field is left out. */
+function groupRules(message: MessageDescriptor, free: readonly FreeField[], options: OpenApiOptions): JsonObject {
+  const groups = options.constraints?.groups(message) ?? [];
+  const isFree = (field: FieldDescriptor): boolean => free.some((one) => one.field === field && one.given.length === 0);
+  return joined(
+    groups
+      .filter((fields) => fields.length > 0 && fields.every(isFree))
+      .map((fields) => ({ anyOf: fields.map((field) => ({ required: [printedName(field, options)] })) })),
+  );
 }
 
 /** True if answers print the field as null when it is not set. */
@@ -245,7 +315,10 @@ function orNull(schema: JsonObject): JsonObject {
 }
 
 function nullable(schema: JsonObject): JsonObject {
-  return { ...schema, type: [schema['type'] as string | string[], 'null'].flat() };
+  const { const: only, enum: listed = only === undefined ? undefined : [only] } = schema;
+  const values = Array.isArray(listed) ? [...(listed as readonly Json[]), null] : undefined;
+  const type = [schema['type'] as string | string[], 'null'].flat();
+  return compact({ ...schema, type, const: undefined, enum: values });
 }
 
 function integer64(type: string, { int64AsNumbers }: OpenApiOptions): JsonObject {

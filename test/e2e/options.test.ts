@@ -63,6 +63,7 @@ const rows: readonly Row[] = [
     on: [200, '{"name":"x"}'],
   },
   { option: 'validate', value: 'rest', request: 'GET /ruled?name=a', off: [200], on: [400, 'at least 2 characters'] },
+  { option: 'validate', value: 'rest', request: 'GET /openapi.json', off: [200], on: [200, '"minLength": 2'] },
   { option: 'strict_slash', value: true, request: 'GET /slash/', off: [200], on: [404] },
   {
     option: 'mcp',

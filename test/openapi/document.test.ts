@@ -17,6 +17,7 @@ import { parse } from 'yaml';
 import { type ComponentNaming, openApiDocument, printDocument, type OpenApiOptions } from '../../lib/openapi/index.js';
 import { bindingsOf } from '../../lib/rule/index.js';
 import { ProblemList } from '../../lib/status.js';
+import { plainOptions } from '../support/openapi-options.js';
 import { startTestProxy } from '../support/proxy.js';
 import { schemaFromText } from '../support/schema.js';
 
@@ -112,17 +113,7 @@ message Book {
 }
 `;
 
-const plain: OpenApiOptions = {
-  preserveProtoFieldNames: false,
-  int64AsNumbers: false,
-  alwaysPrintEnumsAsInts: false,
-  alwaysPrintAllFields: false,
-  envelope: 'none',
-  errorFormat: 'status',
-  streamFormat: 'array',
-  closeErrorArray: false,
-  urlUnescape: 'all_characters_except_slash',
-};
+const plain = plainOptions;
 const photon: OpenApiOptions = { ...plain, preserveProtoFieldNames: true, envelope: 'photon', errorFormat: 'photon' };
 
 const problems = new ProblemList();
