@@ -301,7 +301,7 @@ function compileRequestRules(
   targets: readonly ProtocolTarget<Channel>[],
   problems: ProblemList,
 ): RequestRules | undefined {
-  if (options.validate === 'off') return undefined;
+  if (options.validate === 'off' && !options.validateRequired && !options.validateFormats) return undefined;
   const rules = new RequestRules(schema, options);
   const others = options.validate === 'all' || options.mcp ? targets : [];
   for (const { method } of [...bindings, ...others]) problems.attempt(() => rules.compile(method));

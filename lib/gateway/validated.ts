@@ -9,6 +9,7 @@ import type { MessageDescriptor, MethodDescriptor, Schema } from '../schema/inde
 import { Code, type FieldViolation, messageOf, numberedError, type StatusDetail, StatusError } from '../status.js';
 import {
   type MessageCheck,
+  type ValidateOptions,
   pathText,
   RuleFault,
   Validator,
@@ -20,7 +21,7 @@ import {
 import { type Frame, WireError } from '../wire/index.js';
 
 /** Names of fields, and the limit of what a compressed message may hold. */
-export interface RequestRuleOptions {
+export interface RequestRuleOptions extends ValidateOptions {
   readonly preserveProtoFieldNames: boolean;
   readonly maxBodyBytes: number;
 }
@@ -34,7 +35,11 @@ export class RequestRules {
     schema: Schema,
     private readonly options: RequestRuleOptions,
   ) {
-    this.validator = new Validator(schema, MAX_VIOLATIONS);
+    this.validator = new Validator(schema, MAX_VIOLATIONS, {
+      rules: options.validate !== 'off',
+      required: options.validateRequired,
+      formats: options.validateFormats,
+    });
   }
 
   /**

@@ -11,6 +11,7 @@ import {
   type FieldRules,
   Ignore,
   type MessageAnnotations,
+  noAnnotations,
   type RuleValue,
   type TypedRules,
   zeroOf,
@@ -28,7 +29,6 @@ import { ruleParts, sizeOf, valueJson } from './rule-parts.js';
 
 const nothing: Constraint = Object.freeze({ schema: {}, words: '', accepts: () => true, samples: [] });
 const free: FieldConstraints = Object.freeze({ isNeeded: false, whole: nothing, items: nothing, keys: nothing });
-const bare: MessageAnnotations = { message: undefined, fields: new Map(), requiredOneofs: new Set() };
 
 /** The rules of a schema, for documents. */
 export class Constraints implements RuleSource {
@@ -64,7 +64,7 @@ export class Constraints implements RuleSource {
     try {
       return this.annotations.of(type);
     } catch {
-      return bare;
+      return noAnnotations;
     }
   }
 }

@@ -33,6 +33,14 @@ const wellKnown: Readonly<Record<Exclude<ReturnType<typeof wellKnownKind>, 'Wrap
   Value: 'value',
 };
 
+/** Of google.api.field_info. */
+const formatSamples: Readonly<Record<string, string>> = {
+  UUID4: '123e4567-e89b-42d3-a456-426614174000',
+  IPV4: '192.0.2.1',
+  IPV6: '2001:db8::1',
+  IPV4_OR_IPV6: '192.0.2.1',
+};
+
 /** A value that the field's comment shows: "such as `10.0.0.2:2380`", "for example `a`", "e.g. `a`". */
 function commentedSample({ comment }: FieldDescriptor): string | undefined {
   return /(?:such as|for example|e\.g\.|[Ee]xample:?|like),? `([^`]+)`/.exec(comment)?.[1];
@@ -97,7 +105,7 @@ function singleJson(field: FieldDescriptor, options: SampleOptions, given: reado
     case 'enum':
       return sampleEnum(field, options);
     case 'string':
-      return commentedSample(field) ?? sampleString(field.name);
+      return commentedSample(field) ?? formatSamples[field.format ?? ''] ?? sampleString(field.name);
     case 'bytes':
       return 'aGVsbG8=';
     case 'bool':

@@ -35,6 +35,22 @@ const scalars: Readonly<Record<string, JsonObject>> = {
   bytes: { type: 'string', contentEncoding: 'base64' },
 };
 
+/** Of google.api.field_info. */
+const formats: Readonly<Record<string, JsonObject>> = {
+  UUID4: { format: 'uuid' },
+  IPV4: { format: 'ipv4' },
+  IPV6: { format: 'ipv6' },
+  IPV4_OR_IPV6: { anyOf: [{ format: 'ipv4' }, { format: 'ipv6' }] },
+};
+
+/** What google.api.field_behavior says and JSON Schema does not. */
+const behaviorTexts: Readonly<Record<string, string>> = {
+  IMMUTABLE: 'Cannot be changed once it is set.',
+  IDENTIFIER: 'Identifies the resource.',
+  UNORDERED_LIST: 'The order of the elements does not matter.',
+  NON_EMPTY_DEFAULT: 'If it is not set, the service chooses a value.',
+};
+
 // Without an example, tools make one of 70 digits from the pattern.
 const signed64: JsonObject = { type: 'string', format: 'int64', pattern: '^-?[0-9]+$', examples: ['1'] };
 const unsigned64: JsonObject = { type: 'string', format: 'uint64', pattern: '^[0-9]+$', examples: ['1'] };
@@ -218,6 +234,8 @@ export class SchemaBuilder {
     if (field.message !== undefined) return this.message(field.message, options);
     if (field.enum !== undefined) return this.enum(field.enum, options);
     if (/64$/.test(field.type)) return integer64(field.type, options);
+    const form = field.format === undefined || this.form.isExact ? undefined : formats[field.format];
+    if (field.type === 'string' && form !== undefined) return { type: 'string', ...form };
     const isFloat = field.type === 'double' || field.type === 'float';
     return isFloat && this.form.isExact ? exactFloat : scalars[field.type]!;
   }
@@ -264,8 +282,9 @@ function printKey(options: PrintOptions): string {
 
 /** The annotations of a field. */
 function notes(field: FieldDescriptor, words = ''): JsonObject {
+  const behaviors = field.behaviors.flatMap((behavior) => behaviorTexts[behavior] ?? []);
   return compact({
-    description: text(field.comment, words),
+    description: text(field.comment, behaviors.join(' '), words),
     readOnly: field.behaviors.includes('OUTPUT_ONLY') || undefined,
     writeOnly: field.behaviors.includes('INPUT_ONLY') || undefined,
     deprecated: field.deprecated || undefined,

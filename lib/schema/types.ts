@@ -74,6 +74,8 @@ export interface FieldDescriptor extends Described {
   readonly isExtension: boolean;
   /** google.api.field_behavior, as enum names: `REQUIRED`, `OUTPUT_ONLY` … */
   readonly behaviors: readonly string[];
+  /** google.api.field_info.format, as the enum's name: `UUID4`, `IPV4` … Undefined if there is none. */
+  readonly format: string | undefined;
 }
 
 /** The fields of a map entry. */

@@ -55,7 +55,8 @@ const MessageProto = defineMessage({
 });
 const FileProto = defineMessage({ messages: [4, list(bytes)], extensions: [7, list(FieldProto)] });
 
-const none: MessageAnnotations = { message: undefined, fields: new Map(), requiredOneofs: new Set() };
+/** Of a message without rules. */
+export const noAnnotations: MessageAnnotations = { message: undefined, fields: new Map(), requiredOneofs: new Set() };
 
 /** The rules of one schema. */
 export class Annotations {
@@ -67,10 +68,10 @@ export class Annotations {
   /** @throws WireError if the options are not what `buf.validate` says */
   of({ fullName }: MessageDescriptor): MessageAnnotations {
     const file = this.schema.fileOf(fullName);
-    if (file === undefined) return none;
+    if (file === undefined) return noAnnotations;
     let messages = this.files.get(file);
     if (messages === undefined) this.files.set(file, (messages = readFile(file)));
-    return messages.get(fullName) ?? none;
+    return messages.get(fullName) ?? noAnnotations;
   }
 
   /** What a number of a rules message means; undefined if the schema does not say. @throws WireError */

@@ -24,6 +24,13 @@ export function isHostname(text: string): boolean {
 const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
 const IPV4 = new RegExp(`^${OCTET}(?:\\.${OCTET}){3}$`);
 
+const UUID = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i;
+
+/** A UUID of any version, with hyphens. */
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
+}
+
 /** The versions of IP; 0 for both. */
 export type IpVersion = 0 | 4 | 6;
 
@@ -180,7 +187,7 @@ export const stringFormats: ReadonlyMap<string, Format> = new Map(
     uri: ['URI', isUri],
     uri_ref: ['URI Reference', isUriRef, null],
     address: ['hostname, or ip address', (text) => isHostname(text) || isIp(text)],
-    uuid: ['UUID', matches(/^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i)],
+    uuid: ['UUID', isUuid],
     tuuid: ['trimmed UUID', matches(/^[\da-f]{32}$/i)],
     ip_with_prefixlen: ['IP prefix', (text) => isIpPrefix(text)],
     ipv4_with_prefixlen: ['IPv4 address with prefix length', (text) => isIpPrefix(text, 4)],

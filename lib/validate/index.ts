@@ -1,6 +1,6 @@
 /** Rules of protovalidate (`buf.validate`), checked over the wire bytes of messages. */
-export { validateOptions } from './options.js';
-export { Annotations, type MessageAnnotations } from './annotations.js';
+export { type ValidateOptions, validateOptions } from './options.js';
+export { Annotations, type MessageAnnotations, noAnnotations } from './annotations.js';
 export { type Check, compileChecks, RuleFault } from './checks.js';
 export { type FieldRules, Ignore, type TypedRules } from './rules.js';
 export { durationText, timestampText, type Value as RuleValue, zeroOf } from './values.js';

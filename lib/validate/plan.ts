@@ -4,9 +4,10 @@
  */
 import type { FieldDescriptor, MessageDescriptor, OneofDescriptor, ScalarType } from '../schema/types.js';
 import { ConfigError, messageOf, type Problem } from '../status.js';
-import type { Annotations } from './annotations.js';
+import { type Annotations, type MessageAnnotations, noAnnotations } from './annotations.js';
 import type { CelCheck, CelCompiler } from './cel.js';
 import { type Check, compileChecks, ruleStep } from './checks.js';
+import { formatCheck, isCheckable, isUpdate, type Marks } from './marks.js';
 import { protoType, ruleMessages } from './rule-fields.js';
 import { type CelRule, type FieldRules, Ignore, type TypedRules } from './rules.js';
 import type { RuleStep } from './violation.js';
@@ -84,10 +85,12 @@ const UNWRAPS: ReadonlyMap<string, Unwrap> = new Map<string, Unwrap>([
 export class Planner {
   private readonly plans = new Map<MessageDescriptor, MessagePlan>();
   private readonly isNeeded = new Map<MessageDescriptor, boolean>();
+  private partial: Planner | undefined;
 
   constructor(
     private readonly annotations: Annotations,
     private readonly cel: () => CelCompiler,
+    private readonly marks: Marks,
   ) {}
 
   /**
@@ -116,8 +119,12 @@ export class Planner {
     const seen = new Set([root]);
     let isNeeded = false;
     for (const type of seen) {
-      const { message, fields, requiredOneofs } = attempt(type, () => this.annotations.of(type));
+      const { message, fields, requiredOneofs } = attempt(type, () => this.rulesOf(type));
       if (message !== undefined || fields.size > 0 || requiredOneofs.size > 0 || this.isNeeded.get(type) === true) {
+        isNeeded = true;
+        break;
+      }
+      if (type.fields.some((field) => this.isMarked(field))) {
         isNeeded = true;
         break;
       }
@@ -130,9 +137,27 @@ export class Planner {
     return isNeeded;
   }
 
+  private rulesOf(type: MessageDescriptor): MessageAnnotations {
+    return this.marks.rules ? this.annotations.of(type) : noAnnotations;
+  }
+
+  private isMarked(field: FieldDescriptor): boolean {
+    const { required, formats } = this.marks;
+    return (required && isCheckable(field)) || (formats && formatCheck(field) !== undefined);
+  }
+
+  /** The plan of what a field holds. In an update the resource need not be complete. */
+  private inner(field: FieldDescriptor): MessagePlan | undefined {
+    const { message, parent } = field;
+    if (message === undefined) return undefined;
+    if (!this.marks.required || !isUpdate(parent)) return this.planOf(message);
+    this.partial ??= new Planner(this.annotations, this.cel, { ...this.marks, required: false });
+    return this.partial.planOf(message);
+  }
+
   private fill(plan: MessagePlan): void {
     const { type } = plan;
-    const { message, fields: rules, requiredOneofs } = this.annotations.of(type);
+    const { message, fields: rules, requiredOneofs } = this.rulesOf(type);
     const inOneofs = new Set<FieldDescriptor>();
     for (const { fields: names, required } of message?.oneofs ?? []) {
       const fields = attempt(type, () => oneofFields(type, names));
@@ -164,7 +189,7 @@ export class Planner {
     const base = {
       field,
       index,
-      required: rules?.required === true && !isIgnored,
+      required: (rules?.required === true && !isIgnored) || (this.marks.required && isCheckable(field)),
       isIgnored,
       skipsUnset: field.hasPresence || ignore === Ignore.IF_ZERO_VALUE,
       keys: undefined,
@@ -198,12 +223,16 @@ export class Planner {
     const unwrap = field.message && UNWRAPS.get(field.message.fullName);
     const typed = expected(rules?.typed, field.type === 'message' ? unwrap : field.type);
     const typedPath = typed === undefined ? path : [...path, messageStep(typed.type.number)];
+    const format = this.marks.formats ? formatCheck(field) : undefined;
     const numbers = field.enum && new Set(field.enum.values.map(({ number }) => number));
     return {
-      checks: typed === undefined ? [] : compileChecks(typed, typedPath, numbers),
+      checks: [
+        ...(typed === undefined ? [] : compileChecks(typed, typedPath, numbers)),
+        ...(format === undefined ? [] : [format]),
+      ],
       cel: [...this.celOf(rules, path), ...this.predefined(typed, typedPath)],
       unwrap,
-      message: field.message && this.planOf(field.message),
+      message: this.inner(field),
       skipsZero: ignore === Ignore.IF_ZERO_VALUE && field.type !== 'message',
       zero: field.enum?.values[0]?.number ?? 0,
     };

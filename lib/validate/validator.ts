@@ -2,6 +2,7 @@
 import type { MessageDescriptor, Schema } from '../schema/types.js';
 import { Annotations } from './annotations.js';
 import { CelCompiler } from './cel.js';
+import type { Marks } from './marks.js';
 import { Planner } from './plan.js';
 import type { Violation } from './violation.js';
 import { Walk } from './walk.js';
@@ -18,14 +19,18 @@ export class Validator {
   private readonly planner: Planner;
   private readonly cel: () => CelCompiler;
 
-  /** @param maxViolations after so many, the rest of a message is not checked */
+  /**
+   * @param maxViolations after so many, the rest of a message is not checked
+   * @param marks what counts as a rule. Default: what `buf.validate` says
+   */
   constructor(
     schema: Schema,
     private readonly maxViolations: number,
+    marks: Marks = { rules: true, required: false, formats: false },
   ) {
     let compiler: CelCompiler | undefined;
     this.cel = () => (compiler ??= new CelCompiler(schema));
-    this.planner = new Planner(new Annotations(schema), this.cel);
+    this.planner = new Planner(new Annotations(schema), this.cel, marks);
   }
 
   /**

@@ -16,6 +16,8 @@ const proto = `
 syntax = "proto3";
 package o.v1;
 import "google/api/annotations.proto";
+import "google/api/field_behavior.proto";
+import "google/api/field_info.proto";
 import "google/protobuf/field_mask.proto";
 import "buf/validate/validate.proto";
 service O {
@@ -24,11 +26,16 @@ service O {
   rpc Put(Message) returns (Message) { option (google.api.http) = { put: "/v1/{name}" body: "*" }; }
   rpc Patch(Message) returns (Message) { option (google.api.http) = { patch: "/v1" body: "inner" }; }
   rpc Ruled(Ruled) returns (Message) { option (google.api.http) = { get: "/ruled" }; }
+  rpc Marked(Marked) returns (Message) { option (google.api.http) = { get: "/marked" }; }
   rpc Slash(Message) returns (Message) { option (google.api.http) = { get: "/slash" }; }
   rpc Bare(Message) returns (Message);
   rpc Watch(Message) returns (stream Message) { option (google.api.http) = { get: "/watch" }; }
 }
 message Ruled { string name = 1 [(buf.validate.field).string.min_len = 2]; }
+message Marked {
+  string id = 1 [(google.api.field_behavior) = REQUIRED];
+  string address = 2 [(google.api.field_info).format = IPV4];
+}
 enum Color { NONE = 0; RED = 1; }
 message Message {
   string name = 1; int64 big = 2; bool flag = 3; Color color = 4; string snake_case = 5; repeated string list = 6; Message inner = 7;
@@ -64,6 +71,14 @@ const rows: readonly Row[] = [
   },
   { option: 'validate', value: 'rest', request: 'GET /ruled?name=a', off: [200], on: [400, 'at least 2 characters'] },
   { option: 'validate', value: 'rest', request: 'GET /openapi.json', off: [200], on: [200, '"minLength": 2'] },
+  { option: 'validate_required', value: true, request: 'GET /marked', off: [200], on: [400, 'id: value is required'] },
+  {
+    option: 'validate_formats',
+    value: true,
+    request: 'GET /marked?address=1.2.3',
+    off: [200],
+    on: [400, 'address: must be a valid IPv4 address'],
+  },
   { option: 'strict_slash', value: true, request: 'GET /slash/', off: [200], on: [404] },
   {
     option: 'mcp',

@@ -4,6 +4,7 @@
  */
 import { type FieldNode, type MessageNode, newMessage, type OneofNode } from '../text/ast.js';
 import { inheritFeatures, plainOption, type Features } from '../text/features.js';
+import { isOptionMessage } from '../text/option.js';
 import { MAX_FIELD_NUMBER } from '../text/parser.js';
 import { joinName } from '../scopes.js';
 import type {
@@ -12,6 +13,8 @@ import type {
   MapFields,
   MessageDescriptor,
   OneofDescriptor,
+  OptionMessage,
+  OptionValue,
   ScalarType,
 } from '../types.js';
 import { isScalar, jsonName, LinkedDeclaration, mapEntryName } from './declaration.js';
@@ -204,13 +207,29 @@ class LinkedField extends LinkedDeclaration<FieldNode> implements FieldDescripto
     return (this.knownBehaviors ??= this.readBehaviors());
   }
 
-  private readBehaviors(): readonly string[] {
-    const { scope, file } = this.context;
-    return this.schema
-      .readableOptions(this.node, scope, file, 'FieldOptions')
-      .filter(({ name }) => name === 'google.api.field_behavior')
-      .flatMap(({ value }) => (typeof value === 'object' && 'identifier' in value ? [value.identifier] : []));
+  get format(): string | undefined {
+    return this.options('google.api.field_info').flatMap((info) =>
+      isOptionMessage(info) ? namesIn(info, 'format') : [],
+    )[0];
   }
+
+  private readBehaviors(): readonly string[] {
+    return this.options('google.api.field_behavior').flatMap(identifierOf);
+  }
+
+  private options(name: string): OptionValue[] {
+    const { scope, file } = this.context;
+    const all = this.schema.readableOptions(this.node, scope, file, 'FieldOptions');
+    return all.filter((option) => option.name === name).map(({ value }) => value);
+  }
+}
+
+function identifierOf(value: OptionValue): string[] {
+  return typeof value === 'object' && 'identifier' in value ? [value.identifier] : [];
+}
+
+function namesIn({ fields }: OptionMessage, member: string): string[] {
+  return fields.filter(({ name }) => name === member).flatMap(({ value }) => identifierOf(value));
 }
 
 function hasPresence(features: Features): boolean {
