@@ -29,7 +29,14 @@ import type { DocumentedPart } from './openapi/index.js';
 import { fixedKeys, type JwtProvider, type KeySet, KeysUnavailable, readKeySet } from './policy/index.js';
 import { checkListenerTls, type ExchangeHandler } from './server/index.js';
 import { Code, ConfigError, type Problem, ProblemList, StatusError } from './status.js';
-import { compileFilters, type FilterSurroundings, type RequestFilter, RouteTable } from './routes/index.js';
+import {
+  compileFilters,
+  type FilterSurroundings,
+  hasUntouchedRoutes,
+  type RequestFilter,
+  RouteTable,
+  type RouteTranscoder,
+} from './routes/index.js';
 import { quote } from './uri.js';
 import { type ClusterSpec, unusedUpstreams, UpstreamTable } from './upstream/index.js';
 
@@ -46,9 +53,16 @@ export interface PreparedListener {
   readonly config: ListenerConfig;
   /** Its own routes first, then those of its mounts. */
   readonly parts: readonly PreparedPart[];
+  /** What its virtual hosts have in place of its own routes. */
+  readonly transcoders: readonly PreparedPart[];
   readonly handler: ExchangeHandler;
   /** What its routes call; to be released when no request is on them any more. */
   readonly lease: Lease;
+}
+
+/** Everything that turns requests of a listener into calls. */
+export function allParts({ parts, transcoders }: PreparedListener): readonly PreparedPart[] {
+  return [...parts, ...transcoders];
 }
 
 /** A gateway and where it is mounted. */
@@ -143,7 +157,11 @@ function prepareListeners(
       if (options.offline === true) return () => offlineChannel;
       return table === undefined ? channelsOf(mount, lease, problems) : (service) => usualChannel(table, service);
     };
-    const build = (mount: MountConfig, below: readonly PreparedPart[]): PreparedPart => {
+    const build = (
+      mount: MountConfig,
+      below: readonly PreparedPart[],
+      transcoders?: ReadonlyMap<RouteTranscoder, PreparedPart>,
+    ): PreparedPart => {
       const open = channelFor(mount, routes);
       const context: GatewayContext = {
         schema,
@@ -154,6 +172,7 @@ function prepareListeners(
         channelFor: (service) => tap(open(service)),
         // What a route of Envoy calls is not tapped: the usual cluster of the service is.
         routes: mount === listener.root && options.tap === undefined ? routes : undefined,
+        ...(transcoders !== undefined && { transcoders }),
         listenHost: listener.fd === undefined ? listener.host : () => boundHost(listener.fd!),
         prefix: mount.prefix,
         thorough: options.thorough ?? false,
@@ -173,14 +192,21 @@ function prepareListeners(
       return { config: mount, ...buildGateway(context, gatewayOptions(mount, names), problems) };
     };
     const mounts = listener.mounts.map((mount) => build(mount, []));
-    const root = build(listener.root, mounts);
+    const transcoders = new Map(transcoderMounts(listener).map(([name, mount]) => [name, build(mount, [])]));
+    const root = build(listener.root, mounts, transcoders);
     if (options.offline !== true) {
       for (const warning of problems.attempt(() =>
         checkListenerTls({ ...listener.root.options, certificates: listener.certificates }),
       ) ?? [])
         problems.warn(warning);
     }
-    return { config: listener, parts: [root, ...mounts], handler: handlerOf(root, mounts), lease };
+    return {
+      config: listener,
+      parts: [root, ...mounts],
+      transcoders: [...transcoders.values()],
+      handler: handlerOf(root, mounts),
+      lease,
+    };
   });
   if (pending.length === 0) {
     const all = listeners.flatMap((listener) => listener.parts);
@@ -190,13 +216,13 @@ function prepareListeners(
   }
   warnOfVisibility(
     schema,
-    listeners.flatMap(({ parts }) => parts.flatMap((part) => servedMethods(part, schema))),
+    listeners.flatMap(allParts).flatMap((part) => servedMethods(part, schema)),
     problems,
   );
   ruleFiles.reportUnserved(
-    listeners.flatMap(({ parts }) =>
-      parts.map((part) => ({ paths: part.config.rules, services: part.services.map(({ name }) => name) })),
-    ),
+    listeners
+      .flatMap(allParts)
+      .map((part) => ({ paths: part.config.rules, services: part.services.map(({ name }) => name) })),
   );
   // Listeners share schema, rules and upstreams, and so their problems.
   const warnings = withoutRepeats([
@@ -282,6 +308,10 @@ function withoutServices(config: Config): Config {
       ...listener,
       root: bare(listener.root),
       mounts: listener.mounts.map(bare),
+      routes: listener.routes && {
+        ...listener.routes,
+        transcoders: listener.routes.transcoders.map(({ name, mount }) => ({ name, mount: bare(mount) })),
+      },
     })),
   };
 }
@@ -294,6 +324,20 @@ function notServing({ target }: PendingUpstream): ServedService {
 /** Undefined where nothing is waited for. */
 function refusalFor([first]: readonly PendingUpstream[]): StatusError | undefined {
   return first && StatusError.http(503, first.message, { headers: [['retry-after', '1']] });
+}
+
+/** What the transcoders of routes serve. Pages, agents and health are the listener's own. */
+function transcoderMounts({ root, routes }: ListenerConfig): (readonly [RouteTranscoder, MountConfig])[] {
+  if (routes === undefined) return [];
+  const { transcoders, virtualHosts } = routes;
+  const withoutPages = (mount: MountConfig): MountConfig => {
+    return { ...mount, options: { ...mount.options, docs: false, openapi: false, health: false, mcp: false } };
+  };
+  const untouched = { ...root, services: [], options: { ...root.options, rejectUnknownMethod: false } };
+  return [
+    ...transcoders.map(({ name, mount }) => [name, withoutPages(mount)] as const),
+    ...(hasUntouchedRoutes(virtualHosts) ? [[false, withoutPages(untouched)] as const] : []),
+  ];
 }
 
 /** What documents tell of the parts of a listener. */

@@ -1,5 +1,5 @@
 /** The routes of a proxy as JSON: for `photongate routes --json` and the page `/routes`. */
-import type { PreparedListener } from '../proxy.js';
+import { allParts, type PreparedListener } from '../proxy.js';
 import type { Binding } from '../rule/index.js';
 
 /** Every route in the order of the services and their methods. */
@@ -13,8 +13,9 @@ export function bodyText({ body }: Binding): string | undefined {
   return body.kind === 'all' ? '*' : body.path.map(({ name }) => name).join('.');
 }
 
-function listenerJson({ config: { listen }, parts }: PreparedListener): object[] {
-  return parts.flatMap(({ config: { prefix, hosts }, bindings }) =>
+function listenerJson(listener: PreparedListener): object[] {
+  const { listen } = listener.config;
+  return allParts(listener).flatMap(({ config: { prefix, hosts }, bindings }) =>
     bindings.map((binding) => ({ listen, hosts, ...routeJson(binding, prefix) })),
   );
 }

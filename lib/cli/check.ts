@@ -2,7 +2,7 @@
 import { type Config, namesNoUpstream } from '../config/index.js';
 import { Connections } from '../connections.js';
 import { compareUpstreams, loadReflected } from '../live/index.js';
-import { type PreparedProxy, prepareProxy } from '../proxy.js';
+import { allParts, type PreparedProxy, prepareProxy } from '../proxy.js';
 import { ConfigError, type Problem } from '../status.js';
 import { ExitCode } from './exit-code.js';
 import { type Finding, isGood, printReport, type Report, type ReportFormat, textReport } from './report.js';
@@ -55,7 +55,7 @@ async function checkConfig(load: () => Config, input: CheckInput, connections: C
     const offline = !input.upstreams && namesNoUpstream(config);
     const reflected = await loadReflected(config);
     const prepared = prepareProxy(config, { offline, thorough: true, reflected, connections });
-    const bindings = prepared.listeners.flatMap((listener) => listener.parts).flatMap((part) => part.bindings);
+    const bindings = prepared.listeners.flatMap(allParts).flatMap((part) => part.bindings);
     const report = { findings: findings(prepared.warnings, 'warning'), routes: bindings.length };
     return { report, prepared, config };
   } catch (error) {

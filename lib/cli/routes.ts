@@ -3,7 +3,7 @@ import { bodyText, routesJson } from '../admin/index.js';
 import type { Config } from '../config/index.js';
 import { partCurlLine } from '../openapi/index.js';
 import { loadReflected } from '../live/index.js';
-import { documentedParts, type PreparedListener, type PreparedPart, prepareProxy } from '../proxy.js';
+import { allParts, documentedParts, type PreparedListener, type PreparedPart, prepareProxy } from '../proxy.js';
 import { urlOf } from '../server/index.js';
 import { ExitCode } from './exit-code.js';
 import type { Terminal } from './terminal.js';
@@ -21,13 +21,15 @@ export async function routes(config: Config, format: RoutesFormat, terminal: Ter
 const writers: Readonly<Record<RoutesFormat, (listeners: readonly PreparedListener[]) => string>> = {
   json: (listeners) => `${JSON.stringify(routesJson(listeners), null, 2)}\n`,
   table: (listeners) => {
-    const blocks = listeners.map(({ config: { listen }, parts }) => ({ listen, text: table(parts.flatMap(partRows)) }));
+    const blocks = listeners.map((listener) => {
+      return { listen: listener.config.listen, text: table(allParts(listener).flatMap(partRows)) };
+    });
     return blocks.map(({ listen, text }) => (blocks.length > 1 ? `# ${listen}\n${text}` : text)).join('\n');
   },
   curl: (listeners) => {
-    const lines = listeners.flatMap(({ config, parts }) =>
-      documentedParts(parts).flatMap((part) =>
-        part.bindings.map((binding) => partCurlLine(part, binding, urlOf(config))),
+    const lines = listeners.flatMap((listener) =>
+      documentedParts(allParts(listener)).flatMap((part) =>
+        part.bindings.map((binding) => partCurlLine(part, binding, urlOf(listener.config))),
       ),
     );
     return lines.map((line) => `${line}\n`).join('');

@@ -5,7 +5,7 @@
 import { resolve } from 'node:path';
 import type { Config, MountConfig } from '../config/index.js';
 import { loadReflected } from '../live/index.js';
-import { prepareProxy } from '../proxy.js';
+import { allParts, prepareProxy } from '../proxy.js';
 import { plainRule, type ProposedRule, proposeRules } from '../rule/index.js';
 import { diskFiles, type FileReader } from '../schema/index.js';
 import { ConfigError } from '../status.js';
@@ -29,7 +29,7 @@ export async function suggestRules(given: Config): Promise<ProposedRule[]> {
   const config = withoutMapping(given);
   const options = { offline: true, reflected };
   const { schema, listeners } = prepareProxy(config, options);
-  const parts = listeners.flatMap((listener) => listener.parts);
+  const parts = listeners.flatMap(allParts);
   const served = new Set(parts.flatMap(({ services }) => services.map(({ name }) => name)));
   const mapped = new Set(parts.flatMap(({ bindings }) => bindings.map(({ method }) => method.fullName)));
   const services = schema.services.filter(({ fullName }) => served.has(fullName));
@@ -86,6 +86,10 @@ function mapMounts(config: Config, change: (mount: MountConfig) => MountConfig):
     ...listener,
     root: change(listener.root),
     mounts: listener.mounts.map(change),
+    routes: listener.routes && {
+      ...listener.routes,
+      transcoders: listener.routes.transcoders.map(({ name, mount }) => ({ name, mount: change(mount) })),
+    },
   }));
   return { ...config, listeners };
 }

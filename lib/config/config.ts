@@ -61,6 +61,14 @@ export interface RoutesConfig {
   readonly virtualHosts: readonly VirtualHostSettings[];
   readonly ignorePort: boolean;
   readonly localReplies?: LocalRepliesSettings | undefined;
+  /** What routes have in place of the services and options of the listener. */
+  readonly transcoders: readonly TranscoderConfig[];
+}
+
+/** Services and options that routes name. */
+export interface TranscoderConfig {
+  readonly name: string;
+  readonly mount: MountConfig;
 }
 
 /** Services, upstreams and options that are served together, and their place on the listener. */

@@ -31,6 +31,7 @@ import {
   optionSpecs,
   policyFields,
   structuredFields,
+  transcoderOptions,
 } from './options.js';
 
 /** A level: its own members, and the options that it gives. */
@@ -85,12 +86,15 @@ const listenerOnly = new Set(['tls', ...optionSpecs.flatMap((spec) => (spec.list
 const processOnly = new Set(optionSpecs.flatMap((spec) => (spec.processOnly ? [spec.name] : [])));
 
 /** Which level of a file it is. */
-export type Scope = 'process' | 'listener' | 'mount';
+export type Scope = 'process' | 'listener' | 'mount' | 'transcoder';
 
 /** Why an option cannot stand at a level; undefined if it can. */
 function misplaced(name: string, scope: Scope): string | undefined {
   if (scope !== 'process' && processOnly.has(name)) {
     return `"${name}" is the same for the whole process; write it at the top of the file`;
+  }
+  if (scope === 'transcoder' && !transcoderOptions.has(name)) {
+    return `"${name}" is no matter of a transcoder; write it on the listener`;
   }
   if (scope !== 'mount' || !listenerOnly.has(name)) return undefined;
   return `"${name}" is the same for a whole listener; write it on the listener`;
@@ -131,8 +135,10 @@ export function printLevel<M extends Fields>(members: M, level: LevelOf<M>, scop
   const fields = Object.entries(flagFields).filter(([name]) => misplaced(name, scope) === undefined);
   return {
     ...printFields(members, pickFields(members, level)),
-    policies: printFields(policyFields, options),
-    ...printFields(structuredFields, options),
+    ...(scope !== 'transcoder' && {
+      policies: printFields(policyFields, options),
+      ...printFields(structuredFields, options),
+    }),
     ...printFields(Object.fromEntries(fields), options),
   };
 }

@@ -10,7 +10,7 @@ import { type InheritedSocket, parseListeners } from '../server/index.js';
 import { mergeMethodRules } from '../rule/index.js';
 import { parseUpstream, type UpstreamSpec } from '../upstream/index.js';
 import { type EnvoyInput, readBootstrap } from './envoy.js';
-import { clusterNames, filterClusters } from '../routes/index.js';
+import { clusterNames, filterClusters, transcoderNames } from '../routes/index.js';
 import type { Config, ListenerConfig, MountConfig, Reflection } from './config.js';
 import { parseConfigFile } from './file.js';
 import { readLibraryOptions } from './library.js';
@@ -143,10 +143,11 @@ function checkConflicts(flags: Settings, listeners: readonly ListenerSettings[],
       hint: 'leave --listen out, or change "listen" in the file',
     });
   }
-  if (flags.services !== undefined && listeners.some(({ mounts }) => mounts !== undefined)) {
+  for (const kind of ['mounts', 'transcoders'] as const) {
+    if (flags.services === undefined || listeners.every(({ [kind]: given }) => given === undefined)) continue;
     problems.error({
       code: 'config-conflict',
-      message: '--service cannot be combined with mounts, because it does not name a mount',
+      message: `--service cannot be combined with ${kind}, because it does not name ${kind === 'mounts' ? 'a mount' : 'one of them'}`,
       hint: 'leave --service out, or change "services" in the file',
     });
   }
@@ -190,9 +191,13 @@ function listenersAt(
   const root = mountOf({ prefix: '', hosts: [] }, [file, listener, flags]);
   // If there are mounts, the listener itself serves only services that it names.
   const services = listener.mounts === undefined ? root.services : (listener.services ?? []);
-  const { virtualHosts, ignoreHostPort: ignorePort = false, localReplies, filters } = listener;
-  const routes = virtualHosts && { virtualHosts, ignorePort, localReplies };
-  if (routes === undefined) refuseWithoutHosts({ local_replies: localReplies }, problems);
+  const { virtualHosts, ignoreHostPort: ignorePort = false, localReplies, filters, transcoders: named } = listener;
+  const transcoders = (named ?? []).map(({ name, value }) => {
+    return { name, mount: mountOf({ prefix: '', hosts: [] }, [file, listener, value, flags]) };
+  });
+  const routes = virtualHosts && { virtualHosts, ignorePort, localReplies, transcoders };
+  if (routes === undefined) refuseWithoutHosts({ local_replies: localReplies, transcoders: named }, problems);
+  checkTranscoders(listener, problems);
   checkClusters('a route leads to', clusterNames(virtualHosts ?? []), file, problems);
   checkClusters('a filter asks', filterClusters(filters ?? []), file, problems);
   return (flags.listen ?? listener.listen).flatMap((listen) => {
@@ -217,6 +222,19 @@ function refuseWithoutHosts(given: Readonly<Record<string, unknown>>, problems: 
       code: 'config-conflict',
       message: `a listener has ${name}, and no virtual_hosts`,
       hint: `write virtual_hosts too, or leave ${name} out`,
+    });
+  }
+}
+
+function checkTranscoders({ virtualHosts = [], transcoders = [] }: ListenerSettings, problems: ProblemList): void {
+  const known = transcoders.map(({ name }) => name);
+  for (const name of new Set(transcoderNames(virtualHosts))) {
+    if (known.includes(name)) continue;
+    const near = nearestName(name, known);
+    problems.error({
+      code: 'unknown-transcoder',
+      message: `a route names the transcoder ${JSON.stringify(name)}, and there is none of that name`,
+      hint: near === undefined ? `transcoders are: ${known.join(', ') || 'none'}` : `did you mean ${near}?`,
     });
   }
 }

@@ -164,6 +164,13 @@ export const structuredFields: Fields = Object.fromEntries(
   }),
 );
 
+/** The options that say how requests become calls and answers what clients read. Routes may have their own. */
+export const transcoderOptions: ReadonlySet<string> = new Set([
+  ...Object.keys({ ...transcodeOptions, ...codecOptions }),
+  ...['auto_mapping', 'on_duplicate', 'strict_slash', 'custom_verbs'],
+  ...['reject_unknown_method', 'match_incoming_request_route', 'max_body_bytes'],
+]);
+
 /** All options at their defaults. */
 export const defaultOptions: Options = defaultsOf(optionTable);
 

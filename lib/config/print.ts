@@ -28,6 +28,13 @@ export function printConfig({
     ...serving(mounts.length > 0 && root.services?.length === 0 ? { ...root, services: undefined } : root),
     ...(certificates !== undefined && { certificates }),
     ...(routes !== undefined && { virtualHosts: routes.virtualHosts, ignoreHostPort: routes.ignorePort }),
+    ...(routes !== undefined &&
+      routes.transcoders.length > 0 && {
+        transcoders: routes.transcoders.map(({ name, mount }) => {
+          const { upstreams: _upstreams, methods: _methods, ...value } = serving(mount);
+          return { name, place: undefined, value };
+        }),
+      }),
     ...(filters !== undefined && { filters }),
     ...(routes?.localReplies !== undefined && { localReplies: routes.localReplies }),
     ...(mounts.length > 0 && {

@@ -179,6 +179,21 @@ const mounts = oneOf(
   (node) => node.kind !== 'list',
 );
 
+const transcoderFields = { services: servingFields.services, rules: servingFields.rules };
+
+/** Settings of a transcoder that routes name. */
+export type TranscoderSettings = LevelOf<typeof transcoderFields>;
+
+const transcoder: Kind<TranscoderSettings, unknown> = {
+  unit: '',
+  jsonSchema: levelSchema(transcoderFields, 'transcoder'),
+  readNode(node, reader) {
+    const map = asMap(node, `the transcoder ${reader.name} is a map, such as { services: [chainfire.v1] }`, reader);
+    return readLevel(transcoderFields, map, reader, 'transcoder');
+  },
+  print: (settings) => printLevel(transcoderFields, settings, 'transcoder'),
+};
+
 const certificateRecord = record({
   fields: {
     names: field(hosts, 'names that clients ask for. Default: those that the certificate is for'),
@@ -208,6 +223,10 @@ const listenerFields = {
   virtual_hosts: field(
     virtualHostsKind,
     'which cluster answers which requests, by host, path, headers and query; calls by /package.Service/Method',
+  ),
+  transcoders: field(
+    mapOf(transcoder, '"transcoders" is a map of names, such as "v2: { services: [shop.v2] }"'),
+    'with virtual_hosts: services and options that routes name, in place of those of the listener',
   ),
   filters: field(
     filtersKind,

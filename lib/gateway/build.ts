@@ -41,7 +41,7 @@ import { Constraints, type DocumentedPart, type OpenApiOptions, takesSlashes } f
 import type { GatewayOptions } from './options.js';
 import { Retries } from './retries.js';
 import { type HintedRoute, RouteHints } from './route-hints.js';
-import type { RequestFilter } from '../routes/index.js';
+import type { RequestFilter, RouteTranscoder } from '../routes/index.js';
 import type { Routes } from './routing.js';
 import { compileNormalizer } from './path-normalization.js';
 import { reflectionTargets } from '../builtin/index.js';
@@ -99,6 +99,8 @@ export interface GatewayContext {
   readonly retryBudgets?: RetryBudgets;
   /** Which cluster answers. Default: the channels of the services do. */
   readonly routes?: Routes | undefined;
+  /** By name, those of routes that have a transcoder of their own. Default: none. */
+  readonly transcoders?: ReadonlyMap<RouteTranscoder, BuiltGateway>;
   /** What happens to requests before they are routed, in order. Default: nothing. */
   readonly filters?: readonly RequestFilter[];
   /** Why no request is served now; our own pages are. Default: all are served. */
@@ -131,6 +133,7 @@ export function buildGateway(
     fallback,
     retryBudgets = new RetryBudgets(),
     routes,
+    transcoders = new Map(),
     filters = [],
     refusal,
     keysOf = noKeys,
@@ -145,18 +148,22 @@ export function buildGateway(
   const services = servicesOf(schema, options.services, problems);
   const bindings = bindingsOf(services, problems, { ...options, rules, methods: methodRules });
   const context = createContext(types, options, errorFormat && { format: errorFormat, report: publishFault });
-  const served = services.flatMap((service) => {
+  // Whatever a route transcodes, clients of gRPC reach the services of all.
+  const others = [...transcoders.values()];
+  const all = withServicesOf(others, services, schema);
+  const allBindings = [...bindings, ...others.flatMap((other) => other.bindings)];
+  const served = all.flatMap((service) => {
     const channel = problems.attempt(() => channelFor(service.fullName));
     return channel === undefined ? [] : [{ name: service.fullName, channel }];
   });
   const channels = new Map(served.map(({ name, channel }) => [name, channel]));
-  const targets = protocolTargets(services, bindings, channels, options);
+  const targets = protocolTargets(all, allBindings, channels, options);
   const isReflecting = options.grpcReflection && options.passThrough !== 'off' && reflection !== undefined;
   const reflecting = isReflecting ? reflectionTargets(schema, targets, reflection, options.maxBodyBytes) : [];
-  const methods = [...services.flatMap((service) => service.methods), ...reflecting.map(({ method }) => method)];
+  const methods = [...all.flatMap((service) => service.methods), ...reflecting.map(({ method }) => method)];
   const access = problems.attempt(() => accessOf(options, methods, keysOf));
   const retries = new Retries(
-    { retries: options.retries, rules: methodRules ?? [], methods, bindings, budgets: retryBudgets },
+    { retries: options.retries, rules: methodRules ?? [], methods, bindings: allBindings, budgets: retryBudgets },
     problems,
   );
   const requestRules = compileRequestRules(schema, options, bindings, targets, problems);
@@ -222,6 +229,7 @@ export function buildGateway(
     names: context.names,
     prefix,
     observer,
+    transcoders: new Map([...transcoders].map(([name, other]) => [name, other.gateway])),
   });
   return {
     gateway,
@@ -233,6 +241,17 @@ export function buildGateway(
     bindingFor,
     documentOptions,
   };
+}
+
+/** All of them once, those of transcoders behind the gateway's own. */
+function withServicesOf(
+  others: readonly BuiltGateway[],
+  own: readonly ServiceDescriptor[],
+  schema: Schema,
+): readonly ServiceDescriptor[] {
+  if (others.length === 0) return own;
+  const names = new Set(others.flatMap(({ services }) => services.map(({ name }) => name)));
+  return [...new Set([...own, ...schema.services.filter(({ fullName }) => names.has(fullName))])];
 }
 
 /** @param base the prefix of the mount that is built */

@@ -15,11 +15,18 @@ import { locationOf, NormalizedExchange } from './path-normalization.js';
 import { ChangedExchange, requestOf } from './routing.js';
 import { requestIdOf } from './request-id.js';
 import type { GatewayParts } from './parts.js';
+import type { RouteTranscoder } from '../routes/index.js';
 import { Run } from './run.js';
 
 /** The requests under way of a listener, whatever takes them. */
 export interface RequestCount {
   active: number;
+}
+
+/** What a gateway is made of. */
+interface GatewaySettings extends GatewayParts {
+  /** Gateways that know how requests of routes become calls; all else is this one's. Default: none. */
+  readonly transcoders?: ReadonlyMap<RouteTranscoder, Gateway>;
 }
 
 /** Answers the exchanges of one listener or mount. */
@@ -28,8 +35,17 @@ export class Gateway {
   /** Its own and those that are counted with them. */
   private count: RequestCount = { active: 0 };
   private readonly idleListeners: (() => void)[] = [];
+  /** What requests of routes with a transcoder of their own read. */
+  private readonly transcoders: ReadonlyMap<RouteTranscoder, GatewayParts>;
 
-  constructor(private readonly parts: GatewayParts) {}
+  private readonly parts: GatewayParts;
+
+  constructor({ transcoders = new Map(), ...parts }: GatewaySettings) {
+    this.parts = parts;
+    this.transcoders = new Map(
+      [...transcoders].map(([name, other]) => [name, { ...parts, ...transcodingParts(other.parts) }]),
+    );
+  }
 
   /** The answer for an error that has no route: also for what the HTTP parser refuses. */
   get writeError(): ErrorWriter {
@@ -104,14 +120,15 @@ export class Gateway {
     const { observer, routes, filters, options } = this.parts;
     const common = this.parts.cors;
     const cors = routes?.corsOf === undefined ? common : routes.corsOf(requestOf(head, came), common);
-    const parts = cors === common ? this.parts : { ...this.parts, cors };
+    const own = this.partsFor(head, came);
+    const parts = cors === common ? own : { ...own, cors };
     const observation =
       observer && new Observation(new RequestRecord(head, came.target, came.secure, came.peer), observer);
     const observed = observation === undefined ? came : new ObservedExchange(came, observation);
     const isChanged = routes !== undefined || options.serverName !== undefined || filters.length > 0;
     const changed = isChanged ? new ChangedExchange(observed, options.serverName) : undefined;
-    const own = changed ?? observed;
-    const granted = cors === undefined ? own : new CorsExchange(own, cors);
+    const answering = changed ?? observed;
+    const granted = cors === undefined ? answering : new CorsExchange(answering, cors);
     const limited =
       options.maxRequestBytes === undefined ? undefined : new LimitedExchange(granted, options.maxRequestBytes);
     const answered = limited ?? granted;
@@ -133,6 +150,15 @@ export class Gateway {
     } catch (error) {
       run.onError(error);
     }
+  }
+
+  /** Those of the transcoder that the route of a request has; else the gateway's own. */
+  private partsFor(head: RequestHead, exchange: Exchange): GatewayParts {
+    const { parts } = this;
+    const transcoderOf = parts.routes?.transcoderOf;
+    if (transcoderOf === undefined) return parts;
+    const name = transcoderOf(requestOf(head, exchange));
+    return (name === undefined ? undefined : this.transcoders.get(name)) ?? parts;
   }
 
   /** The target in one form, if the options want one. The prefix of the mount is in it already. */
@@ -158,6 +184,12 @@ interface Normalized {
 }
 
 const AS_IT_CAME: Normalized = {};
+
+/** How requests become calls, and answers what clients read. */
+function transcodingParts(parts: GatewayParts): Partial<GatewayParts> {
+  const { matcher, maxBodyBytes, writeError, hints, options } = parts;
+  return { matcher, maxBodyBytes, writeError, hints, options };
+}
 
 const everyPage = (): boolean => true;
 

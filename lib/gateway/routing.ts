@@ -17,7 +17,10 @@ export interface RoutedCluster {
 }
 
 /** What is asked of `virtual_hosts`. */
-export type Routes = Pick<RouteTable<RoutedCluster>, 'match' | 'filterSettings' | 'changeOwnReply' | 'corsOf'>;
+export type Routes = Pick<
+  RouteTable<RoutedCluster>,
+  'match' | 'filterSettings' | 'changeOwnReply' | 'corsOf' | 'transcoderOf'
+>;
 
 /** A route that leads to a cluster. */
 export type RoutedForward = ForwardAction<RoutedCluster>;

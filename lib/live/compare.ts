@@ -6,7 +6,7 @@ import { monotonicMs } from '../clock.js';
 import type { Config } from '../config/index.js';
 import type { Channel } from '../exchange.js';
 import { HealthRound } from '../builtin/index.js';
-import type { PreparedProxy } from '../proxy.js';
+import { allParts, type PreparedProxy } from '../proxy.js';
 import {
   type FieldDescriptor,
   loadSchema,
@@ -35,7 +35,7 @@ interface Served {
 /** Asks all upstreams at once; never rejects for what they do. */
 export async function compareUpstreams(config: Config, { listeners, schema }: PreparedProxy): Promise<Difference[]> {
   const byChannel = new Map<Channel, Served>();
-  for (const part of listeners.flatMap(({ parts }) => parts)) {
+  for (const part of listeners.flatMap(allParts)) {
     for (const { name, channel } of part.services) {
       const served = byChannel.get(channel) ?? { channel, services: new Set(), options: part.config.options };
       served.services.add(name);

@@ -195,7 +195,7 @@ export const filtersKind: typeof filterList = {
 
 const routeFilter = record({
   fields: {
-    disabled: field(booleanValue, 'true: requests pass it by'),
+    disabled: field(booleanValue, 'true: requests pass it by; false: they do not, whatever the virtual host says'),
     requirement: field(text, 'of a jwt filter: what requests need, by its name in "requirements"'),
     ext_authz: field(routeAuthz, 'of an ext_authz filter: what the authorizer is told here'),
     rate_limit: field(rateLimit, 'in the place of the limit of the filter'),

@@ -57,7 +57,7 @@ export function compileFilters(
     const own = new Map<RouteFilterSettings, RequestFilter>();
     for (const { name, place, value } of said.filter((entry) => entry.name === one.name)) {
       try {
-        own.set(value, value.disabled === true ? pass : compiled.forRoute(value));
+        own.set(value, routeFilterOf(value, compiled));
       } catch (error) {
         if (!(error instanceof OptionError)) throw error;
         const message = `the filter ${JSON.stringify(name)}: ${error.message}`;
@@ -79,6 +79,12 @@ export function filterClusters(filters: readonly FilterSettings[]): string[] {
 }
 
 const pass: RequestFilter = () => undefined;
+
+/** @throws OptionError if the filter cannot do that */
+function routeFilterOf(settings: RouteFilterSettings, { filter, forRoute }: CompiledFilter): RequestFilter {
+  if (settings.disabled === undefined) return forRoute(settings);
+  return settings.disabled ? pass : filter;
+}
 
 /**
  * What a route says goes before what the filter does elsewhere. A path that may be read in several ways is excepted only if

@@ -13,4 +13,13 @@ export { type LocalRepliesSettings, localRepliesKind } from './local-reply-optio
 export type { HeaderChanges } from './header-changes.js';
 export { virtualHostsKind, type VirtualHostSettings } from './options.js';
 export { isGrpc, pseudoHeader, type RoutedRequest, schemeOf, targetOf } from './request.js';
-export { clusterNames, type ForwardAction, type LocalAnswer, type RouteAction, RouteTable } from './table.js';
+export {
+  clusterNames,
+  type ForwardAction,
+  hasUntouchedRoutes,
+  type LocalAnswer,
+  type RouteAction,
+  RouteTable,
+  type RouteTranscoder,
+  transcoderNames,
+} from './table.js';

@@ -159,6 +159,10 @@ const route = record({
     request_headers: field(listOf(headerChange(), '"request_headers" is a list'), 'changes to requests, in order'),
     response_headers: field(listOf(headerChange(), '"response_headers" is a list'), 'changes to answers, in order'),
     cors: field(orFalse(corsKind), 'which web pages may call, in place of what the virtual host says; false for none'),
+    transcoder: field(
+      orFalse(text),
+      'the name of one of "transcoders" of the listener, by which its requests become calls; false: they stay as they are',
+    ),
     filters: field(routeFiltersKind, 'filters by name → what they do here, in place of what the virtual host says'),
   },
   about: 'a route',

@@ -47,6 +47,9 @@ export interface LocalAnswer {
   readonly responseChanges: HeaderChanges | undefined;
 }
 
+/** What makes calls of the requests of a route: one of `transcoders` by its name. False: nothing does. */
+export type RouteTranscoder = string | false;
+
 export type RouteAction<C> = ForwardAction<C> | LocalAnswer;
 
 interface CompiledRoute<C> {
@@ -54,6 +57,7 @@ interface CompiledRoute<C> {
   readonly act: (request: RoutedRequest) => RouteAction<C>;
   /** `unset`: what holds for the listener. */
   readonly cors: Cors | undefined | 'unset';
+  readonly transcoder: RouteTranscoder | undefined;
   /** Of filters by name; undefined if neither host nor route says anything. */
   readonly filters: ReadonlyMap<string, RouteFilterSettings> | undefined;
 }
@@ -71,6 +75,8 @@ export class RouteTable<C> {
   readonly changeOwnReply: OwnReplyChange | undefined;
   /** Which pages may send a request, by its route as it came; undefined if no host and no route says it. */
   readonly corsOf: ((request: RoutedRequest, common: Cors | undefined) => Cors | undefined) | undefined;
+  /** What the route of a request as it came has in place of the listener's transcoder; undefined if no route has any. */
+  readonly transcoderOf: ((request: RoutedRequest) => RouteTranscoder | undefined) | undefined;
 
   /**
    * @param clusterOf throws where there is none of the name
@@ -88,7 +94,10 @@ export class RouteTable<C> {
         domains: host.domains,
         value: routes.map((route) => {
           const filters = filterSettings(host.filters, route.filters);
-          return { ...compileRoute(route, { clusterOf, health, retries }, compileOwnCors(route, cors)), filters };
+          const transcoder: RouteTranscoder | undefined =
+            'transcoder' in route ? (route.transcoder ?? false) : undefined;
+          const compiled = compileRoute(route, { clusterOf, health, retries }, compileOwnCors(route, cors));
+          return { ...compiled, transcoder, filters };
         }),
       };
     });
@@ -96,6 +105,8 @@ export class RouteTable<C> {
     this.changeOwnReply = localReplies && compileLocalReplies(localReplies);
     const saysSo = hosts.some(({ value }) => value.some(({ cors }) => cors !== 'unset'));
     this.corsOf = saysSo ? (request, common) => this.ownCors(request, common) : undefined;
+    const isOtherwise = hosts.some(({ value }) => value.some(({ transcoder }) => transcoder !== undefined));
+    this.transcoderOf = isOtherwise ? (request) => this.routeOf(request)?.transcoder : undefined;
   }
 
   /** Undefined where no route takes it. */
@@ -148,7 +159,7 @@ function compileRoute<C>(
   settings: RouteSettings,
   surroundings: Surroundings<C>,
   cors: CompiledRoute<C>['cors'],
-): Omit<CompiledRoute<C>, 'filters'> {
+): Pick<CompiledRoute<C>, 'test' | 'act' | 'cors'> {
   return { test: compileMatch(settings.match), act: compileAction(settings, surroundings), cors };
 }
 
@@ -242,4 +253,16 @@ export function clusterNames(hosts: readonly VirtualHostSettings[]): string[] {
   return hosts
     .flatMap(({ routes = [] }) => routes)
     .flatMap(({ route }) => [route?.cluster ?? [], route?.weightedClusters?.map(({ name }) => name) ?? []].flat());
+}
+
+/** The transcoders that routes name. */
+export function transcoderNames(hosts: readonly VirtualHostSettings[]): string[] {
+  return hosts.flatMap(({ routes = [] }) => routes).flatMap(({ transcoder }) => transcoder ?? []);
+}
+
+/** True if a route wants its requests as they are. */
+export function hasUntouchedRoutes(hosts: readonly VirtualHostSettings[]): boolean {
+  return hosts.some(({ routes = [] }) =>
+    routes.some((route) => 'transcoder' in route && route.transcoder === undefined),
+  );
 }

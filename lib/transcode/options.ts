@@ -9,8 +9,10 @@ import {
   integerValue,
   listValue,
   option,
+  optional,
   type OptionsOf,
   presetOption,
+  sizeValue,
   statusMapValue,
   timeValue,
 } from '../options/index.js';
@@ -214,6 +216,12 @@ export const transcodeOptions = {
     presets: { 'grpc-gateway': true },
     why: '`Grpc-Metadata-`, `grpcgateway-`',
     text: 'name headers and metadata as grpc-gateway does',
+  }),
+  max_response_bytes: option(optional(sizeValue(1, 0xffffffff)), {
+    default: undefined,
+    group: 'limits',
+    text: 'largest message of a service that becomes an answer of REST; for a larger one the answer is 500. max_receive_bytes limits what is received at all',
+    peers: 'Envoy `max_response_body_size`',
   }),
   max_form_parts: option(integerValue(1, 1_000_000), {
     default: 1000,

@@ -7,6 +7,7 @@ import { headerPairs, withoutFields } from '../headers.js';
 import type { Binding } from '../rule/index.js';
 import type { StatusError } from '../status.js';
 import { HeaderBinder } from './request/bound-headers.js';
+import { limitAnswers } from './answer/answer-limit.js';
 import { callError } from './answer/call-error.js';
 import type { TranscodeContext } from './context.js';
 import { deadlineOf } from '../metadata/index.js';
@@ -43,7 +44,7 @@ export function compilePlan(binding: Binding, context: TranscodeContext): Method
     maxDeadlineMs: options.maxDeadlineMs,
   };
 
-  return {
+  const plan: MethodPlan = {
     rpc: {
       name: method.fullName,
       service: method.service.fullName,
@@ -82,6 +83,8 @@ export function compilePlan(binding: Binding, context: TranscodeContext): Method
 
     socket: method.clientStreaming || method.serverStreaming ? compileSocket(binding, context, deadlines) : undefined,
   };
+  const { maxResponseBytes } = options;
+  return maxResponseBytes === undefined ? plan : limitAnswers(plan, maxResponseBytes);
 }
 
 /** The answer to a failed call: message and details in the body, metadata in headers, trailers in trailers or headers. */

@@ -437,6 +437,13 @@ const rows: readonly Row[] = [
     on: [500, '"code":13'],
   },
   {
+    option: 'max_response_bytes',
+    value: '10B',
+    request: `GET /slash?name=${'x'.repeat(20)}`,
+    off: [200],
+    on: [500, '"code":13'],
+  },
+  {
     option: 'max_url_bytes',
     value: '64B',
     request: `GET /slash?name=${'x'.repeat(80)}`,

@@ -15,7 +15,7 @@ import {
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
 import { FrameType } from '../../lib/http2/frame.js';
-import { loadConfig, type RunningProxy, startProxy } from '../../lib/index.js';
+import { type Config, loadConfig, type RunningProxy, startProxy } from '../../lib/index.js';
 import { send } from '../support/proxy.js';
 import { jwksOf, signed, testKey } from '../support/tokens.js';
 import { END_STREAM, peerServer, type SeenFrame, settings } from '../support/http2-peer.js';
@@ -604,4 +604,29 @@ void t.test('over HTTP/2, with trailers and without a Host', async (t) => {
   await once(request, 'close');
   t.same([text, trailers['grpc-status'], trailers['grpc-message']], ['\0\0\0\0\0', '0', 'fine']);
   t.equal(peer.seen[0]!.te, 'trailers');
+});
+
+void t.test('routes with a transcoder of their own, and what is wrong with some', (t) => {
+  const folder = t.testdir({ 'e.proto': proto });
+  const load = (transcoders: string, route: string, hosts = 'virtual_hosts'): Config => {
+    const routes = `${hosts}: [{ domains: ['*'], routes: [{ match: { prefix: / }, route: { cluster: c }${route} }] }]`;
+    const listener = `  - listen: 127.0.0.1:0\n    transcoders: ${transcoders}\n    ${routes}`;
+    writeFileSync(
+      `${folder}/p.yaml`,
+      `proto: e.proto\nclusters: { c: { endpoints: 'h:1' } }\nlisteners:\n${listener}\n`,
+    );
+    return loadConfig({ file: 'p.yaml', workingDirectory: folder });
+  };
+  const config = load('{ a: { services: [e.v1.Echo], envelope: photon } }', ', transcoder: a');
+  t.equal(config.listeners[0]!.routes?.transcoders[0]?.mount.options.envelope, 'photon');
+  t.equal(config.listeners[0]!.root.options.envelope, 'none');
+  const wrong: readonly (readonly [transcoders: string, route: string, message: RegExp])[] = [
+    ['{ a: {} }', ', transcoder: b', /a route names the transcoder "b", and there is none of that name/],
+    ['{ a: { idle_timeout: 1s } }', ', transcoder: a', /"idle_timeout" is no matter of a transcoder/],
+    ['{ a: { nope: 1 } }', ', transcoder: a', /there is no key "nope" here/],
+    ['[]', '', /"transcoders" is a map of names/],
+  ];
+  for (const [transcoders, route, message] of wrong) t.throws(() => load(transcoders, route), { message });
+  t.throws(() => load('{ a: {} }', '', '# none'), { message: /a listener has transcoders, and no virtual_hosts/ });
+  t.end();
 });

@@ -5,8 +5,12 @@ export interface BootstrapParts {
   readonly listener?: string;
   readonly manager?: string;
   readonly cluster?: string;
-  /** Members of the transcoder. Default: the services. */
+  /** Members of the transcoder, besides its services. */
   readonly transcoder?: string;
+  /** Those services. Default: echo.v1.Echo. */
+  readonly services?: string;
+  /** Lines of the filter, beside its configuration. */
+  readonly filterLines?: string;
   /** Lines of `http_filters` that go before the transcoder. */
   readonly filters?: string;
   /** Lines of `virtual_hosts`; default: one host with one route. */
@@ -38,7 +42,7 @@ export function bootstrapOf(parts: BootstrapParts): string {
     clusters = '',
   } = parts;
   const { port = 51051, servicePort = 50051, descriptorSet = 'echo.pb', transcoder = '' } = parts;
-  const { endpoints = endpointsAt([servicePort]) } = parts;
+  const { endpoints = endpointsAt([servicePort]), services = 'echo.v1.Echo', filterLines = '' } = parts;
   const hosts =
     parts.hosts ??
     `- name: all
@@ -64,10 +68,11 @@ export function bootstrapOf(parts: BootstrapParts): string {
           http_filters:
           ${filters}
           - name: envoy.filters.http.grpc_json_transcoder
+            ${filterLines}
             typed_config:
               "@type": ${EXTENSIONS}.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder
               proto_descriptor: ${descriptorSet}
-              services: [echo.v1.Echo]
+              services: [${services}]
               ${transcoder}
           - name: envoy.filters.http.router
             typed_config: { "@type": ${EXTENSIONS}.filters.http.router.v3.Router }

@@ -1,6 +1,7 @@
 /** Bootstraps and the requests that Envoy and photongate get with each. */
 import { authzFiles } from './authz-files.js';
 import { jwtFiles } from './jwt-files.js';
+import { transcoderFiles } from './transcoder-files.js';
 import type { BootstrapParts } from './bootstrap.js';
 import { generated } from './generated.js';
 
@@ -409,6 +410,7 @@ export const files: readonly PeerFile[] = [
   },
   ...jwtFiles,
   ...authzFiles,
+  ...transcoderFiles,
   {
     name: 'failing streams',
     parts: {},

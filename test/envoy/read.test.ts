@@ -169,7 +169,7 @@ const wrong: readonly [name: string, text: string, message: string | RegExp, hin
     'a route filter',
     bootstrapOf({
       route:
-        'typed_per_filter_config: { envoy.filters.http.grpc_json_transcoder: { "@type": type.googleapis.com/envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder, services: [] } }',
+        'typed_per_filter_config: { envoy.filters.http.grpc_json_transcoder: { "@type": type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy } }',
     }),
     /typed_per_filter_config\."envoy\.filters\.http\.grpc_json_transcoder": the filter cannot be configured anew for a route/,
     /another listener/,
@@ -597,5 +597,33 @@ void t.test('retry_policy', (t) => {
       policy,
     );
   }
+  t.end();
+});
+
+void t.test('transcoders of routes are named, each once', (t) => {
+  const type = 'type.googleapis.com/envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder';
+  const own = (more: string): string =>
+    `typed_per_filter_config: { envoy.filters.http.grpc_json_transcoder: { "@type": ${type}, proto_descriptor: other.pb, services: [o.v1.Other]${more} } }`;
+  const off =
+    'typed_per_filter_config: { envoy.filters.http.grpc_json_transcoder: { "@type": type.googleapis.com/envoy.config.route.v3.FilterConfig, disabled: true } }';
+  const members = [own(''), own(', auto_mapping: true'), own(''), off, ''];
+  const routes = members.map((member, index) => `{ match: { path: /${index} }, route: { cluster: grpc }, ${member} }`);
+  const { config, errors } = translate(
+    bootstrapOf({ hosts: `- { name: a, domains: ["*"], routes: [${routes.join(', ')}] }` }),
+  );
+  t.same(errors, []);
+  const [listener] = config['listeners'] as {
+    transcoders: Record<string, { services: string[]; auto_mapping: boolean }>;
+    virtual_hosts: { routes: { transcoder?: string | false }[] }[];
+  }[];
+  t.match(config['descriptor_set'], ['echo.pb', 'other.pb']);
+  t.same(
+    listener!.virtual_hosts[0]!.routes.map(({ transcoder }) => transcoder),
+    ['o.v1.Other', 'o.v1.Other 2', 'o.v1.Other', false, undefined],
+  );
+  t.match(listener!.transcoders, {
+    'o.v1.Other': { services: ['o.v1.Other'], auto_mapping: false },
+    'o.v1.Other 2': { services: ['o.v1.Other'], auto_mapping: true },
+  });
   t.end();
 });

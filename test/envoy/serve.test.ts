@@ -533,3 +533,63 @@ served(
     t.same(await attempts(8), [429, 1]);
   },
 );
+
+const TRANSCODER = 'envoy.filters.http.grpc_json_transcoder';
+const transcoderOf = (more: string): string =>
+  `typed_per_filter_config: { ${TRANSCODER}: { "@type": ${FILTERS}.grpc_json_transcoder.v3.GrpcJsonTranscoder, proto_descriptor: echo.pb, ${more} } }`;
+
+served(
+  'routes that transcode otherwise, or not at all',
+  {
+    transcoder: 'convert_grpc_status: true',
+    hosts: `- name: all
+              domains: ["*"]
+              routes:
+              - match: { path: /v1/things/raw }
+                route: { cluster: grpc }
+                ${transcoderOf('services: []')}
+              - match: { prefix: /echo.v1.Echo/Bare }
+                route: { cluster: grpc }
+                ${transcoderOf('services: [echo.v1.Echo], auto_mapping: true, match_incoming_request_route: true')}
+              - match: { prefix: /v1/things/small }
+                route: { cluster: grpc }
+                ${transcoderOf('services: [echo.v1.Echo], max_request_body_size: 10, print_options: { add_whitespace: true }')}
+              - match: { prefix: / }
+                route: { cluster: grpc }`,
+  },
+  async (t, { url, service }) => {
+    t.equal((await send(url, 'GET /v1/things/a')).text, '{"name":"a"}');
+    // grpc-js refuses what is not gRPC.
+    t.equal((await send(url, 'GET /v1/things/raw')).status, 415);
+    t.match((await send(url, 'GET /v1/things/small')).text, /^\{\n +"name": "small"\n\}/);
+    t.equal((await send(url, 'PUT /v1/things/small', { body: '{"count": 12345}' })).status, 413);
+    t.equal((await send(url, 'PUT /v1/things/large', { body: '{"count": 12345}' })).status, 200);
+    t.equal((await send(url, 'POST /echo.v1.Echo/Bare', { body: '{"name":"b"}' })).text, '{"name":"b"}');
+    t.equal(service.calls.at(-1)!.path, '/echo.v1.Echo/Bare');
+    t.equal((await send(url, 'POST /echo.v1.Echo/Get', { body: '{"name":"b"}' })).status, 415);
+  },
+);
+
+served(
+  'a filter that is off until a route switches it on',
+  {
+    filters: `- name: limit
+            disabled: true
+            typed_config: { "@type": ${FILTERS}.fault.v3.HTTPFault, abort: { http_status: 503, percentage: { numerator: 100 } } }
+          - name: unused
+            disabled: true
+            typed_config: { "@type": ${FILTERS}.buffer.v3.Buffer, max_request_bytes: 1 }`,
+    hosts: `- name: all
+              domains: ["*"]
+              routes:
+              - match: { path: /v1/things/on }
+                route: { cluster: grpc }
+                typed_per_filter_config: { limit: { "@type": type.googleapis.com/envoy.config.route.v3.FilterConfig, config: {} } }
+              - match: { prefix: / }
+                route: { cluster: grpc }`,
+  },
+  async (t, { url }) => {
+    t.equal((await send(url, 'GET /v1/things/on')).status, 503);
+    t.equal((await send(url, 'PUT /v1/things/a', { body: '{"count":1}' })).status, 200);
+  },
+);

@@ -1,5 +1,15 @@
 /** HTTP filters, and what they may say on a route. */
-import { any, honoured, list, message, noEffect, refused, type RefusedKey, required } from '../describe.js';
+import {
+  any,
+  honoured,
+  list,
+  message,
+  noEffect,
+  refused,
+  type RefusedKey,
+  required,
+  type ValueKind,
+} from '../describe.js';
 import { anything, bool, bytes, enumOf, maxAge, string, uint32 } from '../kinds.js';
 import { headerMatcher, runtimeFraction, stringMatcher } from './common.js';
 import { extAuthzKeys, extAuthzRouteKeys } from './ext-authz.js';
@@ -230,6 +240,15 @@ export const httpFilterTypes = {
 
 const rbac = message(rbacKeys);
 
+/** An empty one switches the filter on. */
+const routeConfig: ValueKind<unknown> = {
+  expected: 'a map with "@type"',
+  read(node, path, reader) {
+    const isEmpty = node.kind === 'map' && node.members.length === 0;
+    return isEmpty ? undefined : any(routeFilterTypes).read(node, path, reader);
+  },
+};
+
 export const routeFilterTypes = {
   ...otherTypes,
   [TRANSCODER]: transcoder,
@@ -241,7 +260,7 @@ export const routeFilterTypes = {
   [RBAC_ROUTE]: message({ rbac: honoured(rbac, 'without it the filter is off here') }),
   [FILTER_CONFIG]: message({
     disabled: honoured(bool),
-    config: refused('write the configuration of the filter itself'),
+    config: honoured(routeConfig, 'without it the filter is on, as it stands'),
     is_optional: noEffect(bool, 'what is not known is refused anyway'),
   }),
 } as const;

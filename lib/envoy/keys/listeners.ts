@@ -70,7 +70,7 @@ const connectionManager = message({
         config: refused('it is of the v2 API: write typed_config, with "@type" in it'),
         config_discovery: refused('write typed_config'),
         is_optional: noEffect(bool, 'what is not known is refused anyway'),
-        disabled: refused('remove the filter', [false]),
+        disabled: honoured(bool, 'true: it is off where no route switches it on'),
       }),
     ),
   ),

@@ -12,6 +12,7 @@ import {
 import type { stringMatcher } from '../keys/common.js';
 import { CORS_POLICY, type corsPolicyKeys, type routeFilterTypes } from '../keys/filters.js';
 import { time } from './clusters.js';
+import { sayingOf } from './filter-levels.js';
 
 type CorsPolicy = MessageOf<typeof corsPolicyKeys>;
 type PlainMap = Record<string, Plain>;
@@ -33,8 +34,9 @@ export function corsOf(level: CorsLevel, filterName: string | undefined, reader:
       cannot(reader, old.at, 'http_filters has no cors filter, so it counts for nothing', 'add one');
     return {};
   }
-  const named = filters.find(({ name }) => name === filterName)?.value;
-  const policy = named?.type === CORS_POLICY ? named.value : old;
+  const given = filters.find(({ name }) => name === filterName)?.value;
+  const named = given && sayingOf(given);
+  const policy = typeof named === 'object' && named.type === CORS_POLICY ? named.value : old;
   return policy === undefined ? {} : { cors: translatePolicy(policy, reader) ?? false };
 }
 

@@ -13,7 +13,6 @@ import {
   HEALTH_CHECK,
   type healthCheckKeys,
   ROUTER,
-  TRANSCODER,
 } from '../keys/filters.js';
 import { CONNECTION_MANAGER, type listener } from '../keys/listeners.js';
 import { translateAccessLog } from './access-log.js';
@@ -21,10 +20,10 @@ import { hostPort, time } from './clusters.js';
 import { translateBuffers, translateCompressors } from './filters.js';
 import { translateLocalReplies } from './local-reply.js';
 import { translateFilters } from './request-filters.js';
-import { routeFiltersOf } from './route-filters.js';
+import { offAtFirst, routeFiltersOf } from './route-filters.js';
+import { RouteTranscoders } from './route-transcoders.js';
 import { translateRoutes } from './routes.js';
 import { pemOf } from './source.js';
-import { translateTranscoders, type Transcoder } from './transcoder.js';
 
 export type Listener = ValueOf<typeof listener>;
 type FilterChain = NonNullable<Listener['filter_chains']>[number];
@@ -148,9 +147,8 @@ interface TranslatedManager {
 
 function translateManager(manager: ConnectionManager, bufferBytes: number, reader: EnvoyReader): TranslatedManager {
   const { at, route_config: routes, http_filters: filters = [] } = manager;
-  const configs = filters.flatMap(({ typed_config: config }) => config ?? []);
-  const types = configs.map(({ type }) => type as string);
-  if (types.at(-1) !== ROUTER && filters.at(-1)?.typed_config === configs.at(-1)) {
+  const all = filters.flatMap(({ typed_config: config }) => config ?? []);
+  if (all.at(-1)?.type !== ROUTER && filters.at(-1)?.typed_config === all.at(-1)) {
     fault(
       reader,
       at,
@@ -158,24 +156,40 @@ function translateManager(manager: ConnectionManager, bufferBytes: number, reade
       `write { name: router, typed_config: { "@type": type.googleapis.com/${ROUTER} } } last`,
     );
   }
+  const configs = filters.flatMap(({ typed_config: config, disabled }) =>
+    config === undefined || disabled === true ? [] : [config],
+  );
+  const types = configs.map(({ type }) => type as string);
   const filtersOf = <M>(name: string): M[] =>
     configs.flatMap((config) => (config.type === name ? [config.value as M] : []));
-  const transcoders = configs.flatMap((config) => (config.type === TRANSCODER ? [config.value as Transcoder] : []));
-  const { options, descriptorSets } = translateTranscoders(transcoders, bufferBytes, reader);
-  const checks = configs.flatMap((config) => {
-    return config.type === HEALTH_CHECK ? [(config.value as HealthCheck).headers ?? []] : [];
-  });
-  const cors = filters.find(({ typed_config: config }) => config?.type === CORS);
-  const named = filters.flatMap(({ name, typed_config: config }) =>
-    config === undefined ? [] : [{ name, ...config }],
+  const named = filters.flatMap(({ name, typed_config: config, disabled: isDisabled = false }) =>
+    config === undefined ? [] : [{ name, ...config, isDisabled }],
   );
+  const transcoders = new RouteTranscoders(named, bufferBytes, reader);
+  const checks = filtersOf<HealthCheck>(HEALTH_CHECK).map(({ headers = [] }) => headers);
+  const cors = filters.find(({ typed_config: config }) => config?.type === CORS);
   const isEdge = manager.use_remote_address === true;
   const spoken = { filters: named, cors: cors?.name, isEdge };
   const hosts = routes?.virtual_hosts ?? [];
   const levels = routes === undefined ? [] : [routes, ...hosts, ...hosts.flatMap(({ routes: own = [] }) => own)];
   const spokenOf = new Set(levels.flatMap(({ typed_per_filter_config: given = [] }) => given.map(({ name }) => name)));
+  const first = offAtFirst(named.filter(({ name = '' }) => spokenOf.has(name)));
+  const virtualHosts =
+    routes &&
+    translateRoutes(
+      routes,
+      {
+        ...{ checks, cors: cors?.name },
+        hostSettings: (config, host) => routeFiltersOf([first, config, host], [], spoken, reader),
+        routeSettings: (config, host, route) => ({
+          ...transcoders.memberOf([config, host, route]),
+          ...routeFiltersOf([route], [config, host], spoken, reader),
+        }),
+      },
+      reader,
+    );
   return {
-    descriptorSets,
+    descriptorSets: transcoders.descriptorSets,
     options: {
       preset: 'envoy',
       protocols: types.includes(GRPC_WEB) ? ['grpc', 'grpc-web'] : ['grpc'],
@@ -189,7 +203,8 @@ function translateManager(manager: ConnectionManager, bufferBytes: number, reade
       lenient_json: true,
       envoy_values: true,
       ignore_content_type: true,
-      ...options,
+      ...transcoders.usual.options,
+      ...transcoders.settings,
       ...translateBuffers(filtersOf<MessageOf<typeof bufferKeys>>(BUFFER)),
       ...translateCompressors(filtersOf<MessageOf<typeof compressorKeys>>(COMPRESSOR), reader),
       ...connectionOptions(manager, reader),
@@ -197,14 +212,8 @@ function translateManager(manager: ConnectionManager, bufferBytes: number, reade
       ...(manager.local_reply_config !== undefined && {
         local_replies: translateLocalReplies(manager.local_reply_config, reader),
       }),
-      ...(routes !== undefined && {
-        ...(routes.ignore_port_in_host_matching === true && { ignore_host_port: true }),
-        virtual_hosts: translateRoutes(
-          routes,
-          { checks, cors: cors?.name, settingsOf: (given, outer = []) => routeFiltersOf(given, outer, spoken, reader) },
-          reader,
-        ),
-      }),
+      ...(routes?.ignore_port_in_host_matching === true && { ignore_host_port: true }),
+      ...(virtualHosts !== undefined && { virtual_hosts: virtualHosts }),
     },
   };
 }

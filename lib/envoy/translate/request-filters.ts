@@ -43,6 +43,8 @@ export interface NamedFilter {
   readonly name: string | undefined;
   readonly type: string;
   readonly value: { readonly at: At };
+  /** Off, unless a route says otherwise. */
+  readonly isDisabled: boolean;
 }
 
 /** Which filters are translated, and for whom. */
@@ -61,10 +63,11 @@ export function translateFilters(
 ): PlainMap {
   const answered: (readonly HeaderMatcher[])[] = [];
   let isTranscoded = false;
-  const translated = filters.flatMap(({ name = '', type, value }): PlainMap[] => {
+  const translated = filters.flatMap(({ name = '', type, value, isDisabled }): PlainMap[] => {
+    const isSpokenOf = spokenOf.has(name);
+    if (isDisabled && !isSpokenOf) return [];
     if (type === HEALTH_CHECK) answered.push((value as HealthCheck).headers ?? []);
     if (type === TRANSCODER) isTranscoded = true;
-    const isSpokenOf = spokenOf.has(name);
     const filter = translateFilter(type, value, isEdge, reader) ?? (isSpokenOf ? idle[type] : undefined);
     if (filter === undefined) return [];
     if (isTranscoded && type !== RATE_LIMIT) {

@@ -1,6 +1,6 @@
 /** `typed_per_filter_config` → `filters` of virtual hosts and routes. */
 import type { Plain } from '../../options/index.js';
-import { type AnyOf, cannot, type EnvoyReader, type NamedValue, placed } from '../describe.js';
+import { cannot, type EnvoyReader, placed } from '../describe.js';
 import {
   CORS_POLICY,
   EXT_AUTHZ,
@@ -12,17 +12,21 @@ import {
   RATE_LIMIT,
   RBAC,
   RBAC_ROUTE,
-  type routeFilterTypes,
+  TRANSCODER,
 } from '../keys/filters.js';
+import { type FilterLevel, type Given, type RouteSaying, sayingOf } from './filter-levels.js';
 import { translateAuthzRoute } from './ext-authz.js';
 import { type NamedFilter, translateFilter } from './request-filters.js';
 
 type PlainMap = Record<string, Plain>;
-type Given = NamedValue<AnyOf<typeof routeFilterTypes>>;
-
-/** A route, a virtual host, or the configuration of all. */
-export interface FilterLevel {
-  readonly typed_per_filter_config?: readonly Given[];
+/** What is off until a route says otherwise, as a level around all others. */
+export function offAtFirst(filters: readonly NamedFilter[]): FilterLevel {
+  const given = filters.flatMap(({ name, type, value, isDisabled }): Given[] => {
+    if (name === undefined || !isDisabled || !configurable.includes(type)) return [];
+    const { at } = value;
+    return [{ name, value: { type: FILTER_CONFIG, value: { disabled: true, at }, at }, at }];
+  });
+  return { typed_per_filter_config: given };
 }
 
 /** What routes may speak of. */
@@ -68,36 +72,55 @@ function settingsOf(
     cannot(reader, value.at, 'none of http_filters has this name, so it counts for nothing', `names are: ${names}`);
     return undefined;
   }
-  if (name === cors && value.type === CORS_POLICY) return undefined;
-  if (filter.type === EXT_AUTHZ && value.type === EXT_AUTHZ_ROUTE) {
-    const given = levels.flatMap(({ typed_per_filter_config: list = [] }) => list);
-    const own = given.flatMap((one) =>
-      one.name === name && one.value.type === EXT_AUTHZ_ROUTE ? [one.value.value] : [],
-    );
-    return translateAuthzRoute(own.slice(0, own.indexOf(value.value) + 1));
-  }
-  const own = ownSettings(filter.type, value, isEdge, reader);
+  const saying = sayingOf(value);
+  const own = ownSettings(filter, saying, { levels, isEdge }, reader);
   if (own !== undefined) return own;
+  const isElsewhere =
+    (filter.type === TRANSCODER && isOf(saying, TRANSCODER)) || (name === cors && isOf(saying, CORS_POLICY));
+  if (isElsewhere) return undefined;
   const hint = 'write it in http_filters, and another listener for routes that need another one';
   cannot(reader, value.at, 'the filter cannot be configured anew for a route', hint);
   return undefined;
 }
 
+/** The transcoder may be switched on and off, too. */
+function isOf(saying: RouteSaying, type: typeof TRANSCODER | typeof CORS_POLICY): boolean {
+  return typeof saying === 'string' ? type === TRANSCODER : saying.type === type;
+}
+
 const configurable: readonly string[] = [JWT, EXT_AUTHZ, RATE_LIMIT, FAULT, RBAC];
 const off: PlainMap = { disabled: true };
 
+interface RouteSurroundings extends Pick<SpokenFilters, 'isEdge'> {
+  readonly levels: readonly FilterLevel[];
+}
+
 /** Undefined if a filter of this type has no such settings. */
-function ownSettings(type: string, value: Given['value'], isEdge: boolean, reader: EnvoyReader): PlainMap | undefined {
+function ownSettings(
+  { name, type }: NamedFilter,
+  saying: RouteSaying,
+  { levels, isEdge }: RouteSurroundings,
+  reader: EnvoyReader,
+): PlainMap | undefined {
   if (!configurable.includes(type)) return undefined;
-  if (value.type === FILTER_CONFIG) return (value.value as { disabled?: boolean }).disabled === true ? off : undefined;
-  if (type === JWT && value.type === JWT_ROUTE) {
-    const { disabled, requirement_name: requirement } = value.value;
+  if (saying === 'off') return off;
+  if (saying === 'on') return { disabled: false };
+  if (type === EXT_AUTHZ && saying.type === EXT_AUTHZ_ROUTE) {
+    const given = levels.flatMap(({ typed_per_filter_config: list = [] }) => list);
+    const all = given.flatMap((one) => {
+      const other = one.name === name ? sayingOf(one.value) : 'on';
+      return typeof other !== 'string' && other.type === EXT_AUTHZ_ROUTE ? [other.value] : [];
+    });
+    return translateAuthzRoute(all.slice(0, all.indexOf(saying.value) + 1));
+  }
+  if (type === JWT && saying.type === JWT_ROUTE) {
+    const { disabled, requirement_name: requirement } = saying.value;
     return disabled === true || requirement === undefined ? off : { requirement };
   }
-  if (type === RBAC && value.type === RBAC_ROUTE) {
-    const { rbac } = value.value as { rbac?: unknown };
+  if (type === RBAC && saying.type === RBAC_ROUTE) {
+    const { rbac } = saying.value as { rbac?: unknown };
     return (rbac === undefined ? undefined : translateFilter(RBAC, rbac, isEdge, reader)) ?? off;
   }
-  if (value.type !== type) return undefined;
-  return translateFilter(type, value.value, isEdge, reader) ?? off;
+  if (saying.type !== type) return undefined;
+  return translateFilter(type, saying.value, isEdge, reader) ?? off;
 }

@@ -40,13 +40,15 @@ export interface RouteFilters {
   readonly checks: readonly (readonly HeaderMatcher[])[];
   /** The name of the CORS filter; undefined if there is none. */
   readonly cors: string | undefined;
-  /** What levels, the outermost first, say of filters; `outer` are those around them. */
-  readonly settingsOf: (levels: readonly FilterLevel[], outer?: readonly FilterLevel[]) => PlainMap;
+  /** What a virtual host says of filters. */
+  readonly hostSettings: (config: FilterLevel, host: FilterLevel) => PlainMap;
+  /** What a route says of them. */
+  readonly routeSettings: (config: FilterLevel, host: FilterLevel, route: FilterLevel) => PlainMap;
 }
 
 export function translateRoutes(
   config: RouteConfiguration,
-  { checks, cors, settingsOf }: RouteFilters,
+  { checks, cors, hostSettings, routeSettings }: RouteFilters,
   reader: EnvoyReader,
 ): PlainMap[] {
   const healthy = checks.map((headers) => ({
@@ -63,7 +65,7 @@ export function translateRoutes(
     }
     const translated = routes.flatMap((route) =>
       translateRoute(route, [route, host, config], reader).map((one) =>
-        placed({ ...one, ...corsOf(route, cors, reader), ...settingsOf([route], [config, host]) }, route.at, reader),
+        placed({ ...one, ...corsOf(route, cors, reader), ...routeSettings(config, host, route) }, route.at, reader),
       ),
     );
     const settings = {
@@ -71,7 +73,7 @@ export function translateRoutes(
       routes: [...healthy, ...translated],
       ...common,
       ...corsOf(host, cors, reader),
-      ...settingsOf([config, host]),
+      ...hostSettings(config, host),
       ...retriesOf(host, reader),
     };
     return [placed(settings, at, reader)];

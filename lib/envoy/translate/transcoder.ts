@@ -7,7 +7,7 @@ import type { transcoderKeys } from '../keys/filters.js';
 export type Transcoder = MessageOf<typeof transcoderKeys>;
 type PlainMap = Record<string, Plain>;
 
-interface Translated {
+export interface TranslatedTranscoders {
   readonly options: PlainMap;
   readonly descriptorSets: readonly string[];
 }
@@ -20,7 +20,7 @@ export function translateTranscoders(
   transcoders: readonly Transcoder[],
   bufferBytes: number,
   reader: EnvoyReader,
-): Translated {
+): TranslatedTranscoders {
   // Without services a filter is switched off, and its descriptor is not read.
   const active = transcoders.filter(({ services = [] }) => services.length > 0);
   const [first, ...others] = active;
@@ -51,6 +51,24 @@ function descriptorOf(
   return [];
 }
 
+/** Of a message of gRPC, which Envoy counts too. */
+const FRAME_HEAD_BYTES = 5;
+
+const switches = [
+  ...['add_whitespace', 'always_print_primitive_fields', 'always_print_enums_as_ints', 'preserve_proto_field_names'],
+  ...['auto_mapping', 'ignore_unknown_query', 'case_insensitive_enums', 'match_incoming_request_route'],
+  ...['reject_unknown_method', 'pass_unknown_query', 'reject_binding_body_field_collisions'],
+];
+
+/** What options are if a filter does not say: a route has nothing of the filter that its own takes the place of. */
+export const usualOptions: PlainMap = {
+  ...Object.fromEntries(switches.map((name) => [name, false])),
+  stream_format: 'array',
+  ignore_query: [],
+  literal_plus: true,
+  max_response_bytes: 'none',
+};
+
 function optionsOf(transcoder: Transcoder, bufferBytes: number): PlainMap {
   const { print_options: print, request_validation_options: validation, url_unescape_spec: unescape } = transcoder;
   const given = {
@@ -77,7 +95,9 @@ function optionsOf(transcoder: Transcoder, bufferBytes: number): PlainMap {
     ...(transcoder.query_param_unescape_plus === true && { literal_plus: false }),
     url_unescape: (unescape ?? 'ALL_CHARACTERS_EXCEPT_RESERVED').toLowerCase(),
     max_body_bytes: transcoder.max_request_body_size ?? bufferBytes,
-    ...(transcoder.max_response_body_size !== undefined && { max_receive_bytes: transcoder.max_response_body_size }),
+    ...(transcoder.max_response_body_size !== undefined && {
+      max_response_bytes: Math.max(1, transcoder.max_response_body_size - FRAME_HEAD_BYTES),
+    }),
   };
 }
 
