@@ -2,12 +2,13 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Http2Server, type ServerHttp2Session } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { Channel } from '../../lib/exchange.js';
 import { Code } from '../../lib/status.js';
 import { ChannelPool, type UpstreamOptions } from '../../lib/upstream/index.js';
+import { goAway, settings } from '../support/http2-peer.js';
 import { setWallClock } from '../support/wall-clock.js';
 import { callOnce, ClientPool, testClients } from './service.js';
 
@@ -110,9 +111,31 @@ testClients('round_robin: calls go to all in turn; the others take over from one
   await untilCalled(dead, channel);
   three.forEach((service) => service.stop());
   await sleep(20);
-  t.equal(await call(channel), Code.UNAVAILABLE);
+  t.match(await callOnce(channel, { method: 'X', send: [Buffer.alloc(0)], timeoutMs: 5000 }), {
+    code: Code.UNAVAILABLE,
+    failure: 'unconnected',
+    message: /^cannot connect to the service: /,
+  });
   await three[2]!.start();
   await untilCalled(three[2]!, channel);
+});
+
+testClients('a server that gives connections up at once is called on a later one', async (t, client) => {
+  for (const loadBalancingPolicy of ['pick_first', 'round_robin'] as const) {
+    const [one] = (await services(t, ['127.0.0.1'])) as [Service];
+    let connections = 0;
+    const front = createTcpServer((socket) => {
+      socket.on('error', () => undefined);
+      if (++connections <= 3) return void socket.resume().write(Buffer.concat([settings(), goAway(0)]));
+      const back = connect(one.port, one.host).on('error', () => undefined);
+      socket.pipe(back).pipe(socket);
+    }).listen(0, '127.0.0.1');
+    await once(front, 'listening');
+    t.teardown(() => front.close());
+    const target = `127.0.0.1:${(front.address() as AddressInfo).port}`;
+    await untilCalled(one, open(t, new ClientPool(client), target, { ...roundRobin, loadBalancingPolicy }));
+    t.pass(loadBalancingPolicy);
+  }
 });
 
 testClients('a service is found again, whatever happens to the wall clock meanwhile', async (t, client) => {

@@ -13,7 +13,7 @@ import { AnswerHead, endOf, MAX_DISCARDED_BYTES, metadataOf, notGrpc } from '../
 import { reportEnd } from '../diagnostics.js';
 import { failures, localFailure } from '../outcome.js';
 import { type HeaderList, type HeaderLists, LIST_HEADER } from './header-lists.js';
-import { type CallFacts, failureOf } from './status.js';
+import { type CallFacts, failureOf, isUnusable } from './status.js';
 
 /** The result of `createCall` of a grpc-js channel; grpc-js does not export this type. */
 export type RawCall = ReturnType<ChannelInterface['createCall']>;
@@ -24,7 +24,10 @@ const SEND_HIGH_WATER = 64 * 1024;
 /** Counted for each waiting message besides its bytes, so that empty ones are limited too. */
 const MESSAGE_COST_BYTES = 64;
 
-/** A call; the constructor starts it. `onEnded` is called before the listener hears of its end. */
+/**
+ * A call; the constructor starts it. `onEnded` is called before the listener hears of its end; `isUnusable`: because its
+ * connection took it no more.
+ */
 export class GrpcJsCall implements Call {
   private readonly waiting = new Queue<Buffer>();
   private unsentBytes = 0;
@@ -45,7 +48,7 @@ export class GrpcJsCall implements Call {
     private readonly facts: CallFacts,
     private readonly lists: HeaderLists,
     private readonly listener: CallListener,
-    private readonly onEnded: () => void,
+    private readonly onEnded: (isUnusable: boolean) => void,
   ) {
     raw.start(metadata, {
       onReceiveMetadata: (headers) => this.receiveHeaders(headers),
@@ -151,7 +154,7 @@ export class GrpcJsCall implements Call {
     if (this.ended) return;
     this.ended = true;
     this.waiting.clear();
-    this.onEnded();
+    this.onEnded(isUnusable(status));
     const end = this.endOf(status);
     reportEnd(this.facts.target, this.facts.path, end);
     this.listener.onEnd(end);

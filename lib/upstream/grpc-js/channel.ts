@@ -26,8 +26,9 @@ export class GrpcJsChannel implements Channel {
   private readonly lists = new HeaderLists();
   private credentials!: GuardedCredentials;
   private raw: RawChannel;
-  /** Channels with replaced certificates; calls may still use them. */
+  /** Channels that were replaced; calls may still use them. */
   private readonly retired = new Set<RawChannel>();
+  private replacedAt = -Infinity;
   private closed = false;
   /** Under way. */
   private calls = 0;
@@ -50,12 +51,20 @@ export class GrpcJsChannel implements Channel {
   }
 
   /** New calls use the new certificates; current calls end on their connections. */
-  private renew(material: TlsMaterial): void {
+  private renew(material: TlsMaterial | undefined): void {
     const old = this.raw;
     this.raw = this.open(material);
     this.retired.add(old);
     // Closing a channel fails calls that still wait for a connection; by then none does.
     setTimeout(() => this.closeRetired(old), this.options.connectTimeoutMs + RETIRE_SLACK_MS).unref();
+  }
+
+  /** If a GOAWAY comes before grpc-js listens for it, it keeps a connection on which no call can ever start. */
+  private replace(): void {
+    const now = monotonicMs();
+    if (this.closed || now - this.replacedAt < this.options.initialReconnectBackoffMs) return;
+    this.replacedAt = now;
+    this.renew(this.files?.material);
   }
 
   private closeRetired(raw: RawChannel): void {
@@ -89,7 +98,10 @@ export class GrpcJsChannel implements Channel {
     const channel = this.raw;
     const raw = channel.createCall(request.path, deadlineOf(timeoutMs), null, null, null);
     this.calls++;
-    const ended = (): void => void this.calls--;
+    const ended = (isUnusable: boolean): void => {
+      this.calls--;
+      if (isUnusable && channel === this.raw) this.replace();
+    };
     const start = (next: CallListener): GrpcJsCall => new GrpcJsCall(raw, metadata, facts, this.lists, next, ended);
     return isReady(channel) ? start(listener) : this.startUnconnected(channel, start, listener);
   }

@@ -29,10 +29,14 @@ interface FailurePattern {
   readonly read: (match: RegExpExecArray, facts: CallFacts) => CallStatus;
 }
 
+/** The call was never sent: the connection takes none any more. */
+const UNUSABLE_CONNECTION = /^Failed to start HTTP\/2 stream/;
+
 const failurePatterns: readonly FailurePattern[] = [
   {
     code: Code.UNAVAILABLE,
-    pattern: /^No connection established\. Last error: (.*?)\.? Resolution note: /s,
+    // Round robin repeats it around that of its servers.
+    pattern: /^(?:round_robin: )?(?:No connection established\. Last error: )+(.*?)\.? Resolution note: /s,
     read: ([, reason], facts) => failures.cannotConnect(facts.target, reasonOf(reason!, facts)),
   },
   {
@@ -53,7 +57,7 @@ const failurePatterns: readonly FailurePattern[] = [
   },
   {
     code: Code.INTERNAL,
-    pattern: /^Failed to start HTTP\/2 stream/,
+    pattern: UNUSABLE_CONNECTION,
     read: (_, { target }) => failures.closedBefore(target),
   },
   {
@@ -97,6 +101,11 @@ const failurePatterns: readonly FailurePattern[] = [
 function reasonOf(text: string, { tls, tlsProblem }: CallFacts): Reason {
   const problem = tlsProblem();
   return problem !== undefined && text.includes(problem.detail) ? problem : connectReason(text, tls);
+}
+
+/** True if the connection of a call took it no more. */
+export function isUnusable({ details }: StatusObject): boolean {
+  return UNUSABLE_CONNECTION.test(details);
 }
 
 /** Reads a status that grpc-js created itself. */
