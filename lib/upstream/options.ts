@@ -83,15 +83,15 @@ export const upstreamCallOptions = {
     group: 'services',
     text: 'how long the answer to that PING may take before the connection counts as lost and its calls fail',
   }),
-  // A restarted service is found again within seconds; gRPC's own values, 1 and 120 seconds, suit services that are down for
-  // long.
+  // A service that returns is called again within a second; gRPC's own values, 1 and 120 seconds, suit services that are down
+  // for long.
   initial_reconnect_backoff: option(timeValue, {
     default: 200,
     group: 'services',
     text: 'pause after a failed attempt to connect, in which calls fail at once; grows by 1.6 with each failure',
   }),
   max_reconnect_backoff: option(timeValue, {
-    default: 3000,
+    default: 500,
     group: 'services',
     text: 'longest such pause; the defaults of gRPC are 1s and 120s',
   }),

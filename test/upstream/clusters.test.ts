@@ -27,6 +27,7 @@ const check: HealthCheckOptions = {
   expectedStatuses: [200],
   httpVersion: 'cluster',
   intervalMs: 20,
+  unhealthyIntervalMs: 20,
   timeoutMs: 10_000,
   unhealthyThreshold: 2,
   healthyThreshold: 2,
@@ -127,6 +128,18 @@ void t.test('a server that was never well, and one that cannot be reached', asyn
   t.strictSame([one.calls, two.calls], [6, 0]);
   await gone.start();
   await untilHealth(opened, gone, 'healthy');
+});
+
+void t.test('a server that is not well is asked more often', async (t) => {
+  const [one, two] = (await serversOf(t, 2)) as [HealthServer, HealthServer];
+  one.stop();
+  const healthCheck = { ...check, intervalMs: 60 * 60_000 };
+  const opened = open(t, specOf([one, two], { healthCheck }));
+  await untilHealth(opened, one, 'unhealthy');
+  await one.start();
+  await untilHealth(opened, one, 'healthy');
+  await untilHealth(opened, two, 'healthy');
+  t.equal(two.checks, 1, 'one that is well is asked at its interval');
 });
 
 void t.test('checks without an answer decide by the threshold', async (t) => {

@@ -940,6 +940,26 @@ void t.test('several addresses: the first that answers, and another when it is g
   t.match(await callOnce(local, { method: 'Echo', send: [none] }), { code: 0 }, 'a name with addresses of both kinds');
 });
 
+void t.test('a server that is silent is tried afresh, as it may have returned since', async (t) => {
+  const server = await peerServer((peer) => {
+    if (server.peers.length < 4) return;
+    peer.send(settings());
+    void answering(whole)(peer).catch(() => undefined);
+  });
+  const pool = new ChannelPool();
+  t.teardown(() => {
+    pool.close();
+    server.close();
+  });
+  const channel = pool.open(server.target, { connectTimeoutMs: 60_000 });
+  t.match(await callOnce(channel, { method: 'X', send: [none] }), { code: 0 });
+  const [first, second, third, last] = server.peers;
+  t.ok(second!.closed, 'each that is tried afresh takes the place of the one before');
+  await first!.untilClosed();
+  await third!.untilClosed();
+  t.notOk(last!.closed);
+});
+
 void t.test('a large message both ways, and many calls at once', async (t) => {
   const { target, server } = await rawService((stream) => {
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });

@@ -47,7 +47,7 @@ export const healthCheck = message({
   custom_health_check: refused('write grpc_health_check, http_health_check or tcp_health_check'),
   no_traffic_interval: noEffect(anyTime, steady),
   no_traffic_healthy_interval: noEffect(anyTime, steady),
-  unhealthy_interval: noEffect(anyTime, steady),
+  unhealthy_interval: honoured(someTime),
   unhealthy_edge_interval: noEffect(anyTime, steady),
   healthy_edge_interval: noEffect(anyTime, steady),
   event_log_path: noEffect(string, 'changes are logged with everything else'),

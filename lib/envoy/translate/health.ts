@@ -63,6 +63,7 @@ function translateCheck(check: HealthCheck, reader: EnvoyReader): Plain {
   const translated = {
     ...kindOf(check, reader),
     ...{ timeout: time(timeout), interval: time(interval) },
+    unhealthy_interval: time(check.unhealthy_interval ?? interval),
     ...{ unhealthy_threshold: Math.max(1, bad), healthy_threshold: Math.max(1, good) },
   };
   return placed(translated, at, reader);

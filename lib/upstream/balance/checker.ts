@@ -1,6 +1,7 @@
 /**
  * Checks one server at intervals, and decides by thresholds whether it is well. A server that reports changes by itself is
- * believed at once; it is asked all the same, because one that hangs reports nothing.
+ * believed at once; it is asked all the same, because one that hangs reports nothing. One that is not well is asked more often,
+ * so that its return is noticed soon.
  */
 import type { HealthState } from './host.js';
 import type { HealthCheckOptions } from './options.js';
@@ -50,9 +51,15 @@ export class HealthChecker {
   private checked(trouble: Trouble | undefined): void {
     if (this.isStopped || this.stopCheck === undefined) return;
     this.stopCheck = undefined;
-    this.after(this.options.intervalMs, () => this.check());
     if (trouble === undefined) this.succeeded();
     else this.failed(trouble);
+    this.after(this.pauseMs, () => this.check());
+  }
+
+  private get pauseMs(): number {
+    const { intervalMs, unhealthyIntervalMs } = this.options;
+    const isAwaited = this.state === 'unhealthy' && this.stopWatch === undefined;
+    return isAwaited ? Math.min(intervalMs, unhealthyIntervalMs) : intervalMs;
   }
 
   private succeeded(): void {

@@ -85,6 +85,11 @@ export class Host<T> implements HostPlace {
     return this.connection();
   }
 
+  /** It is connected and has not failed its checks, though it may be ejected. */
+  get isThere(): boolean {
+    return this.health !== 'unhealthy' && this.connection() === 'ready';
+  }
+
   private fitnessNow(): number {
     if (this.health === 'unhealthy' || this.ejectedFor !== undefined) return Fitness.OUT;
     const state = this.connection();

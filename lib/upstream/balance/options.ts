@@ -58,6 +58,11 @@ const healthFields = {
     'http: what is spoken. Default cluster: what its calls speak',
   ),
   interval: fieldOr(timeValue, 10_000, 'pause between two checks. Default 10s'),
+  unhealthy_interval: fieldOr(
+    timeValue,
+    200,
+    'the same for a server that gets no calls, unless interval is shorter or the server reports changes. Default 200ms',
+  ),
   timeout: fieldOr(timeValue, 5000, 'how long a check may take. Default 5s'),
   unhealthy_threshold: fieldOr(
     integerValue(1, 1000),

@@ -1,6 +1,7 @@
 /**
  * Picks the server of a call: first the level of priority, then a server of that level by the policy. Servers that failed
- * their checks or are ejected get nothing, unless so many are out that the rest would be overrun (`panicThreshold`).
+ * their checks or are ejected get nothing, unless so many are out that the rest would be overrun (`panicThreshold`). If all
+ * others are lost, those that are ejected get calls, too.
  */
 import { monotonicMs } from '../../clock.js';
 import { Fitness, type Host } from './host.js';
@@ -57,10 +58,21 @@ export class Picker<T> {
     const { level, mayPanic } = this.chooseLevel(key);
     if (level === undefined) return undefined;
     const isPanic = mayPanic && shareOf(level, Fitness.DOWN) < this.options.panicThreshold;
-    const ringKey = key ?? randomKey();
-    if (this.options.policy === 'ring_hash') return pickFromRing(level, ringKey, isPanic);
+    const found = this.pickFrom(level, key, isPanic, now);
+    if (isPanic || (found !== undefined && found.fitness >= Fitness.NEW)) return found;
+    return this.pickEjected(now) ?? found;
+  }
+
+  private pickFrom(level: Level<T>, key: bigint | undefined, isPanic: boolean, now: number): Host<T> | undefined {
+    if (this.options.policy === 'ring_hash') return pickFromRing(level, key ?? randomKey(), isPanic);
     const candidates = isPanic ? level.hosts : fittest(level.hosts);
     return candidates.length === 0 ? undefined : this.choose(candidates, now);
+  }
+
+  /** Where no server is there that is well, one that was ejected for its failures is better than none. */
+  private pickEjected(now: number): Host<T> | undefined {
+    const ejected = this.levels.flatMap(({ hosts }) => hosts.filter(({ isThere }) => isThere));
+    return ejected.length === 0 ? undefined : this.choose(ejected, now);
   }
 
   /** `mayPanic`: too few servers of all levels together are well. */

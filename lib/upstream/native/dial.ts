@@ -1,6 +1,7 @@
 /**
  * From addresses to an HTTP/2 connection: addresses are tried in order, the next one as soon as one fails or is slow (RFC
- * 8305), and the first server that sends its settings wins. The connect time-out limits the whole dial.
+ * 8305), and the first server that sends its settings wins. While all of them are silent, one is tried afresh at intervals: a
+ * server that returns does not know of connections from before. The connect time-out limits the whole dial.
  */
 import { connect as connectTcp, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
@@ -36,6 +37,9 @@ export interface DialListener {
 /** Delay after which the next address is tried too. */
 const NEXT_ADDRESS_MS = 250;
 
+/** How often an address is tried afresh. */
+const FRESH_ATTEMPT_MS = 500;
+
 /** Idle time after which TCP keep-alive probes start. */
 const TCP_KEEP_ALIVE_MS = 60_000;
 
@@ -47,6 +51,10 @@ export class Dial {
   private done = false;
   private readonly timeout: NodeJS.Timeout;
   private nextAddressTimer: NodeJS.Timeout | undefined;
+  private freshTimer: NodeJS.Timeout | undefined;
+  private freshAttempts = 0;
+  /** The last one that was tried afresh: the next takes its place. All others may take the whole time. */
+  private fresh: Attempt | undefined;
 
   /**
    * Starts at once. The listener is never called before the constructor returns.
@@ -68,6 +76,7 @@ export class Dial {
     this.done = true;
     clearTimeout(this.timeout);
     clearTimeout(this.nextAddressTimer);
+    clearInterval(this.freshTimer);
     for (const attempt of this.attempts) attempt.abort();
     this.attempts.clear();
   }
@@ -83,20 +92,37 @@ export class Dial {
     clearTimeout(this.nextAddressTimer);
     const address = this.addresses[this.next++];
     if (address === undefined) return;
-    this.attempts.add(
-      new Attempt(address, this.options, {
-        onConnection: (attempt, connection) => this.succeed(attempt, connection),
-        onFailure: (attempt, reason) => this.attemptFailed(attempt, reason),
-      }),
-    );
+    this.try(address);
     if (this.next < this.addresses.length) this.nextAddressTimer = setTimeout(() => this.tryNext(), NEXT_ADDRESS_MS);
+    else this.freshTimer = setInterval(() => this.tryAfresh(), FRESH_ATTEMPT_MS);
+  }
+
+  private try(address: Address): Attempt {
+    const attempt = new Attempt(address, this.options, {
+      onConnection: (connected, connection) => this.succeed(connected, connection),
+      onFailure: (failed, reason) => this.attemptFailed(failed, reason),
+    });
+    this.attempts.add(attempt);
+    return attempt;
+  }
+
+  private tryAfresh(): void {
+    const { addresses, fresh } = this;
+    if (fresh !== undefined) {
+      this.attempts.delete(fresh);
+      fresh.abort();
+    }
+    this.fresh = this.try(addresses[this.freshAttempts++ % addresses.length]!);
   }
 
   private attemptFailed(attempt: Attempt, reason: Reason): void {
     if (this.done) return;
     this.attempts.delete(attempt);
-    if (this.next < this.addresses.length) this.tryNext();
-    else if (this.attempts.size === 0) this.fail(failures.cannotConnect(this.target, reason));
+    if (this.next < this.addresses.length) return this.tryNext();
+    if (attempt === this.fresh) this.fresh = undefined;
+    // What happens to the others is known: there is nothing to wait for beside the last that was tried.
+    else if (this.attempts.size === 1 && this.fresh !== undefined) clearInterval(this.freshTimer);
+    if (this.attempts.size === 0) this.fail(failures.cannotConnect(this.target, reason));
   }
 
   private succeed(attempt: Attempt, connection: Connection): void {
