@@ -1,13 +1,13 @@
 /** Start-up of MCP: the RPCs of a gateway as tools, their endpoint, and the metadata that lead to tokens. */
 import type { Page } from '../builtin/index.js';
 import type { Codec } from '../codec/index.js';
-import type { Channel, Exchange } from '../exchange.js';
+import type { Channel } from '../exchange.js';
 import { McpEndpoint, mcpServer, METADATA_PATH, protectedResource, type ToolSource, urlFor } from '../mcp/index.js';
 import { type DocumentedPart, type OpenApiOptions, titleOf } from '../openapi/index.js';
-import type { ProtocolMatch } from '../protocol/index.js';
 import type { Binding } from '../rule/index.js';
 import type { MethodDescriptor } from '../schema/index.js';
 import type { Access } from './access.js';
+import type { Gateway } from './gateway.js';
 import type { GatewayOptions } from './options.js';
 import type { RequestRules } from './validated.js';
 
@@ -26,14 +26,15 @@ export interface ToolParts {
   readonly channels: ReadonlyMap<string, Channel>;
   readonly codec: Codec;
   readonly access: Access | undefined;
-  readonly handle: (exchange: Exchange, protocol: ProtocolMatch<Channel>) => void;
+  /** Present once the tools are called. */
+  readonly gateway: () => Pick<Gateway, 'handle' | 'rpcOf'>;
   /** What arguments are checked by; undefined: they are not. */
   readonly requestRules: RequestRules | undefined;
 }
 
 /** The RPCs of a gateway as tools. */
 export function agentTools(parts: ToolParts, options: AgentTools['options']): AgentTools {
-  const { prefix, bindings, methods, channels, codec, access, handle, requestRules } = parts;
+  const { prefix, bindings, methods, channels, codec, access, gateway, requestRules } = parts;
   const byMethod = new Map<MethodDescriptor, string[]>(methods.map((method) => [method, []]));
   for (const { method, httpMethod } of bindings) {
     const known = byMethod.get(method);
@@ -44,9 +45,13 @@ export function agentTools(parts: ToolParts, options: AgentTools['options']): Ag
     ...{ prefix, codec, access, options },
     methods: [...byMethod].map(([method, httpMethods]) => ({ method, httpMethods })),
     needsToken: (rpc) => access?.claimsFor(rpc) !== undefined,
+    routes: bindings,
+    rpcOf: (target) => gateway().rpcOf(target, prefix.length),
+    serve: (exchange) => gateway().handle(exchange, prefix.length),
     run: (exchange, plan, method) => {
       const checked = requestRules?.around(plan, method, false) ?? plan;
-      handle(exchange, { name: 'mcp', plan: checked, channel: channels.get(method.service.fullName) });
+      const channel = channels.get(method.service.fullName);
+      gateway().handle(exchange, 0, '', { name: 'mcp', plan: checked, channel });
     },
   };
 }

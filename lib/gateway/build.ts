@@ -30,7 +30,7 @@ import {
 } from '../transcode/index.js';
 import { RequestRules } from './validated.js';
 import { Access } from './access.js';
-import { agentEndpoint, type AgentTools, agentTools, metadataPages, type ToolParts } from './agents.js';
+import { agentEndpoint, type AgentTools, agentTools, metadataPages } from './agents.js';
 import type { McpEndpoint } from '../mcp/index.js';
 import type { Route } from './decide.js';
 import { publishFault } from './diagnostics.js';
@@ -184,11 +184,14 @@ export function buildGateway(
   // What a fallback or an application has at these paths stays theirs.
   const hasProbes = health !== undefined && fallback === undefined && routes === undefined && prefix === '';
   const isReady = hasProbes ? () => !health.isFailing && refusal === undefined : undefined;
-  const handle: ToolParts['handle'] = (exchange, protocol) => gateway.handle(exchange, 0, '', protocol);
   const native = options.passThrough === 'all' ? targets.map(({ method }) => method) : [];
   const tools = options.mcp
     ? agentTools(
-        { prefix, bindings: reachable, methods: native, channels, codec: context.codec, access, handle, requestRules },
+        {
+          ...{ prefix, bindings: reachable, methods: native, channels, access, requestRules },
+          codec: context.codec,
+          gateway: () => gateway,
+        },
         { ...options, ...documentOptions },
       )
     : undefined;

@@ -100,6 +100,17 @@ export class Gateway {
     }
   }
 
+  /** The RPC, by full name, whose route answers a GET of this path and query; undefined: none does. */
+  rpcOf(target: string, prefixLength = 0): string | undefined {
+    const request: RequestStart = { method: 'GET', target, httpVersion: '1.1', headers: [], hasBody: false };
+    const normal = this.normalized(request, prefixLength);
+    if (normal.location !== undefined || normal.refusal !== undefined) return undefined;
+    const head = headOf(request, prefixLength, nobody, normal.target);
+    if (this.parts.protocols.match(head) !== undefined) return undefined;
+    const decision = decide(this.parts, head, undefined);
+    return decision.kind === 'call' ? decision.plan.rpc.name : undefined;
+  }
+
   /** True where a streaming rule takes a WebSocket. */
   takesSocket(request: RequestStart, prefixLength = 0): boolean {
     const { target = request.target } = this.normalized(request, prefixLength);

@@ -40,6 +40,11 @@ export const mcpOptions = {
     group: 'mcp',
     text: 'RPCs that are tools, of those that are served',
   }),
+  mcp_resources: option(selectorsValue, {
+    default: [],
+    group: 'mcp',
+    text: 'RPCs whose GET routes are resources, which clients read by URI',
+  }),
   // A full name stays the same whatever other services are served.
   mcp_tool_names: option(enumValue('short', 'full'), {
     default: 'short',
@@ -54,7 +59,7 @@ export const mcpOptions = {
   mcp_page_size: option(integerValue(1, 1000), {
     default: 50,
     group: 'mcp',
-    text: 'tools on one page of tools/list, and the most that find_tools returns',
+    text: 'tools or resources on one page of a list, and the most that find_tools returns',
   }),
   mcp_max_messages: option(integerValue(1, 1_000_000), {
     default: 100,
@@ -64,7 +69,7 @@ export const mcpOptions = {
   mcp_max_result_bytes: option(sizeValue(1, 2 ** 30), {
     default: 1024 ** 2,
     group: 'mcp',
-    text: 'largest result of a tool as JSON; a stream is cut there',
+    text: 'largest result of a tool as JSON, and largest resource; a stream is cut there',
   }),
   mcp_stream_time: option(timeValue, {
     default: 30_000,

@@ -2,6 +2,7 @@
  * The methods of MCP, whatever carries the messages. It keeps no state but the calls under way, so that any process may answer
  * any request.
  */
+import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import type { HeaderFields } from '../headers.js';
 import { packageVersion } from '../installation.js';
@@ -23,7 +24,10 @@ import {
 } from './json-rpc.js';
 import type { McpOptions } from './options.js';
 import { agreedRevision, isStateless, REVISIONS } from './revision.js';
-import { type Agent, ToolCall, type ToolOutcome } from './tool-call.js';
+import type { Agent } from './agent-exchange.js';
+import { ResourceRead, type ReadOutcome } from './resource-read.js';
+import { ResourceSet } from './resource-set.js';
+import { ToolCall, type ToolOutcome } from './tool-call.js';
 import { plainError, type ToolError } from './tool-error.js';
 import { CALL_TOOL, FIND_TOOLS, ToolSet } from './tool-set.js';
 import type { ToolSource } from './tool.js';
@@ -75,7 +79,8 @@ export class McpServer {
   /** @param maxJsonDepth how deep a message may be nested */
   constructor(
     readonly tools: ToolSet,
-    options: { readonly maxJsonDepth: number },
+    private readonly resources: ResourceSet,
+    private readonly options: Pick<McpOptions, 'mcpMaxResultBytes'> & { readonly maxJsonDepth: number },
     title: string,
   ) {
     this.maxDepth = options.maxJsonDepth + ENVELOPE_DEPTH;
@@ -147,20 +152,79 @@ export class McpServer {
       }
       case 'handshake tools/list':
       case 'stateless tools/list': {
-        const page = this.tools.page(textIn(params, 'cursor'));
-        replies.answer(this.result(asked, asked.isStateless ? `${page},${cacheable}` : page), 200);
-        return undefined;
+        return this.list(asked, this.tools.page(textIn(params, 'cursor')));
       }
       case 'handshake tools/call':
       case 'stateless tools/call':
         return this.call(asked, textIn(params, 'name'), params.get('arguments') ?? EMPTY);
       default:
+        if (this.resources.isOffered && method.startsWith('resources/')) return this.handleResource(asked);
         throw new RpcError(RpcCode.METHOD_NOT_FOUND, `Method not found: ${JSON.stringify(method.slice(0, 100))}`);
     }
   }
 
+  private handleResource(asked: Asked): RunningCall | undefined {
+    const { method, params } = asked.message;
+    switch (method) {
+      case 'resources/list':
+        return this.list(asked, this.resources.page(textIn(params, 'cursor')));
+      case 'resources/templates/list':
+        return this.list(asked, this.resources.templates(textIn(params, 'cursor')));
+      case 'resources/read':
+        return this.read(asked, textIn(params, 'uri'));
+      default:
+        throw new RpcError(RpcCode.METHOD_NOT_FOUND, `Method not found: ${JSON.stringify(method.slice(0, 100))}`);
+    }
+  }
+
+  private list(asked: Asked, page: string): undefined {
+    asked.replies.answer(this.result(asked, asked.isStateless ? `${page},${cacheable}` : page), 200);
+  }
+
   private get capabilities(): string {
-    return `"capabilities":{"tools":{}},"instructions":${this.instructions}`;
+    const resources = this.resources.isOffered ? ',"resources":{}' : '';
+    return `"capabilities":{"tools":{}${resources}},"instructions":${this.instructions}`;
+  }
+
+  private read(asked: Asked, uri: string | undefined): RunningCall {
+    if (uri === undefined)
+      throw new RpcError(RpcCode.INVALID_PARAMS, 'params has no uri: that of the resource to read');
+    const { source, target } = this.resources.find(uri);
+    const { message, agent, replies } = asked;
+    const forget = this.remember(replies.session, message.id, () => {
+      read.cancel();
+      replies.answer(undefined, 202);
+    });
+    const read = new ResourceRead(target, agent, this.options.mcpMaxResultBytes, (outcome) => {
+      forget();
+      this.finishRead(asked, uri, outcome);
+    });
+    source.serve(read);
+    return {
+      drained: () => read.drained(),
+      cancel() {
+        forget();
+        read.cancel();
+      },
+    };
+  }
+
+  private finishRead(asked: Asked, uri: string, outcome: ReadOutcome): void {
+    const { replies, message } = asked;
+    if (outcome.kind === 'refused') return this.refuse(asked, outcome.error);
+    if (outcome.kind === 'error') return replies.answer(errorMessage(message.id, outcome.error), 200);
+    const { mimeType, body } = outcome;
+    const content = {
+      uri,
+      mimeType,
+      ...(isText(mimeType, body) ? { text: body.toString('utf8') } : { blob: body.toString('base64') }),
+    };
+    const members = `"contents":[${JSON.stringify(content)}]`;
+    // What a service tells may differ for the next client, and change at any time.
+    replies.answer(
+      this.result(asked, asked.isStateless ? `${members},"ttlMs":0,"cacheScope":"private"` : members),
+      200,
+    );
   }
 
   private call(asked: Asked, name: string | undefined, json: Buffer): RunningCall | undefined {
@@ -209,17 +273,20 @@ export class McpServer {
   }
 
   private finish(asked: Asked, outcome: ToolOutcome): void {
-    const { replies, message } = asked;
+    const { replies } = asked;
     if (outcome.kind === 'result') {
       replies.answer(this.toolResult(asked, outcome.json), 200);
     } else if (outcome.kind === 'error') {
       replies.answer(this.toolFailure(asked, outcome.error), 200);
     } else if (replies.refuse === undefined) {
       replies.answer(this.toolFailure(asked, plainError(Code.UNAUTHENTICATED, outcome.error.message)), 200);
-    } else {
-      const { message: text } = outcome.error;
-      replies.refuse(outcome.error, errorMessage(message.id, new RpcError(RpcCode.INVALID_REQUEST, text)));
-    }
+    } else this.refuse(asked, outcome.error);
+  }
+
+  private refuse({ message, replies }: Asked, error: StatusError): void {
+    const text = errorMessage(message.id, new RpcError(RpcCode.INVALID_REQUEST, error.message));
+    if (replies.refuse === undefined) replies.answer(text, 200);
+    else replies.refuse(error, text);
   }
 
   private find(asked: Asked, json: Buffer): undefined {
@@ -303,6 +370,10 @@ export class McpServer {
   }
 }
 
+function isText(mimeType: string | undefined, body: Buffer): boolean {
+  return mimeType !== undefined && /^(?:text\/|application\/(?:[\w.-]+\+)?json\b)/.test(mimeType) && isUtf8(body);
+}
+
 const cacheable = `"ttlMs":${LIST_TTL_MS},"cacheScope":"public"`;
 
 function progressMessage(token: string, count: number, text: Buffer): Buffer {
@@ -319,5 +390,5 @@ export function mcpServer(
   options: McpOptions & { readonly maxJsonDepth: number },
   title: string,
 ): McpServer {
-  return new McpServer(new ToolSet(sources, options), options, title);
+  return new McpServer(new ToolSet(sources, options), new ResourceSet(sources, options), options, title);
 }

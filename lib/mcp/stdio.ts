@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { Pieces } from '../wire/index.js';
 import { errorMessage, RpcCode, RpcError } from './json-rpc.js';
 import type { McpServer, Replies, RunningCall } from './server.js';
-import type { Agent } from './tool-call.js';
+import type { Agent } from './agent-exchange.js';
 
 /** How a client over stdio is seen by the gateway. */
 export interface StdioClient {

@@ -1,22 +1,9 @@
-/**
- * One call of a tool on its way, as an `Exchange`: to the gateway it is a request like any other, so that policies, tokens,
- * limits, routes and observers see it. What the gateway would send to a client becomes the result of the tool.
- */
-import type { BodySink, Exchange, Peer, ResponseHead } from '../exchange.js';
-import { type HeaderFields, withoutFields } from '../headers.js';
+/** One call of a tool on its way. What the gateway would send to a client becomes the result of the tool. */
 import { Code, codeOfHttpStatus, type StatusError } from '../status.js';
+import { type Agent, AgentExchange } from './agent-exchange.js';
 import { plainError, type ToolError } from './tool-error.js';
 import { type FailureSink, toolPlan } from './tool-plan.js';
 import type { Tool } from './tool.js';
-
-/** The agent that calls, as its transport knows it. */
-export interface Agent extends Pick<Exchange, 'headers' | 'httpVersion' | 'peer' | 'secure'> {
-  /** Of the request, without `?`: it may hold a token. */
-  readonly query: string | undefined;
-  readonly requestId: string;
-  /** See `Exchange.expect`. */
-  expect(bytes: number, onRoom: () => void): boolean;
-}
 
 /** What a call ended with. */
 export type ToolOutcome =
@@ -34,58 +21,26 @@ export interface ToolListener {
   onEnd(outcome: ToolOutcome): void;
 }
 
-/** Headers of the request that are about itself, and not about the call. */
-const ownHeaders = new Set([
-  'accept',
-  'accept-encoding',
-  'connection',
-  'content-encoding',
-  'content-length',
-  'content-type',
-  'expect',
-  'keep-alive',
-  'last-event-id',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'x-http-method-override',
-  'x-request-id',
-]);
-
 /** A call of a tool. */
-export class ToolCall implements Exchange, FailureSink {
+export class ToolCall extends AgentExchange implements FailureSink {
   readonly method = 'POST';
   readonly target: string;
-  readonly httpVersion: Exchange['httpVersion'];
-  readonly headers: HeaderFields;
   readonly hasBody = true;
-  readonly peer: Peer;
-  readonly secure: boolean;
-  private readonly closeListeners: (() => void)[] = [];
-  private readonly drainListeners: (() => void)[] = [];
   private readonly messages: Buffer[] = [];
   private bytes = 0;
-  private status = 0;
   private failure: ToolOutcome | undefined;
-  private isOver = false;
   private timer: NodeJS.Timeout | undefined;
 
-  /** @param json the arguments, a JSON object whose syntax is good */
+  /** @param body the arguments, a JSON object whose syntax is good */
   constructor(
     private readonly tool: Tool,
-    private readonly json: Buffer,
-    private readonly agent: Agent,
+    protected readonly body: Buffer,
+    agent: Agent,
     private readonly listener: ToolListener,
   ) {
-    const { headers, query, httpVersion, peer, secure, requestId } = agent;
-    const passed = withoutFields(headers, (name) => ownHeaders.has(name) || name.startsWith('mcp-'));
-    this.headers = [...passed, 'content-type', JSON_TYPE, 'x-request-id', requestId];
+    super(agent, ['content-type', JSON_TYPE]);
     const { path } = tool.method;
-    this.target = query === undefined ? path : `${path}?${query}`;
-    this.httpVersion = httpVersion;
-    this.peer = peer;
-    this.secure = secure;
+    this.target = agent.query === undefined ? path : `${path}?${agent.query}`;
   }
 
   /** Starts it. The listener hears of the end after this has returned. */
@@ -99,39 +54,12 @@ export class ToolCall implements Exchange, FailureSink {
     source.run(this, toolPlan(this.tool, this), this.tool.method);
   }
 
-  /** Nobody wants the result any more. */
-  cancel(): void {
-    if (this.over()) this.disconnect();
-  }
-
-  /** There is room for messages again. */
-  drained(): void {
-    if (!this.isOver) for (const listener of this.drainListeners) listener();
-  }
-
   onFailure(error: ToolError): void {
     this.failure ??= { kind: 'error', error };
   }
 
   onRefusal(error: StatusError): void {
     this.failure ??= { kind: 'refused', error };
-  }
-
-  continue(): void {}
-  // The arguments are there already.
-  pause(): void {}
-  resume(): void {}
-
-  read(sink: BodySink): void {
-    queueMicrotask(() => {
-      if (this.isOver) return;
-      sink.onData(this.json);
-      if (!this.isOver) sink.onEnd();
-    });
-  }
-
-  respond({ status }: ResponseHead): void {
-    if (this.status === 0) this.status = status;
   }
 
   write(chunk: Buffer): boolean {
@@ -150,14 +78,6 @@ export class ToolCall implements Exchange, FailureSink {
     return this.listener.onMessage(chunk, this.messages.length);
   }
 
-  onDrain(listener: () => void): void {
-    this.drainListeners.push(listener);
-  }
-
-  expect(bytes: number, onRoom: () => void): boolean {
-    return this.agent.expect(bytes, onRoom);
-  }
-
   end(chunk?: Buffer): void {
     if (this.over()) queueMicrotask(() => this.listener.onEnd(this.outcomeOf(chunk)));
   }
@@ -165,10 +85,6 @@ export class ToolCall implements Exchange, FailureSink {
   abort(): void {
     this.onFailure(plainError(Code.INTERNAL, 'the answer was broken off'));
     this.end();
-  }
-
-  onClose(listener: () => void): void {
-    this.closeListeners.push(listener);
   }
 
   private get isStream(): boolean {
@@ -183,11 +99,6 @@ export class ToolCall implements Exchange, FailureSink {
       this.disconnect();
       this.listener.onEnd(this.failure ?? { kind: 'result', json: this.listed(reason) });
     });
-  }
-
-  /** To the gateway, its client goes. */
-  private disconnect(): void {
-    for (const listener of this.closeListeners) listener();
   }
 
   private outcomeOf(chunk: Buffer | undefined): ToolOutcome {
@@ -209,12 +120,9 @@ export class ToolCall implements Exchange, FailureSink {
     return Buffer.concat([MESSAGES, ...parts, Buffer.from(end)]);
   }
 
-  /** True the first time. */
-  private over(): boolean {
-    if (this.isOver) return false;
-    this.isOver = true;
+  protected override over(): boolean {
     clearTimeout(this.timer);
-    return true;
+    return super.over();
   }
 }
 

@@ -6,6 +6,7 @@ import { quote } from '../uri.js';
 import { RpcCode, RpcError } from './json-rpc.js';
 import { toolNames } from './names.js';
 import type { McpOptions } from './options.js';
+import { pageOf } from './paging.js';
 import { describeTool, type Tool, type ToolMethod, toolOf, type ToolSource } from './tool.js';
 
 /** Finds tools by words. */
@@ -57,14 +58,9 @@ export class ToolSet {
    * @throws RpcError if the cursor is none of ours
    */
   page(cursor: string | undefined): string {
-    const start = offsetOf(cursor);
-    const { all } = this;
-    if (start > 0 && (this.isSearched || start >= all.length)) throw badCursor(cursor);
-    if (this.isSearched) return `"tools":${JSON.stringify(this.searchTools())}`;
-    const end = start + this.options.mcpPageSize;
-    const tools = all.slice(start, end).map((tool) => this.describe(tool));
-    const next = end < all.length ? `,"nextCursor":${JSON.stringify(cursorOf(end))}` : '';
-    return `"tools":${JSON.stringify(tools)}${next}`;
+    if (this.isSearched) return `"tools":${JSON.stringify(pageOf(this.searchTools(), 'tool', cursor, 2).items)}`;
+    const { items, next } = pageOf(this.all, 'tool', cursor, this.options.mcpPageSize);
+    return `"tools":${JSON.stringify(items.map((tool) => this.describe(tool)))}${next}`;
   }
 
   /** The tools whose names and descriptions have the words, the best first, and how many more there are. */
@@ -137,22 +133,4 @@ function rankOf({ name, method }: Tool, words: readonly string[]): number {
   const inName = new Set(wordsOf(`${name.replaceAll('_', ' ')} ${method.fullName}`));
   const inText = new Set(wordsOf(`${method.comment} ${method.service.comment}`));
   return words.reduce((rank, word) => rank + (inName.has(word) ? 3 : 0) + (inText.has(word) ? 1 : 0), 0);
-}
-
-function cursorOf(offset: number): string {
-  return Buffer.from(`tool ${offset}`).toString('base64url');
-}
-
-function offsetOf(cursor: string | undefined): number {
-  if (cursor === undefined) return 0;
-  const digits = /^tool (\d{1,9})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'))?.[1];
-  if (digits === undefined) throw badCursor(cursor);
-  return Number(digits);
-}
-
-function badCursor(cursor = ''): RpcError {
-  return new RpcError(
-    RpcCode.INVALID_PARAMS,
-    `the cursor ${quote(cursor)} is not one of this server; begin without one`,
-  );
 }

@@ -11,6 +11,7 @@ import {
   type SchemaForm,
   text,
 } from '../openapi/index.js';
+import type { Binding } from '../rule/index.js';
 import type { MethodDescriptor, MessageDescriptor } from '../schema/types.js';
 import { titleOf } from './names.js';
 import type { McpOptions } from './options.js';
@@ -31,6 +32,12 @@ export interface ToolSource {
   readonly options: OpenApiOptions & CallOptions & McpOptions;
   /** True for an RPC that needs a token. */
   readonly needsToken: (rpc: string) => boolean;
+  /** All of its routes. */
+  readonly routes: readonly Binding[];
+  /** The RPC, by full name, whose route answers a GET of this path and query; undefined: none does. */
+  readonly rpcOf: (target: string) => string | undefined;
+  /** Runs an exchange that is a request like any other. Never throws. */
+  readonly serve: (exchange: Exchange) => void;
   /** Runs an exchange as the gateway runs all of them, by this plan. Never throws. */
   readonly run: (exchange: Exchange, plan: MethodPlan, method: MethodDescriptor) => void;
 }

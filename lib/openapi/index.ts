@@ -10,5 +10,6 @@ export {
   type JsonObject,
   type OpenApiOptions,
 } from './options.js';
+export { queryFields, queryName } from './parameters.js';
 export { takesSlashes } from './path.js';
 export { SchemaBuilder, type SchemaForm, text } from './schemas.js';

@@ -481,6 +481,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   mcp_path: 'test/mcp/tools.test.ts',
   mcp_tool_names: 'test/mcp/tools.test.ts',
   mcp_tools: 'test/mcp/tools.test.ts',
+  mcp_resources: 'test/mcp/resources.test.ts',
   mcp_max_listed: 'test/mcp/tools.test.ts',
   mcp_page_size: 'test/mcp/tools.test.ts',
   mcp_max_messages: 'test/mcp/client.test.ts',

@@ -24,7 +24,7 @@ void t.test("PhotonCloud's tools", async (t) => {
   const config = {
     proto: [protos],
     upstreams: Object.fromEntries(services.map((service) => [service.package, `127.0.0.1:${cloud.port}`])),
-    ...{ mcp: true, mcp_max_listed: 1000, mcp_page_size: 40, preserve_proto_field_names: true },
+    ...{ mcp: true, mcp_resources: ['*'], mcp_max_listed: 1000, mcp_page_size: 40, preserve_proto_field_names: true },
     always_print_primitive_fields: true,
     listeners: [{ listen: '127.0.0.1:0', mounts: Object.fromEntries(mounts) }],
   };
@@ -58,4 +58,10 @@ void t.test("PhotonCloud's tools", async (t) => {
   t.match(textOf(missing), /^NOT_FOUND: no key "nothing"/);
   t.match((await call('List', { prefix: 'g' })).structuredContent, { items: [{ key: 'greeting' }] });
   t.match(textOf(await call('Put', { key: 'a' })), /INVALID_ARGUMENT/);
+
+  const { resourceTemplates } = await client.listResourceTemplates();
+  const byKey = resourceTemplates.find(({ name }) => name === 'ChainFireService_Get');
+  t.match(byKey?.uriTemplate, /^photongate:\/chainfire\/api\/v1\/kv\/\{\+?key\}/);
+  const { contents } = await client.readResource({ uri: 'photongate:/chainfire/api/v1/kv/greeting' });
+  t.match(contents, [{ mimeType: 'application/json', text: /"value":"hello"/ }]);
 });
