@@ -6,7 +6,7 @@ export { jwksChannel, type KeyFetch } from './diagnostics.js';
 export { earlier, type Expiry } from './expiry.js';
 export { fixedKeys, type KeyServers, type KeySet, type RemoteKeysOptions, RemoteKeySets } from './jwks.js';
 export { Authenticator, type Identity, type TokenRules, verifyToken } from './jwt.js';
-export type { ClaimRule, JwtOptions, JwtSettings, RequiredClaims, RpcSelector } from './jwt-options.js';
+export type { ClaimRule, JwtOptions, JwtSettings, RequiredClaims } from './jwt-options.js';
 export {
   type JwtProvider,
   type JwtProviderSettings,
@@ -19,3 +19,4 @@ export { type JsonWebKeySet, KeysUnavailable, readKeySet } from './key-set.js';
 export { defaultPolicyOptions, type PolicyOptions, policyOptions } from './options.js';
 export { hostPolicy, isLoopback, originPolicy } from './origin.js';
 export type { Policy, PolicyRequest } from './policy.js';
+export { type RpcSelector, rpcSelector } from './rpc-selector.js';

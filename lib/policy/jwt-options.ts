@@ -14,7 +14,6 @@ import {
   type InputNode,
   type InputsOf,
   leaf,
-  lineValue,
   type MapEntry,
   mapOf,
   oneOrMany,
@@ -28,6 +27,7 @@ import {
 } from '../options/index.js';
 import type { SourcePlace } from '../status.js';
 import { type JwtProvider, noKeys, providerFields, providersKind, sharedFields, smallSize } from './jwt-providers.js';
+import { type RpcSelector, rpcSelector } from './rpc-selector.js';
 
 /** Headers that have another meaning. */
 const unusableHeaders = new Set([...connectionHeaders, 'host', 'content-length', 'content-type']);
@@ -57,17 +57,6 @@ const realmText = checkedText({
   description: 'ASCII without quotes and backslashes, at most 200 characters',
   code: 'config-type',
   convert: (text) => (/^[\x20-\x21\x23-\x5b\x5d-\x7e]{1,200}$/.test(text) ? text : undefined),
-});
-
-/** A name or wildcard of RPCs, and its place in the file. */
-export interface RpcSelector {
-  readonly selector: string;
-  readonly place?: SourcePlace | undefined;
-}
-
-const selector = converted(lineValue('a selector such as pkg.Service.Method or pkg.*: ', 'config-type'), {
-  read: (text, { place }): RpcSelector => ({ selector: text, place }),
-  print: (value) => value.selector,
 });
 
 /** For each required claim the accepted values, of which the token must have one; an empty list removes the requirement. */
@@ -150,7 +139,7 @@ const tokenFields = {
   header: fieldOr(headerName, 'authorization', 'request header with the token. Default: authorization'),
   // Envoy's `from_params`.
   query_parameter: fieldOr(parameterName, undefined, 'query parameter that may hold the token. Default: none'),
-  except: fieldOr(oneOrMany(selector), [], 'selectors of RPCs that need no token'),
+  except: fieldOr(oneOrMany(rpcSelector), [], 'selectors of RPCs that need no token'),
   require: fieldOr(claimRules, [], 'selectors of RPCs → claims → values, one of which the token must have'),
   // The same names are removed from client requests.
   forward_claims: fieldOr(forwardedClaims, new Map<string, string>(), 'claims → metadata for services'),
