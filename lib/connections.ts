@@ -7,7 +7,8 @@ import type { Channel, ChannelStatus, HttpChannel } from './exchange.js';
 import { type Fallback, type FallbackOptions, Fallbacks, Http2Fallback } from './fallback/index.js';
 import { type KeyServers, type KeySet, type RemoteKeysOptions, RemoteKeySets } from './policy/index.js';
 import { RetryBudgets } from './retry/index.js';
-import { Holder } from './shared.js';
+import { type BucketSize, TokenBuckets } from './routes/index.js';
+import { Holder, Shared } from './shared.js';
 import { Code, type Problem, StatusError } from './status.js';
 import {
   ChannelPool,
@@ -44,10 +45,11 @@ export class Connections {
   private readonly clusters = new ClusterPool(this.channels);
   private readonly fallbacks = new Fallbacks();
   private readonly keySets = new RemoteKeySets();
+  private readonly buckets = new Shared<TokenBuckets>(() => undefined);
 
   /** For one user, who takes what it needs and lets go of all of it at once. */
   lease(): Lease {
-    return new Lease(this.channels, this.clusters, this.fallbacks, this.keySets);
+    return new Lease(this.channels, this.clusters, this.fallbacks, this.keySets, this.buckets);
   }
 
   /** What the channels to upstreams have open. */
@@ -78,6 +80,7 @@ export class Lease {
     private readonly clusters: ClusterPool,
     private readonly fallbacks: Fallbacks,
     private readonly keySets: RemoteKeySets,
+    private readonly buckets: Shared<TokenBuckets>,
   ) {}
 
   /** @throws ConfigError as `ChannelPool.open` */
@@ -145,6 +148,11 @@ export class Lease {
    */
   keySet(options: RemoteKeysOptions, cluster?: ClusterSpec): KeySet {
     return this.keySets.of({ ...options, servers: cluster && keyServersOf(cluster) }, this.holder);
+  }
+
+  /** The buckets of a limit of rate, which outlive a reload that keeps the limit. */
+  bucketsOf(identity: string, bucket: BucketSize): TokenBuckets {
+    return this.buckets.hold(identity, this.holder, () => new TokenBuckets(bucket));
   }
 
   /** What is odd about the certificates of its channels. */

@@ -108,6 +108,8 @@ export interface Exchange {
   onClose(listener: () => void): void;
   /** Defined if the request asks for a WebSocket: answer by `accept`, or refuse by `respond` like any other request. */
   readonly webSocket?: SocketUpgrade | undefined;
+  /** What has counted the request that it is a part of; see `RequestHead.counted`. Default: it is one by itself. */
+  readonly counted?: Set<object> | undefined;
 }
 
 /** A valid WebSocket handshake that waits for its answer. */
@@ -348,6 +350,8 @@ export interface RequestHead {
   /** The client's, or a new one. */
   readonly requestId: string;
   readonly caller: Caller;
+  /** Which limits of rate have counted it, or the request that it is a part of. Default: none. */
+  readonly counted?: Set<object> | undefined;
 }
 
 /** A whole response. */

@@ -31,8 +31,10 @@ import { checkListenerTls, type ExchangeHandler } from './server/index.js';
 import { Code, ConfigError, type Problem, ProblemList, StatusError } from './status.js';
 import {
   compileFilters,
+  compileRateLimits,
   type FilterSurroundings,
   hasUntouchedRoutes,
+  type LimitSurroundings,
   type RequestFilter,
   RouteTable,
   type RouteTranscoder,
@@ -142,7 +144,11 @@ function prepareListeners(
     problems,
   );
   checkRpcSelectors(
-    parts.flatMap(({ options: { jwt } }) => [...(jwt?.except ?? []), ...(jwt?.require ?? [])]),
+    parts.flatMap(({ options: { jwt, rateLimits = [] } }) => [
+      ...(jwt?.except ?? []),
+      ...(jwt?.require ?? []),
+      ...rateLimits.flatMap(({ settings }) => settings.rpcs ?? []),
+    ]),
     [...schema.files, ...reflection.files],
     problems,
   );
@@ -152,7 +158,11 @@ function prepareListeners(
     const routes = options.offline === true ? undefined : routesOf(listener, config, lease, options.health, problems);
     // What is looked at is the call, and not whether it would be let through.
     const isLooking = options.offline === true || options.tap !== undefined;
-    const filters = isLooking ? [] : (problems.attempt(() => filtersOf(listener, config, lease, files)) ?? []);
+    const limitSurroundings: LimitSurroundings = {
+      now: monotonicMs,
+      bucketsOf: (identity, bucket) => lease.bucketsOf(identity, bucket),
+    };
+    const filters = isLooking ? [] : (problems.attempt(() => filtersOf(listener, index, config, lease, files)) ?? []);
     const channelFor = (mount: MountConfig, table: RouteTable<Cluster> | undefined): ((service: string) => Channel) => {
       if (options.offline === true) return () => offlineChannel;
       return table === undefined ? channelsOf(mount, lease, problems) : (service) => usualChannel(table, service);
@@ -186,6 +196,7 @@ function prepareListeners(
         observer: options.observer,
         health: options.health,
         filters,
+        limits: isLooking ? undefined : compileRateLimits(mount.options, limitSurroundings),
         keysOf: (provider) => keysOf(provider, lease, files),
       };
       const names = mount === listener.root ? routedNames(listener) : [];
@@ -243,7 +254,8 @@ function servedMethods({ bindings, services, config: { options } }: PreparedPart
 
 /** @throws ConfigError */
 function filtersOf(
-  { filters = [], routes }: ListenerConfig,
+  { filters = [], routes, listen }: ListenerConfig,
+  index: number,
   { clusters = [] }: Config,
   lease: Lease,
   files: FileReader,
@@ -251,6 +263,7 @@ function filtersOf(
   const hosts = routes?.virtualHosts ?? [];
   const surroundings: FilterSurroundings = {
     now: monotonicMs,
+    bucketsOf: (identity, bucket) => lease.bucketsOf(JSON.stringify([listen, index, identity]), bucket),
     wallClock: () => wallClock().getTime(),
     random: Math.random,
     channelOf({ cluster, target = '' }) {
@@ -299,7 +312,7 @@ function withoutServices(config: Config): Config {
     services: [],
     rules: [],
     methods: [],
-    options: { ...mount.options, index: false, docs: false, openapi: false, jwt: undefined },
+    options: { ...mount.options, index: false, docs: false, openapi: false, jwt: undefined, rateLimits: undefined },
   });
   return {
     ...config,

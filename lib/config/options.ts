@@ -35,6 +35,7 @@ import {
 import { policyOptions } from '../policy/index.js';
 import { protocolOptions } from '../protocol/index.js';
 import { retryOptions } from '../retry/index.js';
+import { rateLimitOptions } from '../routes/index.js';
 import { reflectionOptions } from '../schema/index.js';
 import { listenerOptions } from '../server/index.js';
 import { telemetryOptions } from '../telemetry/index.js';
@@ -75,6 +76,7 @@ export const optionTable = {
   ...callOptions,
   ...protocolOptions,
   ...policyOptions,
+  ...rateLimitOptions,
   ...listenerOptions,
   ...upstreamOptions,
   ...retryOptions,

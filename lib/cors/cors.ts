@@ -9,8 +9,11 @@ import { type CorsOptions, normalOrigin } from './options.js';
 export interface Cors {
   /** True if pages of this origin (the value of an `Origin` header) may call. */
   allows(origin: string): boolean;
-  /** Headers for the response to any request except a preflight. */
-  responseHeaders(headers: HeaderFields): string[];
+  /**
+   * Headers for the response to any request except a preflight.
+   * @param ownFields that pages may read besides. Default: none.
+   */
+  responseHeaders(headers: HeaderFields, ownFields?: readonly string[]): string[];
   /**
    * Headers for the response to a preflight.
    * @param allowed methods of the routes of the path.
@@ -66,11 +69,12 @@ export function compileCors(options: CorsOptions): Cors {
   return {
     allows,
 
-    responseHeaders(headers) {
+    responseHeaders(headers, ownFields = []) {
       const granted = grant(headers);
+      const exposed = [...new Set([...expose, ...ownFields])];
       return [
         ...granted,
-        ...(granted.length > 0 && expose.length > 0 ? ['access-control-expose-headers', expose.join(', ')] : []),
+        ...(granted.length > 0 && exposed.length > 0 ? ['access-control-expose-headers', exposed.join(', ')] : []),
         // Also sent if the origin is not allowed, so that a cache does not serve that response to an allowed one.
         ...(every ? [] : ['vary', 'Origin']),
       ];

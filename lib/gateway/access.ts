@@ -7,6 +7,7 @@ import { type HeaderFields, withoutFields } from '../headers.js';
 import {
   type Authenticator,
   claimMetadata,
+  type Claims,
   type Expiry,
   type Identity,
   type JwtOptions,
@@ -24,6 +25,8 @@ export interface Admitted {
   readonly metadata: Metadata;
   /** When its streams end; undefined: when they do by themselves. */
   readonly expiry?: Expiry | undefined;
+  /** Of its token. Default: none. */
+  readonly claims?: Claims;
 }
 
 const noClaims: RequiredClaims = new Map();
@@ -89,6 +92,7 @@ export class Access {
       head: { ...head, query: this.passedQuery(query), headers: this.passedHeaders(headers, identity) },
       metadata: [...this.tokenMetadata(identity), ...claimMetadata(identity.claims, forwardClaims)],
       expiry: identity.expiry,
+      claims: identity.claims,
     };
   }
 

@@ -41,7 +41,7 @@ import { Constraints, type DocumentedPart, type OpenApiOptions, takesSlashes } f
 import type { GatewayOptions } from './options.js';
 import { Retries } from './retries.js';
 import { type HintedRoute, RouteHints } from './route-hints.js';
-import type { RequestFilter, RouteTranscoder } from '../routes/index.js';
+import type { RateLimits, RequestFilter, RouteTranscoder } from '../routes/index.js';
 import type { Routes } from './routing.js';
 import { compileNormalizer } from './path-normalization.js';
 import { reflectionTargets } from '../builtin/index.js';
@@ -103,6 +103,8 @@ export interface GatewayContext {
   readonly transcoders?: ReadonlyMap<RouteTranscoder, BuiltGateway>;
   /** What happens to requests before they are routed, in order. Default: nothing. */
   readonly filters?: readonly RequestFilter[];
+  /** How many requests clients may send. Default: any number. */
+  readonly limits?: RateLimits | undefined;
   /** Why no request is served now; our own pages are. Default: all are served. */
   readonly refusal?: StatusError | undefined;
   /** The keys of an issuer of tokens; throws a ConfigError where they will not do. Needed where `jwt` is given. */
@@ -134,7 +136,8 @@ export function buildGateway(
     retryBudgets = new RetryBudgets(),
     routes,
     transcoders = new Map(),
-    filters = [],
+    filters: ownFilters = [],
+    limits,
     refusal,
     keysOf = noKeys,
     errorFormat,
@@ -223,7 +226,9 @@ export function buildGateway(
     encode: compileEncoder(options),
     cors: options.cors && compileCors(options.cors),
     fallback,
-    ...{ routes, filters, options },
+    ...{ routes, limits, options },
+    // Who sends too much costs nothing more.
+    filters: limits?.early === undefined ? ownFilters : [limits.early, ...ownFilters],
     retries: routes === undefined && retries.isEmpty ? undefined : retries,
     rpcs: new Set(methods.map(({ fullName }) => fullName)),
     normalize: compileNormalizer(options),

@@ -9,6 +9,8 @@ export class CorsExchange extends DelegateExchange {
   constructor(
     inner: Exchange,
     private readonly cors: Cors,
+    /** Fields of the proxy itself that pages may read. */
+    private readonly ownFields?: readonly string[],
   ) {
     super(inner);
   }
@@ -19,6 +21,6 @@ export class CorsExchange extends DelegateExchange {
     const isAnswered = head.headers.includes('access-control-allow-methods') && isPreflight(this.method, this.headers);
     if (isAnswered) return super.respond(head);
     const own = withoutFields(head.headers, (name) => name.startsWith('access-control-'));
-    super.respond({ ...head, headers: [...own, ...this.cors.responseHeaders(this.headers)] });
+    super.respond({ ...head, headers: [...own, ...this.cors.responseHeaders(this.headers, this.ownFields)] });
   }
 }

@@ -31,6 +31,9 @@ export class DelegateExchange implements Exchange {
   get secure(): boolean {
     return this.inner.secure;
   }
+  get counted(): Exchange['counted'] {
+    return this.inner.counted;
+  }
   continue(): void {
     this.inner.continue();
   }

@@ -1,6 +1,6 @@
 /** Runs the filters of a listener over one request, in order. Each sees what those before it have made of the request. */
 import type { HeaderFields } from '../headers.js';
-import { earlier, type Expiry } from '../policy/index.js';
+import { type Claims, earlier, type Expiry } from '../policy/index.js';
 import type { FilteredRequest, FilterEffect, RequestFilter } from '../routes/index.js';
 
 /** What has become of a request that all filters let pass. */
@@ -11,6 +11,8 @@ export interface Filtered {
   readonly identity: HeaderFields;
   /** When its streams end; undefined: when they do by themselves. */
   readonly expiry: Expiry | undefined;
+  /** Of the tokens that filters found good. */
+  readonly claims: Claims;
 }
 
 /** Who waits for the outcome; one of them is called, once, unless the run was cancelled. */
@@ -62,8 +64,8 @@ export class FilterRun {
       return this.goOn(effect, index + 1);
     }
     this.isOver = true;
-    const { headers, query } = this.request;
-    this.outcome.onPassed({ headers, query, identity: this.identity, expiry: this.expiry });
+    const { headers, query, claims } = this.request;
+    this.outcome.onPassed({ headers, query, identity: this.identity, claims, expiry: this.expiry });
   }
 
   private goOn(effect: FilterEffect | undefined, next: number): void {
@@ -82,6 +84,7 @@ export class FilterRun {
       return;
     }
     this.take(effect);
+    if (effect.refusal !== undefined) return this.refuse(effect.refusal);
     this.runFrom(next);
   }
 

@@ -1,10 +1,13 @@
 /** A request as filters see it. What few of them ask is found out when it is asked. */
 import type { Channel, Exchange, RequestHead } from '../exchange.js';
 import type { ProtocolMatch } from '../protocol/index.js';
+import { healthPaths } from '../builtin/index.js';
+import type { Claims } from '../policy/index.js';
 import type { FilteredRequest } from '../routes/index.js';
 import { decide } from './decide.js';
 import type { GatewayParts } from './parts.js';
 import { requestOf } from './routing.js';
+import { rpcNamesOf } from './rpc-names.js';
 
 /** What is known of a request. */
 export interface KnownRequest {
@@ -14,10 +17,12 @@ export interface KnownRequest {
   /** Undefined for REST. */
   readonly protocol: ProtocolMatch<Channel> | undefined;
   readonly body: FilteredRequest['body'];
+  readonly claims: Claims;
+  readonly counted: Set<object>;
 }
 
 export function filteredRequest(known: KnownRequest): FilteredRequest {
-  const { head, exchange, parts, body } = known;
+  const { head, exchange, parts, body, claims, counted } = known;
   const { address: peer, port: peerPort, tls } = exchange.peer;
   const request = requestOf(head, exchange);
   return {
@@ -28,7 +33,9 @@ export function filteredRequest(known: KnownRequest): FilteredRequest {
     certificateSubject: tls?.subject,
     requestId: head.requestId,
     protocol: `HTTP/${exchange.httpVersion}`,
-    claims: {},
+    claims,
+    counted,
+    isProbe: isProbe(known),
     forwarded: head.caller.forwarded,
     body,
     rpc: () => rpcOf(known),
@@ -36,8 +43,16 @@ export function filteredRequest(known: KnownRequest): FilteredRequest {
   };
 }
 
+/** What is passed on may name an RPC by its path, as `access` reads it. */
 function rpcOf({ head, exchange, parts, protocol }: KnownRequest): string | undefined {
   if (exchange.webSocket !== undefined) return parts.sockets?.match('GET', head.path)?.value.plan.rpc.name;
   const decision = decide(parts, head, protocol);
-  return decision.kind === 'call' ? decision.plan.rpc.name : undefined;
+  if (decision.kind === 'routed') return rpcNamesOf(head.path).find((name) => parts.rpcs.has(name));
+  // The name of a method that is not there is the client's own invention.
+  return decision.kind === 'call' && decision.channel !== undefined ? decision.plan.rpc.name : undefined;
+}
+
+/** A rule may have the path, and then it is a call. */
+function isProbe({ head: { method, path }, parts: { pages, matcher } }: KnownRequest): boolean {
+  return healthPaths.has(path) && pages.has(path) && matcher.match(method, path) === undefined;
 }

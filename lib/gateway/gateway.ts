@@ -128,7 +128,7 @@ export class Gateway {
     const normal = this.normalized(exchange, prefixLength);
     const came = normal.target === undefined ? exchange : new NormalizedExchange(exchange, normal.target);
     const head = headOf(came, prefixLength, this.parts.callers.callerOf(came));
-    const { observer, routes, filters, options } = this.parts;
+    const { observer, routes, filters, limits, options } = this.parts;
     const common = this.parts.cors;
     const cors = routes?.corsOf === undefined ? common : routes.corsOf(requestOf(head, came), common);
     const own = this.partsFor(head, came);
@@ -136,10 +136,11 @@ export class Gateway {
     const observation =
       observer && new Observation(new RequestRecord(head, came.target, came.secure, came.peer), observer);
     const observed = observation === undefined ? came : new ObservedExchange(came, observation);
-    const isChanged = routes !== undefined || options.serverName !== undefined || filters.length > 0;
+    const isChanged =
+      routes !== undefined || options.serverName !== undefined || filters.length > 0 || limits !== undefined;
     const changed = isChanged ? new ChangedExchange(observed, options.serverName) : undefined;
     const answering = changed ?? observed;
-    const granted = cors === undefined ? answering : new CorsExchange(answering, cors);
+    const granted = cors === undefined ? answering : new CorsExchange(answering, cors, limits?.fields);
     const limited =
       options.maxRequestBytes === undefined ? undefined : new LimitedExchange(granted, options.maxRequestBytes);
     const answered = limited ?? granted;
@@ -213,7 +214,7 @@ function isPageAlone({ pages, matcher }: GatewayParts, path: string): boolean {
 const nobody: Caller = { address: 'unknown', forwarded: [] };
 
 /** What of an exchange is there before anybody has taken it. */
-type RequestStart = Pick<Exchange, 'method' | 'target' | 'httpVersion' | 'headers' | 'hasBody'>;
+type RequestStart = Pick<Exchange, 'method' | 'target' | 'httpVersion' | 'headers' | 'hasBody' | 'counted'>;
 
 /** @param target in one form. Default: as it came */
 function headOf(
@@ -233,6 +234,7 @@ function headOf(
     hasBody,
     requestId: requestIdOf(headers),
     caller,
+    counted: request.counted,
   };
 }
 

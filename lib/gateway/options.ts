@@ -14,6 +14,7 @@ import {
 } from '../options/index.js';
 import { defaultPolicyOptions, type PolicyOptions } from '../policy/index.js';
 import { retryOptions } from '../retry/index.js';
+import { rateLimitOptions } from '../routes/index.js';
 import { defaultProtocolOptions, type ProtocolOptions } from '../protocol/index.js';
 import { validateOptions } from '../validate/index.js';
 import { defaultTranscodeOptions, type TranscodeOptions } from '../transcode/index.js';
@@ -108,7 +109,7 @@ export interface GatewayOptions
     ProtocolOptions,
     BuiltinOptions,
     McpOptions,
-    OptionsOf<typeof gatewayOptions & typeof retryOptions & typeof validateOptions> {
+    OptionsOf<typeof gatewayOptions & typeof rateLimitOptions & typeof retryOptions & typeof validateOptions> {
   /** Names, packages or wildcards (`pkg.*`) of the services to serve; empty: none. Default: all. (Envoy `services`.) */
   readonly services: readonly string[] | undefined;
 }
@@ -119,6 +120,6 @@ export const defaultGatewayOptions: GatewayOptions = Object.freeze({
   ...defaultProtocolOptions,
   ...defaultsOf(builtinOptions),
   ...defaultsOf(mcpOptions),
-  ...defaultsOf({ ...gatewayOptions, ...retryOptions, ...validateOptions }),
+  ...defaultsOf({ ...gatewayOptions, ...rateLimitOptions, ...retryOptions, ...validateOptions }),
   services: undefined,
 });

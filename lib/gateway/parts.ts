@@ -4,7 +4,7 @@ import type { ErrorWriter } from '../exchange.js';
 import type { CallerRules, HeaderNames } from '../metadata/index.js';
 import type { Policy, ReplyEncoder } from '../policy/index.js';
 import type { PathMatcher } from '../router/index.js';
-import type { RequestFilter } from '../routes/index.js';
+import type { RateLimits, RequestFilter } from '../routes/index.js';
 import type { StatusError } from '../status.js';
 import { type Observer } from '../telemetry/index.js';
 import { type Access } from './access.js';
@@ -48,6 +48,8 @@ export interface GatewayParts extends RouteTables {
   readonly routes?: Routes | undefined;
   /** What happens to requests before they are routed, in order. */
   readonly filters: readonly RequestFilter[];
+  /** How many requests clients may send; undefined: any number. */
+  readonly limits?: RateLimits | undefined;
   /** Which calls are sent again; undefined: none. */
   readonly retries?: Retries | undefined;
   /** Full names of all RPCs that are served, whether or not native gRPC reaches them. */

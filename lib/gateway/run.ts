@@ -12,7 +12,7 @@ import type {
 } from '../exchange.js';
 import type { Fallback } from '../fallback/index.js';
 import { isPreflight } from '../cors/index.js';
-import { earlier, type Expiry, type RequiredClaims } from '../policy/index.js';
+import { type Claims, earlier, type Expiry, type RequiredClaims } from '../policy/index.js';
 import { atDate } from '../clock.js';
 import { withoutFields } from '../headers.js';
 import { StatusError } from '../status.js';
@@ -43,6 +43,10 @@ export class Run extends Ending implements RoutedOwner {
   /** When its stream ends; undefined: when it does by itself. */
   private expiry: Expiry | undefined;
   private cancelExpiry: (() => void) | undefined;
+  /** Which limits of rate have counted it; undefined if nothing asked. */
+  private counted: Set<object> | undefined;
+  /** Of the tokens that filters found good. */
+  private claims: Claims = {};
   /** As it came, before filters. */
   private readonly cameQuery: string | undefined;
 
@@ -59,6 +63,7 @@ export class Run extends Ending implements RoutedOwner {
   ) {
     super(exchange, head, parts, observation, release);
     this.cameQuery = head.query;
+    this.counted = head.counted;
     exchange.onClose(() => {
       this.settle();
       this.call?.clientGone();
@@ -92,19 +97,29 @@ export class Run extends Ending implements RoutedOwner {
    * @param next may throw
    */
   filter(filters: readonly RequestFilter[], next: () => void): void {
-    const { head, exchange, parts } = this;
     // A preflight that is answered here says nothing of who calls, and reaches nobody.
     if (filters.length === 0 || this.isAnsweredPreflight()) return next();
-    const peeked = new PeekedExchange(exchange);
-    this.exchange = peeked;
-    const body = (maxBytes: number): Promise<BodyStart> => peeked.peek(maxBytes);
-    const request = filteredRequest({ head, exchange, parts, protocol: this.protocol, body });
+    this.runFilters(filters, (filtered) => {
+      this.take(filtered);
+      next();
+    });
+  }
+
+  /** @param next may throw */
+  private runFilters(
+    filters: readonly RequestFilter[],
+    next: (filtered: Filtered) => void,
+    claims = this.claims,
+  ): void {
+    const { head, exchange, parts, protocol } = this;
+    const counted = (this.counted ??= new Set());
+    const body = (maxBytes: number): Promise<BodyStart> => this.peeked().peek(maxBytes);
+    const request = filteredRequest({ head, exchange, parts, protocol, body, claims, counted });
     const run = new FilterRun(filters, request, {
       onPassed: (filtered) => {
         this.call = undefined;
         try {
-          this.take(filtered);
-          next();
+          next(filtered);
         } catch (error) {
           this.onError(error);
         }
@@ -114,6 +129,21 @@ export class Run extends Ending implements RoutedOwner {
     });
     this.call = { clientGone: () => run.cancel() };
     run.start();
+  }
+
+  /** The exchange, from now on with a body that may be looked at. */
+  private peeked(): PeekedExchange {
+    if (this.exchange instanceof PeekedExchange) return this.exchange;
+    const peeked = new PeekedExchange(this.exchange);
+    this.exchange = peeked;
+    return peeked;
+  }
+
+  /** Goes on where the limits that ask for claims allow it: at once where there are none. */
+  private limitByClaims(claims: Claims | undefined, next: () => void): void {
+    const late = this.parts.limits?.late;
+    if (late === undefined) next();
+    else this.runFilters([late], next, { ...this.claims, ...claims });
   }
 
   private isAnsweredPreflight(): boolean {
@@ -135,8 +165,9 @@ export class Run extends Ending implements RoutedOwner {
     if (!isUsed) this.head = { ...head, method: exchange.method };
   }
 
-  private take({ headers, query, identity, expiry }: Filtered): void {
+  private take({ headers, query, identity, claims, expiry }: Filtered): void {
     const { head } = this;
+    this.claims = claims;
     if (headers !== head.headers || query !== head.query) this.head = { ...head, headers, query };
     this.told = metadataOf(identity);
     this.expiry = expiry;
@@ -201,7 +232,7 @@ export class Run extends Ending implements RoutedOwner {
   /** Goes on where the caller may make the call: at once where no token is needed. */
   admitCall(rpc: Rpc, next: (admitted: Admitted) => void): void {
     const { access } = this.parts;
-    if (access === undefined) next({ head: this.head, metadata: this.told });
+    if (access === undefined) this.limitByClaims(undefined, () => next({ head: this.head, metadata: this.told }));
     else this.admit(access, rpc.name, access.claimsFor(rpc.name), next);
   }
 
@@ -217,8 +248,11 @@ export class Run extends Ending implements RoutedOwner {
   ): void {
     const { told } = this;
     const go = (admitted: Admitted): void => {
-      this.expiry = earlier(this.expiry, admitted.expiry);
-      next(told.length === 0 ? admitted : { ...admitted, metadata: [...told, ...admitted.metadata] });
+      const { claims, metadata, expiry } = admitted;
+      this.expiry = earlier(this.expiry, expiry);
+      this.limitByClaims(claims, () =>
+        next(told.length === 0 ? admitted : { ...admitted, metadata: [...told, ...metadata] }),
+      );
     };
     if (claims === undefined) return go(access.open(this.head));
     const isWebSocket = this.exchange.webSocket !== undefined;
@@ -338,8 +372,9 @@ export class Run extends Ending implements RoutedOwner {
 
   /** What comes of the message goes through the gateway as a request of its own, with its own check of the token. */
   private serveAgent(endpoint: McpEndpoint): void {
-    const { exchange, head, base, parts } = this;
+    const { exchange, base, parts, counted } = this;
     const { access, maxBodyBytes } = parts;
+    const head = { ...this.head, counted };
     this.writeOwnError = (error) => endpoint.fail(error, head, base);
     const start = (): void => {
       const run = new AgentRun({ exchange, head, base, endpoint, maxBodyBytes, outcome: this });
@@ -347,7 +382,7 @@ export class Run extends Ending implements RoutedOwner {
       run.start();
     };
     const isOpen = access === undefined || !(access.protectsPages || endpoint.isGuarded());
-    if (isOpen) start();
+    if (isOpen) this.limitByClaims(undefined, start);
     else this.admit(access, 'this endpoint', new Map(), start);
   }
 
@@ -360,7 +395,8 @@ export class Run extends Ending implements RoutedOwner {
         (error: unknown) => this.onError(error),
       );
     };
-    if (access?.protectsPages !== true || isPublic(this.head.path)) show({ head: this.head });
+    const { head } = this;
+    if (access?.protectsPages !== true || isPublic(head.path)) this.limitByClaims(undefined, () => show({ head }));
     else this.admit(access, 'this page', new Map(), show);
   }
 
@@ -378,7 +414,9 @@ export class Run extends Ending implements RoutedOwner {
       const passed = withoutFields(headers, (name) => names.isIdentity(name) || isTold(name));
       fallback.forward(exchange, { ...how, requestId, target, headers: passed, caller, identity }, this);
     };
-    if (access === undefined) return send({ head: this.head, metadata: this.told });
+    if (access === undefined) {
+      return this.limitByClaims(undefined, () => send({ head: this.head, metadata: this.told }));
+    }
     // A call needs the same token whichever way it takes. The path may name more than one RPC, as servers read paths
     // differently.
     const needs = rpcs.flatMap((rpc) => {

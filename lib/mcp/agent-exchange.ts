@@ -6,7 +6,7 @@ import type { BodySink, Exchange, Peer, ResponseHead } from '../exchange.js';
 import { type HeaderFields, withoutFields } from '../headers.js';
 
 /** The agent that asks, as its transport knows it. */
-export interface Agent extends Pick<Exchange, 'headers' | 'httpVersion' | 'peer' | 'secure'> {
+export interface Agent extends Pick<Exchange, 'headers' | 'httpVersion' | 'peer' | 'secure' | 'counted'> {
   /** Of the request, without `?`: it may hold a token. */
   readonly query: string | undefined;
   readonly requestId: string;
@@ -43,6 +43,7 @@ export abstract class AgentExchange implements Exchange {
   readonly headers: HeaderFields;
   readonly peer: Peer;
   readonly secure: boolean;
+  readonly counted: Exchange['counted'];
   /** Of the answer; 0 before it. */
   protected status = 0;
   protected isOver = false;
@@ -54,12 +55,13 @@ export abstract class AgentExchange implements Exchange {
     private readonly agent: Agent,
     own: HeaderFields,
   ) {
-    const { headers, httpVersion, peer, secure, requestId } = agent;
+    const { headers, httpVersion, peer, secure, requestId, counted } = agent;
     const passed = withoutFields(headers, (name) => ownHeaders.has(name) || name.startsWith('mcp-'));
     this.headers = [...passed, ...own, 'x-request-id', requestId];
     this.httpVersion = httpVersion;
     this.peer = peer;
     this.secure = secure;
+    this.counted = counted;
   }
 
   abstract write(chunk: Buffer): boolean;

@@ -84,12 +84,12 @@ export class McpEndpoint {
     body: Buffer,
     outcome: EndpointOutcome,
   ): RunningCall | undefined {
-    const { requestId } = head;
+    const { requestId, counted } = head;
     // As it came: its calls pass all filters again, which have taken their tokens away and added their headers.
     const { headers, httpVersion, peer, secure } = exchange;
     const { query } = splitTarget(exchange.target);
     const expect = (bytes: number, onRoom: () => void): boolean => exchange.expect(bytes, onRoom);
-    const agent = { headers, query, requestId, httpVersion, peer, secure, expect };
+    const agent = { headers, query, requestId, httpVersion, peer, secure, expect, counted };
     const refuse = (error: StatusError, message: Buffer): Reply => this.errorReply(error, message, head, base);
     const replies = new HttpReplies(exchange, head, this.settings.sseKeepAliveMs, refuse, outcome);
     const call = this.server.receive(body, agent, replies);

@@ -27,6 +27,10 @@ const BadRequest = defineMessage({
   fieldViolations: [1, list(defineMessage({ field: [1, text], description: [2, text], reason: [3, text] }))],
 });
 
+const QuotaFailure = defineMessage({
+  violations: [1, list(defineMessage({ subject: [1, text], description: [2, text] }))],
+});
+
 const RetryInfo = defineMessage({
   retryDelay: [1, optional(defineMessage({ seconds: [1, int64], nanos: [2, int64] }))],
 });
@@ -42,6 +46,20 @@ export function parseStatusDetails(status: Buffer): StatusDetail[] {
 export function badRequestDetail(violations: readonly FieldViolation[]): StatusDetail {
   const fieldViolations = violations.map(({ reason = '', ...violation }) => ({ ...violation, reason }));
   return { typeUrl: `${TYPE_PREFIX}BadRequest`, value: BadRequest.encode({ fieldViolations }) };
+}
+
+/** Limits that a request exceeds, as a google.rpc.QuotaFailure. */
+export function quotaFailureDetail(
+  violations: readonly { readonly subject: string; readonly description: string }[],
+): StatusDetail {
+  return { typeUrl: `${TYPE_PREFIX}QuotaFailure`, value: QuotaFailure.encode({ violations: [...violations] }) };
+}
+
+/** When to try again, as a google.rpc.RetryInfo. */
+export function retryInfoDetail(delayMs: number): StatusDetail {
+  const milliseconds = Math.ceil(delayMs);
+  const retryDelay = { seconds: Math.floor(milliseconds / 1000), nanos: (milliseconds % 1000) * 1_000_000 };
+  return { typeUrl: `${TYPE_PREFIX}RetryInfo`, value: RetryInfo.encode({ retryDelay }) };
 }
 
 /** True for google.rpc.DebugInfo, which is meant for developers, not for clients. */

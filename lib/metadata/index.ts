@@ -5,7 +5,15 @@
 export { callOptions, type CallOptions } from './options.js';
 export { addressTest, CallerRules, isTrustedProxy, plainAddress } from './caller.js';
 export { deadlineOf, type DeadlineOptions } from './deadline.js';
-export { badRequestDetail, isDebugInfo, parseStatusDetails, retryAfterSeconds, statusBytes } from './details.js';
+export {
+  badRequestDetail,
+  isDebugInfo,
+  parseStatusDetails,
+  quotaFailureDetail,
+  retryAfterSeconds,
+  retryInfoDetail,
+  statusBytes,
+} from './details.js';
 export {
   type HeaderNameOptions,
   HeaderNames,

@@ -15,7 +15,6 @@ import {
   requiredField,
   shareValue,
   timeFrom,
-  timeValue,
 } from '../options/index.js';
 import { extAuthz, routeAuthz } from './ext-authz-options.js';
 import { jwtFilter } from './jwt-filter-options.js';
@@ -28,6 +27,7 @@ import {
   textTests,
   type TextTestSettings,
 } from './match-options.js';
+import { bucketFields, checkBucket } from './ratelimit/options.js';
 
 const share = field(shareValue, 'share of the requests, such as 0.5 or 50%. Default: all');
 
@@ -44,16 +44,15 @@ const headerValue = record({
 
 const rateLimit = record({
   fields: {
-    max_tokens: requiredField(integerValue(1, 0xffffffff), 'requests at once', 'a rate_limit has max_tokens'),
-    tokens_per_fill: field(integerValue(1, 0xffffffff), 'requests in each fill_interval. Default 1'),
-    fill_interval: requiredField(timeValue, 'in this time', 'a rate_limit has a fill_interval'),
+    ...bucketFields,
     share,
     status: field(integerValue(400, 599), 'the HTTP status of what is too much. Default 429'),
     code: field(integerValue(1, 16), 'its gRPC code. Default 8, RESOURCE_EXHAUSTED'),
     headers: field(listOf(headerValue, '"headers" is a list of { name, value }'), 'headers of its answer'),
   },
   about: '"rate_limit"',
-  expected: '"rate_limit" is a map such as { max_tokens: 100, tokens_per_fill: 10, fill_interval: 1s }',
+  expected: '"rate_limit" is a map such as { requests: 100, per: 1s }',
+  check: (_value, map, reader) => checkBucket(map, reader, 'a rate_limit'),
 });
 
 const delay = record({
@@ -172,7 +171,7 @@ const filter = record({
     fault: field(fault, 'requests fail or wait, to see what clients make of it'),
   },
   about: 'a filter',
-  expected: 'a filter is a map such as { rate_limit: { max_tokens: 100, fill_interval: 1s } }',
+  expected: 'a filter is a map such as { rate_limit: { requests: 100, per: 1s } }',
   check({ name: _name, unless: _unless, ...given }) {
     if (Object.keys(given).length === 1) return;
     throw new OptionError('a filter has one of jwt, ext_authz, rate_limit, access and fault', 'config-type');

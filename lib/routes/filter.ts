@@ -23,6 +23,10 @@ export interface FilteredRequest extends RoutedRequest {
   readonly claims: Claims;
   /** The full name of the RPC that it leads to; undefined if it leads to none. */
   readonly rpc: () => string | undefined;
+  /** A question for the health of the proxy, which limits of rate do not count. */
+  readonly isProbe: boolean;
+  /** What has counted it already, so that nothing counts it twice: limits of rate. */
+  readonly counted: Set<object>;
   /** What services are told of its way: `x-forwarded-for` and its like. */
   readonly forwarded: HeaderFields;
   /** The first bytes of its body, which its route gets all the same. */
@@ -48,6 +52,8 @@ export interface FilterEffect {
   readonly expiry?: Expiry | undefined;
   /** What becomes of the headers of its answer. */
   readonly answer?: (fields: HeaderFields) => HeaderFields;
+  /** It is refused, with an answer that is changed so. */
+  readonly refusal?: StatusError;
 }
 
 /**

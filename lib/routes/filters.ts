@@ -18,11 +18,10 @@ import { type AuthzSurroundings, compileExtAuthz } from './ext-authz.js';
 import { compileJwt, type JwtSurroundings } from './jwt-filter.js';
 import { compileHeader, compileText, type RequestTest } from './match.js';
 import { pathReadings } from './path-readings.js';
+import { bucketSize, type LimitSurroundings } from './ratelimit/limits.js';
 
 /** What filters need of the proxy, of time and of chance. */
-export interface FilterSurroundings extends JwtSurroundings, AuthzSurroundings {
-  /** Monotonic, in milliseconds. */
-  readonly now: () => number;
+export interface FilterSurroundings extends JwtSurroundings, AuthzSurroundings, LimitSurroundings {
   /** From 0 to 1. */
   readonly random: () => number;
 }
@@ -52,8 +51,12 @@ export function compileFilters(
       ...(place !== undefined && { place }),
     });
   }
-  const filters = settings.map((one) => {
-    const compiled = compileOne(one, surroundings);
+  const filters = settings.map((one, index) => {
+    let count = 0;
+    // Each place in the file has buckets of its own, which the same place has after a reload.
+    const bucketsOf: FilterSurroundings['bucketsOf'] = (identity, bucket) =>
+      surroundings.bucketsOf(JSON.stringify([index, count++, identity]), bucket);
+    const compiled = compileOne(one, { ...surroundings, bucketsOf });
     const own = new Map<RouteFilterSettings, RequestFilter>();
     for (const { name, place, value } of said.filter((entry) => entry.name === one.name)) {
       try {
@@ -145,21 +148,20 @@ function plain(
   };
 }
 
-/** A bucket that fills evenly. */
-function compileRateLimit(settings: RateLimitSettings, { now, random }: FilterSurroundings): RequestFilter {
-  const { maxTokens, tokensPerFill = 1, fillIntervalMs, share = 1, status = 429, headers = [] } = settings;
-  const { code = Code.RESOURCE_EXHAUSTED } = settings;
-  const tokensPerMs = tokensPerFill / fillIntervalMs;
+/** One bucket for all requests. */
+function compileRateLimit(settings: RateLimitSettings, surroundings: FilterSurroundings): RequestFilter {
+  const { share = 1, status = 429, code = Code.RESOURCE_EXHAUSTED, headers = [] } = settings;
+  const { now, random, bucketsOf } = surroundings;
+  const size = bucketSize(settings, 1);
+  const buckets = bucketsOf(JSON.stringify(size), size);
   const more = headers.map(({ name, value }) => [name, value] as const);
-  let tokens = maxTokens;
-  let since = now();
   return () => {
     if (share < 1 && random() >= share) return undefined;
     const time = now();
-    tokens = Math.min(maxTokens, tokens + (time - since) * tokensPerMs);
-    since = time;
-    if (tokens < 1) throw new StatusError(code, 'local_rate_limited', { httpStatus: status, headers: more });
-    tokens--;
+    if (buckets.tokens('', time) < 1) {
+      throw new StatusError(code, 'local_rate_limited', { httpStatus: status, headers: more });
+    }
+    buckets.take('', time);
     return undefined;
   };
 }

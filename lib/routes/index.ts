@@ -8,6 +8,9 @@ export {
   type RequestFilter,
 } from './filter.js';
 export { compileFilters, filterClusters, type FilterSurroundings } from './filters.js';
+export { type BucketSize, TokenBuckets } from './ratelimit/buckets.js';
+export { compileRateLimits, type LimitSurroundings, type RateLimits } from './ratelimit/limits.js';
+export { type NamedLimit, type RateLimitOptions, rateLimitOptions } from './ratelimit/options.js';
 export type { OwnReply, OwnReplyChange } from './local-reply.js';
 export { type LocalRepliesSettings, localRepliesKind } from './local-reply-options.js';
 export type { HeaderChanges } from './header-changes.js';

@@ -3,7 +3,13 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { followStory, stepsOf } from './stories.js';
 
-const pages = ['docs/getting-started.md', 'docs/browser.md', 'docs/from-grpc-gateway.md', 'docs/library.md'];
+const pages = [
+  'docs/getting-started.md',
+  'docs/browser.md',
+  'docs/from-grpc-gateway.md',
+  'docs/library.md',
+  'docs/rate-limits.md',
+];
 
 for (const page of pages) {
   void t.test(page, async (t) => {

@@ -508,6 +508,8 @@ const elsewhere: Readonly<Record<string, string>> = {
   header_timeout: 'below',
   idle_timeout: 'below',
   write_timeout: 'test/e2e/readers.test.ts',
+  rate_limit_keys: 'test/e2e/rate-limit.test.ts',
+  rate_limit_fields: 'test/e2e/rate-limit.test.ts',
   max_connection_requests: 'test/server/connection.test.ts',
   max_connection_age: 'test/server/connection-age.test.ts',
   max_connection_age_grace: 'test/server/connection-age.test.ts',

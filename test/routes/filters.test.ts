@@ -1,7 +1,13 @@
 /** `filters` of a listener: which requests pass, wait or are refused. */
 import t from 'tap';
 import { nodeOf, type Plain, Reader } from '../../lib/options/index.js';
-import { compileFilters, type FilteredRequest, filtersKind, type FilterSurroundings } from '../../lib/routes/index.js';
+import {
+  compileFilters,
+  type FilteredRequest,
+  filtersKind,
+  type FilterSurroundings,
+  TokenBuckets,
+} from '../../lib/routes/index.js';
 import { ProblemList, StatusError } from '../../lib/status.js';
 
 const usual: FilteredRequest = {
@@ -20,6 +26,8 @@ const usual: FilteredRequest = {
   protocol: 'HTTP/1.1',
   claims: {},
   rpc: () => undefined,
+  isProbe: false,
+  counted: new Set(),
   routeSettings: () => undefined,
   forwarded: [],
   body: () => Promise.resolve({ bytes: Buffer.alloc(0), isWhole: true }),
@@ -27,6 +35,7 @@ const usual: FilteredRequest = {
 
 const stillness: FilterSurroundings = {
   now: () => 0,
+  bucketsOf: (_identity, bucket) => new TokenBuckets(bucket),
   wallClock: () => 0,
   random: () => 0,
   channelOf: () => {
@@ -62,7 +71,7 @@ function asking(filters: Plain, surroundings: Partial<FilterSurroundings> = {}):
 
 void t.test('a rate: so many at once, and then as they come back', (t) => {
   let time = 0;
-  const ask = asking([{ rate_limit: { max_tokens: 2, tokens_per_fill: 1, fill_interval: '1s' } }], { now: () => time });
+  const ask = asking([{ rate_limit: { requests: 1, per: '1s', burst: 2 } }], { now: () => time });
   const limited = '429 local_rate_limited';
   t.same([ask(), ask(), ask()], ['passes', 'passes', limited]);
   time = 999;
@@ -70,12 +79,12 @@ void t.test('a rate: so many at once, and then as they come back', (t) => {
   time = 1000;
   t.same([ask(), ask()], ['passes', limited]);
   time = 100_000;
-  t.same([ask(), ask(), ask()], ['passes', 'passes', limited], 'no more than max_tokens are saved');
+  t.same([ask(), ask(), ask()], ['passes', 'passes', limited], 'no more than burst are saved');
   t.end();
 });
 
 void t.test('shares, statuses and exceptions of a rate', (t) => {
-  const rate = { max_tokens: 1, fill_interval: '1h' };
+  const rate = { requests: 1, per: '1h' };
   const numbers = [0.4, 0.6, 0.4];
   const half = asking([{ rate_limit: { ...rate, share: '50%', status: 503 } }], { random: () => numbers.shift()! });
   t.same([half(), half(), half()], ['passes', 'passes', '503 local_rate_limited']);
@@ -135,14 +144,14 @@ void t.test('conditions', (t) => {
 });
 
 void t.test('what is wrong', (t) => {
-  const rate = { max_tokens: 1, fill_interval: '1s' };
+  const rate = { requests: 1, per: '1s' };
   const access = (requests: Plain): Plain => [
     { access: { action: 'deny', rules: [{ requests, callers: { always: true } }] } },
   ];
   const cases: readonly [filters: Plain, message: RegExp][] = [
     [[{}], /a filter has one of jwt, ext_authz, rate_limit, access and fault/],
     [[{ rate_limit: rate, fault: {} }], /a filter has one of/],
-    [[{ rate_limit: { max_tokens: 1 } }], /a rate_limit has a fill_interval/],
+    [[{ rate_limit: { requests: 1 } }], /a rate_limit has requests and per/],
     [
       [{ rate_limit: { ...rate, headers: [{ name: 'content-length', value: '5' }] } }],
       /"content-length" cannot be changed/,

@@ -83,7 +83,7 @@ export function translateFilters(
 
 /** What does nothing, unless a route says what. */
 const idle: Readonly<Record<string, PlainMap>> = {
-  [RATE_LIMIT]: { rate_limit: { max_tokens: 1, fill_interval: '1s', share: 0 } },
+  [RATE_LIMIT]: { rate_limit: { requests: 1, per: '1s', share: 0 } },
   [RBAC]: { access: { action: 'deny', rules: [] } },
   [FAULT]: { fault: {} },
 };
@@ -142,9 +142,9 @@ function translateRateLimit(filter: RateLimit, reader: EnvoyReader): PlainMap | 
   const code = status?.code ?? 429;
   return {
     rate_limit: {
-      max_tokens: bucket.max_tokens ?? 1,
-      ...(bucket.tokens_per_fill !== undefined && { tokens_per_fill: bucket.tokens_per_fill }),
-      fill_interval: `${bucket.fill_interval ?? 1}ms`,
+      burst: bucket.max_tokens ?? 1,
+      requests: bucket.tokens_per_fill ?? 1,
+      per: `${bucket.fill_interval ?? 1}ms`,
       ...(enabled < 1 && { share: enabled }),
       // As in Envoy, others mean 429.
       ...(code !== 429 && code >= 400 && { status: code }),
