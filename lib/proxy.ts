@@ -24,7 +24,7 @@ import {
   type Schema,
   type SchemaSources,
 } from './schema/index.js';
-import { type Binding, checkRpcSelectors, RuleFiles, warnOfVisibility } from './rule/index.js';
+import { type Binding, checkRpcSelectors, RuleFiles, VisibleSchemas } from './rule/index.js';
 import type { DocumentedPart } from './openapi/index.js';
 import { fixedKeys, type JwtProvider, type KeySet, KeysUnavailable, readKeySet } from './policy/index.js';
 import { checkListenerTls, type ExchangeHandler } from './server/index.js';
@@ -134,9 +134,10 @@ function prepareListeners(
   const { boundHost = () => '' } = options;
   if (pending.length > 0) config = withoutServices(config);
   const schema = loadSchema({ ...config.sources, reflected }, problems, files);
-  const types = withErrorDetails(schema, config.sources);
+  const details = bundled(['google/rpc/error_details.proto'], config.sources);
   const reflection = bundled(reflectionProtos, config.sources);
   const ruleFiles = new RuleFiles(schema, config.sources.workingDirectory, problems, files);
+  const visibility = new VisibleSchemas(schema, (paths) => ruleFiles.visibility(paths), problems);
   const parts = config.listeners.flatMap(({ root, mounts }) => [root, ...mounts]);
   checkRpcSelectors(
     parts.flatMap(({ methods }) => methods),
@@ -152,7 +153,10 @@ function prepareListeners(
     [...schema.files, ...reflection.files],
     problems,
   );
-  for (const listener of config.listeners) reportLoops(listener, config.clusters ?? [], problems);
+  for (const listener of config.listeners) {
+    reportLoops(listener, config.clusters ?? [], problems);
+    reportUnfiltered(listener, problems);
+  }
   const listeners = config.listeners.map((listener, index) => {
     const lease = leases[index]!;
     const routes = options.offline === true ? undefined : routesOf(listener, config, lease, options.health, problems);
@@ -169,15 +173,18 @@ function prepareListeners(
     };
     const build = (
       mount: MountConfig,
-      below: readonly PreparedPart[],
+      mounted: readonly PreparedPart[],
       transcoders?: ReadonlyMap<RouteTranscoder, PreparedPart>,
     ): PreparedPart => {
       const open = channelFor(mount, routes);
+      const below = mounted.filter(({ config }) => mayList(mount, config));
+      const visible = visibility.schemaFor(mount.options.visibility, mount.rules);
       const context: GatewayContext = {
-        schema,
+        schema: visible,
+        wholeSchema: schema,
         rules: ruleFiles.ruleSet(mount.rules),
         methods: mount.methods,
-        types,
+        types: withErrorDetails(visible, details),
         reflection,
         channelFor: (service) => tap(open(service)),
         // What a route of Envoy calls is not tapped: the usual cluster of the service is.
@@ -225,10 +232,11 @@ function prepareListeners(
     // Virtual hosts pass on what no rule takes.
     if (config.listeners.every(({ routes }) => routes === undefined)) warnOfNoRoutes(all, problems);
   }
-  warnOfVisibility(
-    schema,
-    listeners.flatMap(allParts).flatMap((part) => servedMethods(part, schema)),
-    problems,
+  visibility.warnOfOpen(
+    listeners
+      .flatMap(allParts)
+      .filter(({ config }) => config.options.visibility === undefined)
+      .map((part) => ({ paths: part.config.rules, methods: servedMethods(part, schema) })),
   );
   ruleFiles.reportUnserved(
     listeners
@@ -243,6 +251,24 @@ function prepareListeners(
   ]);
   if (problems.errors.length > 0) throw new ConfigError(withoutRepeats(problems.errors), { warnings });
   return { listeners, schema, warnings };
+}
+
+/** Virtual hosts pass requests and answers on without looking into them. */
+function reportUnfiltered({ root, routes }: ListenerConfig, problems: ProblemList): void {
+  if (routes === undefined) return;
+  const served = [root, ...routes.transcoders.map(({ mount }) => mount)];
+  if (served.every(({ options }) => options.visibility === undefined)) return;
+  problems.error({
+    code: 'visibility-routes',
+    message: 'visibility is set, but virtual_hosts pass on what no rule takes, so that nothing would be hidden there',
+    hint: 'leave out one of them: serve what is restricted on a listener of its own',
+  });
+}
+
+/** Whether the pages of a listener may tell of a mount: only if it shows nothing that they may not. */
+function mayList({ options: { visibility } }: MountConfig, mount: MountConfig): boolean {
+  if (visibility === undefined) return true;
+  return mount.options.visibility?.every((label) => visibility.includes(label)) ?? false;
 }
 
 /** The RPCs that a part lets anybody call: those with a rule and, where native gRPC reaches all, the others of its services. */
@@ -363,9 +389,11 @@ export function documentedParts(parts: readonly PreparedPart[]): DocumentedPart<
 const reflectionProtos = ['v1', 'v1alpha'].map((version) => `grpc/reflection/${version}/reflection.proto`);
 
 /** The types that may stand in an Any: those of the schema, and google.rpc's error details, which services send anyway. */
-function withErrorDetails(schema: Schema, sources: SchemaSources): Pick<Schema, 'message'> {
-  const details = bundled(['google/rpc/error_details.proto'], sources);
-  return { message: (name) => schema.message(name) ?? details.message(name) };
+function withErrorDetails(schema: Schema, details: Schema): GatewayContext['types'] {
+  return {
+    message: (name) => schema.message(name) ?? details.message(name),
+    hides: (name) => schema.hides(name),
+  };
 }
 
 /**

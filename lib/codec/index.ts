@@ -13,6 +13,7 @@ export { JsonScanner, JsonSyntaxError } from './scanner.js';
 export { parseSelection, SelectionError, type Selection } from './selection.js';
 export { selectWire } from './select-wire.js';
 export type { TextReader } from './text.js';
+export { type VisibleMessage, type VisibleTypes, VisibleWire } from './visible-wire.js';
 export { ValueError } from './value-error.js';
 export { shortestFloat } from './floats.js';
 export { invalidArgument, MAX_VIOLATIONS } from './violations.js';

@@ -1,7 +1,7 @@
 /** Start-up of MCP: the RPCs of a gateway as tools, their endpoint, and the metadata that lead to tokens. */
 import type { Page } from '../builtin/index.js';
 import type { Codec } from '../codec/index.js';
-import type { Channel } from '../exchange.js';
+import type { Channel, MethodPlan } from '../exchange.js';
 import { McpEndpoint, mcpServer, METADATA_PATH, protectedResource, type ToolSource, urlFor } from '../mcp/index.js';
 import { type DocumentedPart, type OpenApiOptions, titleOf } from '../openapi/index.js';
 import type { Binding } from '../rule/index.js';
@@ -9,7 +9,6 @@ import type { MethodDescriptor } from '../schema/index.js';
 import type { Access } from './access.js';
 import type { Gateway } from './gateway.js';
 import type { GatewayOptions } from './options.js';
-import type { RequestRules } from './validated.js';
 
 /** The RPCs of a gateway that agents may call, and who may. */
 export interface AgentTools extends ToolSource {
@@ -28,13 +27,13 @@ export interface ToolParts {
   readonly access: Access | undefined;
   /** Present once the tools are called. */
   readonly gateway: () => Pick<Gateway, 'handle' | 'rpcOf'>;
-  /** What arguments are checked by; undefined: they are not. */
-  readonly requestRules: RequestRules | undefined;
+  /** The plan of a call → the plan that is run: with checks of its messages. */
+  readonly around: (plan: MethodPlan, method: MethodDescriptor) => MethodPlan;
 }
 
 /** The RPCs of a gateway as tools. */
 export function agentTools(parts: ToolParts, options: AgentTools['options']): AgentTools {
-  const { prefix, bindings, methods, channels, codec, access, gateway, requestRules } = parts;
+  const { prefix, bindings, methods, channels, codec, access, gateway, around } = parts;
   const byMethod = new Map<MethodDescriptor, string[]>(methods.map((method) => [method, []]));
   for (const { method, httpMethod } of bindings) {
     const known = byMethod.get(method);
@@ -49,9 +48,8 @@ export function agentTools(parts: ToolParts, options: AgentTools['options']): Ag
     rpcOf: (target) => gateway().rpcOf(target, prefix.length),
     serve: (exchange) => gateway().handle(exchange, prefix.length),
     run: (exchange, plan, method) => {
-      const checked = requestRules?.around(plan, method, false) ?? plan;
       const channel = channels.get(method.service.fullName);
-      gateway().handle(exchange, 0, '', { name: 'mcp', plan: checked, channel });
+      gateway().handle(exchange, 0, '', { name: 'mcp', plan: around(plan, method), channel });
     },
   };
 }

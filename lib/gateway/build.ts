@@ -28,7 +28,9 @@ import {
   type ErrorFormatter,
   type TranscodeContext,
 } from '../transcode/index.js';
+import type { VisibleTypes } from '../codec/index.js';
 import { RequestRules } from './validated.js';
+import { VisibleCalls } from './visible.js';
 import { Access } from './access.js';
 import { agentEndpoint, type AgentTools, agentTools, metadataPages } from './agents.js';
 import type { McpEndpoint } from '../mcp/index.js';
@@ -70,13 +72,16 @@ export type ServedService = ServiceChannel;
 
 /** What a gateway is made from, besides its options. */
 export interface GatewayContext {
+  /** What callers may see. */
   readonly schema: Schema;
+  /** With what they may not. Default: they may see all. */
+  readonly wholeSchema?: Schema;
   /** Rules of service configs; they replace annotations. */
   readonly rules: RuleSet;
   /** Method options by selector; they replace those of annotations. */
   readonly methods?: readonly MethodRule[];
   /** Types that may stand in a google.protobuf.Any. */
-  readonly types: Pick<Schema, 'message'>;
+  readonly types: VisibleTypes;
   /** The services of `grpc.reflection`, for the gateway to answer. Default: it answers none. */
   readonly reflection?: Schema;
   /** The channel to a service, by full name; throws a ConfigError where it has none. */
@@ -121,6 +126,7 @@ export interface GatewayContext {
 export function buildGateway(
   {
     schema,
+    wholeSchema = schema,
     rules,
     methods: methodRules,
     types,
@@ -148,7 +154,7 @@ export function buildGateway(
   problems: ProblemList,
 ): BuiltGateway {
   const options = withIdentityHeaders(given);
-  const services = servicesOf(schema, options.services, problems);
+  const services = visibleServices(servicesOf(wholeSchema, options.services, problems), schema, options);
   const bindings = bindingsOf(services, problems, { ...options, rules, methods: methodRules });
   const context = createContext(types, options, errorFormat && { format: errorFormat, report: publishFault });
   // Whatever a route transcodes, clients of gRPC reach the services of all.
@@ -170,8 +176,9 @@ export function buildGateway(
     problems,
   );
   const requestRules = compileRequestRules(schema, options, bindings, targets, problems);
+  const visible = schema === wholeSchema ? undefined : new VisibleCalls(types, options);
   const builder = new PathMatcherBuilder<LazyRoute>(options);
-  addRoutes(bindings, channels, { ...context, requestRules }, builder, problems);
+  addRoutes(bindings, channels, { ...context, requestRules, visible }, builder, problems);
   const matcher = builder.build(problems);
   if (thorough) builder.reportShadowed(problems);
   const kept = new Set(matcher.values.map(({ binding }) => binding));
@@ -191,7 +198,8 @@ export function buildGateway(
   const tools = options.mcp
     ? agentTools(
         {
-          ...{ prefix, bindings: reachable, methods: native, channels, access, requestRules },
+          ...{ prefix, bindings: reachable, methods: native, channels, access },
+          around: (plan, method) => planAround(plan, method, false, { requestRules, visible }),
           codec: context.codec,
           gateway: () => gateway,
         },
@@ -216,11 +224,8 @@ export function buildGateway(
     // Whoever may not see the list of routes gets no hints of them.
     hints: options.index && access?.protectsPages !== true ? new RouteHints(() => hinted(parts, prefix)) : undefined,
     writeError: context.writeError,
-    protocols: new ProtocolTable(
-      [...targets, ...reflecting],
-      context.codec,
-      options,
-      options.validate === 'all' ? (plan, method) => requestRules?.around(plan, method, true) ?? plan : undefined,
+    protocols: new ProtocolTable([...targets, ...reflecting], context.codec, options, (plan, method) =>
+      planAround(plan, method, true, { requestRules: options.validate === 'all' ? requestRules : undefined, visible }),
     ),
     maxConcurrentRequests: options.maxConcurrentRequests,
     encode: compileEncoder(options),
@@ -310,15 +315,29 @@ class LazyRoute implements Route {
 
   private compile(): MethodPlan {
     const { binding, context } = this;
-    const plan = compilePlan(binding, context);
-    return context.requestRules?.around(plan, binding.method, false) ?? plan;
+    return planAround(compilePlan(binding, context), binding.method, false, context);
   }
 }
 
-/** What the routes of a gateway share. */
-interface RouteContext extends TranscodeContext {
+/** What is done with the messages of all protocols alike. */
+interface MessageChecks {
   readonly requestRules: RequestRules | undefined;
+  readonly visible: VisibleCalls | undefined;
 }
+
+/** @param withDetails see `RequestRules.around` */
+function planAround(
+  plan: MethodPlan,
+  method: MethodDescriptor,
+  withDetails: boolean,
+  { requestRules, visible }: MessageChecks,
+): MethodPlan {
+  const checked = requestRules?.around(plan, method, withDetails) ?? plan;
+  return visible?.around(checked, method) ?? checked;
+}
+
+/** What the routes of a gateway share. */
+interface RouteContext extends TranscodeContext, MessageChecks {}
 
 /** The rules of the requests that are to be checked; undefined if none are. */
 function compileRequestRules(
@@ -360,6 +379,20 @@ function servicesOf(
   problems: ProblemList,
 ): readonly ServiceDescriptor[] {
   return names?.length === 0 ? [] : selectServices(schema, names ?? [], problems);
+}
+
+/**
+ * The services as callers see them. Where something may be hidden, a service does not answer grpc.reflection itself: it would
+ * tell all.
+ */
+function visibleServices(
+  whole: readonly ServiceDescriptor[],
+  schema: Schema,
+  { visibility }: GatewayOptions,
+): readonly ServiceDescriptor[] {
+  if (visibility === undefined) return whole;
+  const names = new Set(whole.map(({ fullName }) => fullName).filter((name) => !name.startsWith('grpc.reflection.')));
+  return schema.services.filter(({ fullName }) => names.has(fullName));
 }
 
 function addRoutes(

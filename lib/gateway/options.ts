@@ -6,10 +6,13 @@ import {
   defaultsOf,
   enumValue,
   integerValue,
+  type LeafKind,
+  namesValue,
   option,
   optional,
   type OptionsOf,
   optionalTextValue,
+  plain,
   sizeValue,
 } from '../options/index.js';
 import { defaultPolicyOptions, type PolicyOptions } from '../policy/index.js';
@@ -18,6 +21,18 @@ import { rateLimitOptions } from '../routes/index.js';
 import { defaultProtocolOptions, type ProtocolOptions } from '../protocol/index.js';
 import { validateOptions } from '../validate/index.js';
 import { defaultTranscodeOptions, type TranscodeOptions } from '../transcode/index.js';
+
+const labels = namesValue('none, or labels of google.api.visibility, such as PREVIEW', () => true);
+
+/** `all` reads as undefined, and `none` as no label. */
+const visibilityValue: LeafKind<readonly string[] | undefined, readonly string[] | string | undefined> = {
+  ...labels,
+  placeholder: 'LABEL,…',
+  description: `all, ${labels.description}`,
+  read: (raw) => (raw === 'all' ? undefined : labels.read(raw)),
+  readNode: (node, reader) => (plain(node) === 'all' ? undefined : labels.readNode(node, reader)),
+  print: (value) => (value === undefined ? 'all' : labels.print(value)),
+};
 
 /** The options of routing and of the answers that no route gives. */
 export const gatewayOptions = {
@@ -31,6 +46,12 @@ export const gatewayOptions = {
     default: 'error',
     group: 'routes',
     text: 'if two rules match the same requests: refuse to start, or keep the first (in the order of --proto, then of file names, then of rules), or the last',
+  }),
+  visibility: option(visibilityValue, {
+    default: undefined,
+    group: 'routes',
+    text: 'what of the schema callers may see: all of it, or what google.api.visibility leaves unrestricted and restricts to these labels; with none, only the first',
+    peers: 'grpc-gateway `visibility_restriction_selectors`, for documents alone',
   }),
   strict_slash: option(booleanValue, {
     default: false,

@@ -2,10 +2,10 @@
  * Requests are checked by the rules of `buf.validate` before they are sent: a `MethodPlan` around that of the route, which sees
  * each finished request message. Path, query and body are one message then, and all protocols are alike.
  */
-import { gunzipSync } from 'node:zlib';
 import { invalidArgument, MAX_VIOLATIONS } from '../codec/index.js';
 import type { Metadata, MethodPlan, RequestStream, StreamExchange } from '../exchange.js';
 import type { MessageDescriptor, MethodDescriptor, Schema } from '../schema/index.js';
+import { contentOf } from './frame-content.js';
 import { Code, type FieldViolation, messageOf, numberedError, type StatusDetail, StatusError } from '../status.js';
 import {
   type MessageCheck,
@@ -189,23 +189,9 @@ class CheckedRequests implements RequestStream {
 
   private checking(send: (message: Frame) => void): (message: Frame) => void {
     return (frame) => {
-      this.numbered.refuse(frame.compressed ? this.inflated(frame.payload) : frame.payload);
+      // A frame of native gRPC passes as it came; what is checked is its content.
+      this.numbered.refuse(contentOf(frame, this.metadata, this.maxBytes));
       send(frame);
     };
-  }
-
-  /** A frame of native gRPC passes as it came; what is checked is its content. */
-  private inflated(payload: Buffer): Buffer {
-    const coding = this.metadata.find(([name]) => name === 'grpc-encoding')?.[1];
-    if (coding !== 'gzip') {
-      const text = `the message is compressed as ${JSON.stringify(String(coding))}, and cannot be checked; send gzip or identity`;
-      throw new StatusError(Code.UNIMPLEMENTED, text);
-    }
-    try {
-      return gunzipSync(payload, { maxOutputLength: this.maxBytes });
-    } catch (error) {
-      if (error instanceof RangeError) throw StatusError.tooLarge(this.maxBytes, 'the message');
-      throw new StatusError(Code.INVALID_ARGUMENT, 'the message is not valid gzip', { cause: error });
-    }
   }
 }

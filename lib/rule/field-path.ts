@@ -65,7 +65,17 @@ function stepInto(
   return undefined;
 }
 
+/** The code of what is no mistake: callers may not see the field. */
+export const HIDDEN_FIELD = 'hidden-field';
+
 function unknownField(message: MessageDescriptor, name: string, text: string): FieldPathProblem {
+  if (message.hidden.some((field) => field.name === name || field.jsonName === name)) {
+    return {
+      code: HIDDEN_FIELD,
+      message: `callers may not see ${message.fullName}.${name} here (google.api.visibility), so what needs it is left out`,
+      hint: 'if they may, add its label to visibility',
+    };
+  }
   const near = nearestName(
     name,
     message.fields.map((field) => field.name),

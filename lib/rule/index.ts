@@ -6,4 +6,5 @@ export { RuleFiles, RuleSet } from './rule-files.js';
 export { isSelector, selectorMatches, selectServices } from './selector.js';
 export { PathTemplate, type Segment } from './template.js';
 export { plainRule, type ProposedRule, proposeRules } from './suggest.js';
-export { warnOfVisibility } from './visibility.js';
+export { Restrictions, warnOfVisibility } from './visibility.js';
+export { VisibleSchemas } from './visible-schemas.js';

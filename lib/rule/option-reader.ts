@@ -5,6 +5,7 @@
 import type { OptionMessage, OptionValue } from '../schema/types.js';
 import { nearestName, type Problem, type ProblemList, type SourcePlace } from '../status.js';
 import { quote } from '../uri.js';
+import { HIDDEN_FIELD } from './field-path.js';
 
 /** A value and its place. */
 export interface Located<T> {
@@ -20,8 +21,10 @@ export class RpcProblems {
     private readonly list: ProblemList,
   ) {}
 
+  /** A part of the schema that callers may not see is as its authors wanted it: what needs it is only warned of. */
   error(problem: Omit<Problem, 'rpc'>): void {
-    this.list.error(this.named(problem));
+    if (problem.code === HIDDEN_FIELD) this.warn(problem);
+    else this.list.error(this.named(problem));
   }
 
   warn(problem: Omit<Problem, 'rpc'>): void {

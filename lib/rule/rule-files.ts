@@ -11,7 +11,8 @@ import type { HttpRule } from './http-rule.js';
 import type { Located } from './option-reader.js';
 import { Selectable, unknownRpc } from './rpc-names.js';
 import { selectorMatches } from './selector.js';
-import { parseServiceConfig, type ServiceConfigRule } from './service-config.js';
+import { emptyConfig, parseServiceConfig, type ServiceConfig, type ServiceConfigRule } from './service-config.js';
+import type { VisibilityRule } from './visibility.js';
 
 /** The rules of one gateway, by RPC. If several match an RPC, the last one counts. */
 export class RuleSet {
@@ -47,7 +48,7 @@ export interface RuleFileUse {
 
 /** All service configs of one start. A file's problems are reported when it is first requested. */
 export class RuleFiles {
-  private readonly byPath = new Map<string, readonly ServiceConfigRule[]>();
+  private readonly byPath = new Map<string, ServiceConfig>();
   private readonly rpcs: readonly string[];
   /** The schema is incomplete (reported), so it may lack RPCs. */
   private readonly incomplete: boolean;
@@ -66,12 +67,17 @@ export class RuleFiles {
 
   /** The rules of these files, in their order. */
   ruleSet(paths: readonly string[]): RuleSet {
-    return new RuleSet(paths.flatMap((path) => this.load(path)));
+    return new RuleSet(paths.flatMap((path) => this.load(path).http));
+  }
+
+  /** What these files say of visibility, in their order. */
+  visibility(paths: readonly string[]): VisibilityRule[] {
+    return paths.flatMap((path) => this.load(path).visibility);
   }
 
   /** A warning for each selector that matches no RPC served by a gateway with its file. */
   reportUnserved(uses: readonly RuleFileUse[]): void {
-    for (const [path, rules] of this.byPath) {
+    for (const [path, { http: rules }] of this.byPath) {
       const services = new Set(uses.filter(({ paths }) => paths.includes(path)).flatMap((use) => use.services));
       const served = new Selectable(this.rpcs.filter((rpc) => services.has(rpc.slice(0, rpc.lastIndexOf('.')))));
       const all = new Selectable(this.rpcs);
@@ -87,20 +93,20 @@ export class RuleFiles {
     }
   }
 
-  private load(path: string): readonly ServiceConfigRule[] {
-    let rules = this.byPath.get(path);
-    if (rules === undefined) {
-      rules = this.read(path);
-      this.byPath.set(path, rules);
-      this.checkSelectors(rules.flatMap(({ selectors }) => selectors));
+  private load(path: string): ServiceConfig {
+    let config = this.byPath.get(path);
+    if (config === undefined) {
+      config = this.read(path);
+      this.byPath.set(path, config);
+      this.checkSelectors(config.http.flatMap(({ selectors }) => selectors));
     }
-    return rules;
+    return config;
   }
 
-  private read(path: string): ServiceConfigRule[] {
+  private read(path: string): ServiceConfig {
     const file = this.display(path);
     const bytes = this.attempt(file, () => this.files.read(resolve(this.workingDirectory, path)));
-    if (bytes === undefined) return [];
+    if (bytes === undefined) return emptyConfig;
     const text = bytes.toString('utf8');
     if (isUtf8(bytes)) return parseServiceConfig(file, text, this.problems);
     this.problems.error({
@@ -109,7 +115,7 @@ export class RuleFiles {
       place: { file },
       hint: 'give a service config in YAML or JSON, with http.rules',
     });
-    return [];
+    return emptyConfig;
   }
 
   private attempt(file: string, read: () => Buffer | undefined): Buffer | undefined {

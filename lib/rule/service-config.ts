@@ -1,14 +1,16 @@
 /**
- * Service configs: YAML or JSON files of the type google.api.Service, from which `http.rules` are read. Each rule is checked
- * once, independent of the RPCs that it selects; `rule-files` matches these. Other parts (documentation, backends, quotas …)
- * are ignored, so that files for other gateways can be used.
+ * Service configs: YAML or JSON files of the type google.api.Service, from which `http.rules` and `visibility.rules` are read.
+ * Each rule is checked once, independent of what it selects; `rule-files` and `visibility` match these. Other parts
+ * (documentation, backends, quotas …) are ignored, so that files for other gateways can be used.
  */
+import { labelsIn } from '../schema/index.js';
 import type { OptionMessage } from '../schema/types.js';
 import { nearestName, type ProblemList } from '../status.js';
 import { quote } from '../uri.js';
 import { readHttpRules, ruleMembers, type HttpRule } from './http-rule.js';
 import { OptionReader, RpcProblems, type Located } from './option-reader.js';
 import { isSelector } from './selector.js';
+import type { VisibilityRule } from './visibility.js';
 import { YamlDocument, type YamlMember, type YamlShapes } from './yaml-option.js';
 
 /** A rule and its RPCs. */
@@ -19,10 +21,21 @@ export interface ServiceConfigRule {
   readonly rules: readonly HttpRule[];
 }
 
+/** What is read of a service config. */
+export interface ServiceConfig {
+  readonly http: readonly ServiceConfigRule[];
+  readonly visibility: readonly VisibilityRule[];
+}
+
+/** The config of a file that cannot be read. */
+export const emptyConfig: ServiceConfig = { http: [], visibility: [] };
+
+const visibilityMembers = ['selector', 'restriction'];
+
 const httpMembers = ['rules', 'fully_decode_reserved_expansion'];
 
 const shapes: YamlShapes = new Map<string, 'list' | 'one'>([
-  ...[...httpMembers, ...ruleMembers, 'kind', 'path'].map((name) => [name, 'one'] as const),
+  ...[...httpMembers, ...ruleMembers, ...visibilityMembers, 'kind', 'path'].map((name) => [name, 'one'] as const),
   ['rules', 'list'],
   ['additional_bindings', 'list'],
 ]);
@@ -38,24 +51,28 @@ const serviceMembers: readonly string[] = (
  * The rules of one file, in order. Problems are reported.
  * @param file the name in messages.
  */
-export function parseServiceConfig(file: string, text: string, problems: ProblemList): ServiceConfigRule[] {
+export function parseServiceConfig(file: string, text: string, problems: ProblemList): ServiceConfig {
   const document = new YamlDocument(file, text, shapes, problems);
   const members = document.members();
-  if (members === undefined) return [];
+  if (members === undefined) return emptyConfig;
   checkType(members, problems);
   checkNames(members, problems);
-  const http = members.find(({ name }) => name === 'http');
-  if (http === undefined) {
+  const [http, visibility] = ['http', 'visibility'].map((wanted) => members.find(({ name }) => name === wanted));
+  if (http === undefined && visibility === undefined) {
     problems.error({
       code: 'service-config',
       message: 'the file has no "http" and therefore no rules',
       place: { file },
       hint: 'write for example http: { rules: [ { selector: pkg.Service.Method, get: /v1/… } ] }',
     });
-    return [];
+    return emptyConfig;
   }
-  const option = document.message(http);
-  return option === undefined ? [] : rulesOf(option, problems);
+  const rules = http && document.message(http);
+  const restrictions = visibility && document.message(visibility);
+  return {
+    http: rules === undefined ? [] : rulesOf(rules, problems),
+    visibility: restrictions === undefined ? [] : restrictionsOf(restrictions, problems),
+  };
 }
 
 function checkType(members: readonly YamlMember[], problems: ProblemList): void {
@@ -92,6 +109,16 @@ function rulesOf(http: OptionMessage, problems: ProblemList): ServiceConfigRule[
     const rpc = typeof text === 'string' && text !== '' ? text : undefined;
     const rules = isSelectorAlone(option) ? [] : readHttpRules(option, new RpcProblems(rpc, problems));
     return { selectors, rules };
+  });
+}
+
+function restrictionsOf(visibility: OptionMessage, problems: ProblemList): VisibilityRule[] {
+  const reporter = new RpcProblems(undefined, problems);
+  const reader = new OptionReader(visibility, 'google.api.Visibility', ['rules'], reporter);
+  return reader.messages('rules').flatMap((option) => {
+    const rule = new OptionReader(option, 'google.api.VisibilityRule', visibilityMembers, reporter);
+    const labels = labelsIn(rule.text('restriction')?.value ?? '');
+    return selectorsOf(option, problems).map((selector) => ({ selector, labels }));
   });
 }
 

@@ -1,4 +1,5 @@
 export { diskFiles, memoryFiles, type FileReader, type FolderEntry } from './files.js';
+export { labelsIn } from './link/visibility.js';
 export { loadSchema, type SchemaSources } from './load.js';
 export {
   listServices,

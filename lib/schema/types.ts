@@ -89,6 +89,9 @@ export interface OneofDescriptor extends Described {
   readonly fields: readonly FieldDescriptor[];
 }
 
+/** A field or extension that callers may not see. */
+export type HiddenField = Pick<FieldDescriptor, 'name' | 'jsonName' | 'number'>;
+
 /** A message type. */
 export interface MessageDescriptor extends Described {
   /** In the order of declaration, without extensions. */
@@ -96,6 +99,8 @@ export interface MessageDescriptor extends Described {
   readonly oneofs: readonly OneofDescriptor[];
   /** Names of declared fields that are not in `fields` because their type is unknown (reported during the load). */
   readonly untypedFields: readonly string[];
+  /** Those that `Schema.without` took away; they are in none of the other members. */
+  readonly hidden: readonly HiddenField[];
   /** The extensions of this message in all loaded files. */
   readonly extensions: readonly FieldDescriptor[];
   /**
@@ -119,6 +124,8 @@ export interface EnumDescriptor extends Described {
   readonly values: readonly EnumValueDescriptor[];
   /** True for proto2 and editions CLOSED: an unknown number is not a value. */
   readonly closed: boolean;
+  /** The numbers of values that `Schema.without` took away. */
+  readonly hiddenNumbers: ReadonlySet<number>;
   value(name: string): EnumValueDescriptor | undefined;
   /** The first declared value with that number. */
   valueByNumber(number: number): EnumValueDescriptor | undefined;
@@ -163,6 +170,8 @@ export interface FileDescriptor {
   readonly services: readonly ServiceDescriptor[];
   /** In order, without missing weak imports. */
   readonly imports: readonly FileDescriptor[];
+  /** Its declarations, in order. */
+  readonly declarations: readonly DeclaredName[];
   /** Declarations that google.api.visibility restricts, in order. */
   readonly restricted: readonly Restricted[];
   /**
@@ -175,13 +184,18 @@ export interface FileDescriptor {
 /** The kinds of declarations that can be restricted. */
 export type DeclarationKind = 'extension' | 'enum' | 'enum value' | 'field' | 'message' | 'oneof' | 'rpc' | 'service';
 
-/** A declaration with a restriction of google.api.visibility. */
-export interface Restricted {
+/** The name of a declaration. */
+export interface DeclaredName {
   readonly kind: DeclarationKind;
+  /** With the enum in the name of an enum value: `pkg.Enum.VALUE`. */
   readonly fullName: string;
+  readonly place: SourcePlace;
+}
+
+/** A declaration with a restriction of google.api.visibility. */
+export interface Restricted extends DeclaredName {
   /** The labels of callers that may see it: `INTERNAL`, `PREVIEW`. */
   readonly labels: readonly string[];
-  readonly place: SourcePlace;
 }
 
 /**
@@ -222,4 +236,12 @@ export interface Schema {
    * one. Undefined if none does.
    */
   fileOf(fullName: string): FileDescriptor | undefined;
+  /**
+   * The schema without some declarations and all that cannot be described without them: what is declared in them, fields and RPCs
+   * of their types, an enum without its first value, a service of whose RPCs none is left. Itself if there are none.
+   * @param hidden their full names
+   */
+  without(hidden: ReadonlySet<string>): Schema;
+  /** True for a type that was taken away. */
+  hides(fullName: string): boolean;
 }

@@ -18,6 +18,7 @@ package o.v1;
 import "google/api/annotations.proto";
 import "google/api/field_behavior.proto";
 import "google/api/field_info.proto";
+import "google/api/visibility.proto";
 import "google/protobuf/field_mask.proto";
 import "buf/validate/validate.proto";
 service O {
@@ -25,6 +26,10 @@ service O {
   rpc Deep(Message) returns (Message) { option (google.api.http) = { get: "/deep/{name=**}" }; }
   rpc Put(Message) returns (Message) { option (google.api.http) = { put: "/v1/{name}" body: "*" }; }
   rpc Patch(Message) returns (Message) { option (google.api.http) = { patch: "/v1" body: "inner" }; }
+  rpc Secret(Message) returns (Message) {
+    option (google.api.http) = { get: "/secret/{name}" };
+    option (google.api.method_visibility).restriction = "INTERNAL";
+  }
   rpc Ruled(Ruled) returns (Message) { option (google.api.http) = { get: "/ruled" }; }
   rpc Marked(Marked) returns (Message) { option (google.api.http) = { get: "/marked" }; }
   rpc Slash(Message) returns (Message) { option (google.api.http) = { get: "/slash" }; }
@@ -69,6 +74,7 @@ const rows: readonly Row[] = [
     off: [404],
     on: [200, '{"name":"x"}'],
   },
+  { option: 'visibility', value: 'none', request: 'GET /secret/x', off: [200], on: [404] },
   { option: 'validate', value: 'rest', request: 'GET /ruled?name=a', off: [200], on: [400, 'at least 2 characters'] },
   { option: 'validate', value: 'rest', request: 'GET /openapi.json', off: [200], on: [200, '"minLength": 2'] },
   { option: 'validate_required', value: true, request: 'GET /marked', off: [200], on: [400, 'id: value is required'] },

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import t from 'tap';
-import { warnOfVisibility } from '../../lib/rule/index.js';
+import { Restrictions, warnOfVisibility } from '../../lib/rule/index.js';
 import type { Schema } from '../../lib/schema/index.js';
 import { ProblemList } from '../../lib/status.js';
 import { runMain } from '../support/cli.js';
@@ -84,7 +84,7 @@ void t.test('what is counted, and named, is what is served', (t) => {
     for (const [names, message] of rows) {
       const problems = new ProblemList();
       const served = methods.filter(({ fullName }) => names.includes(fullName.replace('p.', '')));
-      warnOfVisibility(schema, served, problems);
+      warnOfVisibility(schema, new Restrictions(schema), served, problems);
       t.strictSame(
         problems.warnings.map((problem) => [problem.code, problem.message]),
         message === undefined ? [] : [['visibility-ignored', message]],
@@ -100,9 +100,9 @@ void t.test('one is one', (t) => {
     service S { rpc R(M) returns (M) { option (google.api.method_visibility).restriction = "X"; } }`,
   );
   const problems = new ProblemList();
-  warnOfVisibility(schema, schema.services[0]!.methods, problems);
+  warnOfVisibility(schema, new Restrictions(schema), schema.services[0]!.methods, problems);
   t.match(problems.warnings, [{ message: /: 1 RPC is marked X, but served to everybody: S\.R$/ }]);
-  t.match(problems.warnings, [{ place: { line: 2 }, hint: /only a selector/ }]);
+  t.match(problems.warnings, [{ place: { line: 2 }, hint: /visibility: none/ }]);
   t.end();
 });
 
@@ -117,4 +117,42 @@ void t.test('photongate check: once, for what has a rule or is reached by native
   t.match(lines(await check()), [/3 RPCs, 2 fields/]);
   t.match(lines(await check('--pass-through', 'all')), [/4 RPCs, 2 fields/]);
   t.match(lines(await check('--service', 'p.S')), [/1 RPC, 2 fields/]);
+});
+
+void t.test('service configs: their rules replace annotations, and name what is there', async (t) => {
+  const folder = t.testdir({
+    ...files,
+    'rules.yaml': `type: google.api.Service
+visibility:
+  rules:
+    - { selector: p.S.Open, restriction: INTERNAL }
+    - { selector: "p.Secret.*", restriction: PREVIEW }
+    - { selector: p.Secret, restriction: "" }
+    - { selector: p.Secret.B }
+    - { selector: p.M, restriction: "" }
+    - { selector: p.E.ZERO, restriction: "" }
+`,
+    'wrong.yaml': 'visibility: { rules: [ { selector: p.S.Opn, restriction: X } ] }',
+    'shape.yaml': 'visibility: { rules: [ { selector: p.S.Open, restrictions: X } ] }',
+  });
+  const run = (command: string, ...flags: string[]): Promise<{ stdout: string; stderr: string }> =>
+    runMain([command, '--proto', join(folder, 'a.proto'), ...flags], folder);
+  const routes = async (...flags: string[]): Promise<string[]> => {
+    const { stdout } = await run('routes', '--rules', 'rules.yaml', ...flags);
+    return [...stdout.matchAll(/GET +(\/\w+)/g)].map(([, path]) => path!);
+  };
+  t.strictSame(await routes(), ['/open', '/hidden', '/empty', '/selected', '/a', '/b']);
+  t.strictSame(await routes('--visibility', 'none'), ['/empty', '/selected', '/b']);
+  t.strictSame(await routes('--visibility', 'INTERNAL'), ['/open', '/hidden', '/empty', '/selected', '/b']);
+  t.strictSame(await routes('--visibility', 'INTERNAL,PREVIEW'), await routes());
+  t.match(
+    (await run('check', '--rules', 'wrong.yaml', '--visibility', 'none')).stderr,
+    /nothing is named "p.S.Opn"[^]*did you mean p.S.Open/,
+  );
+  t.notMatch((await run('check', '--rules', 'wrong.yaml')).stderr, /p\.S\.Opn/);
+  t.match(
+    (await run('check', '--rules', 'shape.yaml')).stderr,
+    /google.api.VisibilityRule has no member "restrictions"/,
+  );
+  t.match((await run('check', '--visibility', 'PREVEIW')).stderr, /unused-label[^]*did you mean PREVIEW/);
 });

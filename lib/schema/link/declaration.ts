@@ -81,6 +81,7 @@ export class LinkedEnum extends LinkedDeclaration<EnumSymbol['node']> implements
   private readonly byName: ReadonlyMap<string, EnumValueDescriptor>;
   private readonly byNumber = new Map<number, EnumValueDescriptor>();
   readonly values: readonly EnumValueDescriptor[];
+  readonly hiddenNumbers: ReadonlySet<number>;
 
   constructor(
     symbol: EnumSymbol,
@@ -90,6 +91,9 @@ export class LinkedEnum extends LinkedDeclaration<EnumSymbol['node']> implements
     this.values = symbol.node.values.map((node) => new LinkedEnumValue(node));
     this.byName = new Map(this.values.map((value) => [value.name, value]));
     for (const value of this.values) if (!this.byNumber.has(value.number)) this.byNumber.set(value.number, value);
+    const hidden = (symbol.node.hidden ?? []).map(({ number }) => number);
+    // Of two names of a number, one may stay.
+    this.hiddenNumbers = new Set(hidden.filter((number) => !this.byNumber.has(number)));
   }
 
   value(name: string): EnumValueDescriptor | undefined {

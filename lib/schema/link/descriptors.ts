@@ -2,14 +2,17 @@
  * Builds the descriptors of `types` from the syntax trees. Each is built on first use and kept: of thousands of loaded
  * messages, only those are built that a route reaches. Unresolved names were reported during the load and are left out.
  */
+import { ProblemList } from '../../status.js';
 import { WireError } from '../../wire/index.js';
 import type { Declaration, OptionNode } from '../text/ast.js';
 import { decodeOptions } from '../set/decode-options.js';
+import { hideDeclarations } from '../set/hide-declarations.js';
 import { defaultFeatures, inheritFeatures, type Features } from '../text/features.js';
 import { joinOptions } from '../text/option.js';
 import type {
   EnumDescriptor,
   FileDescriptor,
+  HiddenField,
   MessageDescriptor,
   OptionField,
   Schema,
@@ -20,7 +23,15 @@ import { writeFile } from './descriptor-bytes.js';
 import { LinkedFile } from './linked-file.js';
 import { LinkedMessage } from './linked-message.js';
 import type { Links } from './links.js';
-import type { EnumSymbol, ExtensionSymbol, MessageSymbol, SourceFile, SymbolTable } from './symbols.js';
+import { type EnumSymbol, type ExtensionSymbol, type MessageSymbol, type SourceFile, SymbolTable } from './symbols.js';
+import { findHidden, type Hidden, visibleFiles } from './visible.js';
+
+/** What was taken from a whole schema. */
+interface SchemaPart {
+  readonly hidden: Hidden;
+  /** The FileDescriptorProto of a file of the part. */
+  readonly encode: (file: SourceFile) => Buffer;
+}
 
 /** The schema of the loaded files; it makes all descriptors. */
 export class LinkedSchema implements Schema, Links {
@@ -33,11 +44,15 @@ export class LinkedSchema implements Schema, Links {
   private byFile: ReadonlyMap<SourceFile, FileDescriptor> | undefined;
   private descriptors: Schema | undefined;
 
-  /** @param loadDescriptors returns a schema that contains descriptor.proto, for schemas that do not */
+  /**
+   * @param loadDescriptors returns a schema that contains descriptor.proto, for schemas that do not
+   * @param part what was taken away to make this schema; undefined: it is whole
+   */
   constructor(
     readonly symbols: SymbolTable,
     private readonly sources: readonly SourceFile[],
     private readonly loadDescriptors: () => Schema,
+    private readonly part?: SchemaPart,
   ) {
     this.files = sources.map((file) => new LinkedFile(this, file));
     this.services = this.files
@@ -61,12 +76,35 @@ export class LinkedSchema implements Schema, Links {
     return file && this.linked(file);
   }
 
+  without(named: ReadonlySet<string>): Schema {
+    if (named.size === 0) return this;
+    const hidden = findHidden(this.sources, this.symbols, named);
+    const files = visibleFiles(this.sources, hidden.names);
+    const symbols = new SymbolTable(new ProblemList());
+    for (const file of files.keys()) symbols.addFile(file);
+    const encode = (file: SourceFile): Buffer => {
+      const whole = files.get(file)!;
+      const { encoded } = this.linked(whole);
+      return file.node === whole.node ? encoded : hideDeclarations(encoded, hidden.names);
+    };
+    return new LinkedSchema(symbols, [...files.keys()], this.loadDescriptors, { hidden, encode });
+  }
+
+  hides(fullName: string): boolean {
+    return this.part?.hidden.names.has(fullName) ?? false;
+  }
+
+  hiddenExtensionsOf(fullName: string): readonly HiddenField[] {
+    return this.part?.hidden.extensions.get(fullName) ?? [];
+  }
+
   linked(file: SourceFile): FileDescriptor {
     this.byFile ??= new Map(this.sources.map((source, index) => [source, this.files[index]!]));
     return this.byFile.get(file)!;
   }
 
   encode(file: SourceFile): Buffer {
+    if (this.part !== undefined) return this.part.encode(file);
     return writeFile(file, {
       type: (name, scope, from) => this.symbols.resolveType(name, scope, from).symbol,
       extension: (name, scope, from) => this.optionName(name, scope, from),

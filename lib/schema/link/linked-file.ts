@@ -5,6 +5,7 @@ import { isOptionMessage } from '../text/option.js';
 import { joinName } from '../scopes.js';
 import { dropImports } from '../set/drop-imports.js';
 import type {
+  DeclaredName,
   FileDescriptor,
   MessageDescriptor,
   MethodDescriptor,
@@ -13,6 +14,7 @@ import type {
   ServiceDescriptor,
 } from '../types.js';
 import { LinkedDeclaration } from './declaration.js';
+import { declarationsOf } from './declarations.js';
 import type { Links } from './links.js';
 import type { MessageSymbol, ServiceSymbol, SourceFile } from './symbols.js';
 import { restrictedIn } from './visibility.js';
@@ -42,6 +44,14 @@ export class LinkedFile implements FileDescriptor {
 
   get imports(): readonly FileDescriptor[] {
     return this.file.imports.map(({ file }) => this.schema.linked(file));
+  }
+
+  get declarations(): readonly DeclaredName[] {
+    return [...declarationsOf(this.file.node)].map(({ kind, fullName, node }) => ({
+      kind,
+      fullName,
+      place: node.origin.place,
+    }));
   }
 
   get restricted(): readonly Restricted[] {

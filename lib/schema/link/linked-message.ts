@@ -10,6 +10,7 @@ import { joinName } from '../scopes.js';
 import type {
   EnumDescriptor,
   FieldDescriptor,
+  HiddenField,
   MapFields,
   MessageDescriptor,
   OneofDescriptor,
@@ -26,6 +27,7 @@ export class LinkedMessage extends LinkedDeclaration<MessageNode> implements Mes
   private ownFields: readonly FieldDescriptor[] | undefined;
   private ownOneofs: readonly OneofDescriptor[] | undefined;
   private ownExtensions: readonly FieldDescriptor[] | undefined;
+  private ownHidden: readonly HiddenField[] | undefined;
   private byName: Map<string, FieldDescriptor> | undefined;
   private byNumber: Map<number, FieldDescriptor> | undefined;
 
@@ -50,6 +52,13 @@ export class LinkedMessage extends LinkedDeclaration<MessageNode> implements Mes
 
   get untypedFields(): readonly string[] {
     return this.node.fields.map(({ name }) => name).filter((name) => this.field(name) === undefined);
+  }
+
+  get hidden(): readonly HiddenField[] {
+    return (this.ownHidden ??= [
+      ...(this.node.hidden ?? []).map((node) => ({ name: node.name, jsonName: jsonName(node), number: node.number })),
+      ...this.schema.hiddenExtensionsOf(this.fullName),
+    ]);
   }
 
   get oneofs(): readonly OneofDescriptor[] {

@@ -1,7 +1,7 @@
 /** What descriptors ask of the schema that they belong to: other descriptors, names, features, and options. */
 import type { Declaration } from '../text/ast.js';
 import type { Features } from '../text/features.js';
-import type { EnumDescriptor, FileDescriptor, MessageDescriptor, OptionField } from '../types.js';
+import type { EnumDescriptor, FileDescriptor, HiddenField, MessageDescriptor, OptionField } from '../types.js';
 import type { EnumSymbol, ExtensionSymbol, MessageSymbol, SourceFile, SymbolTable } from './symbols.js';
 
 /** The schema, as its descriptors see it. */
@@ -15,6 +15,8 @@ export interface Links {
   enumOf(symbol: EnumSymbol): EnumDescriptor;
   /** The extensions of a message, in the order of the files. */
   extensionsOf(fullName: string): readonly ExtensionSymbol[];
+  /** The extensions of a message that callers may not see. */
+  hiddenExtensionsOf(fullName: string): readonly HiddenField[];
   /** The features that a declaration inherits. */
   featuresAround(symbol: { readonly parent: MessageSymbol | undefined; readonly file: SourceFile }): Features;
   /**

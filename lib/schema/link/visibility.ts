@@ -31,9 +31,17 @@ export function restrictedIn(file: SourceFile, optionsOf: ReadOptions): readonly
     const restriction = isOptionMessage(value)
       ? value.fields.findLast(({ name }) => name === 'restriction')?.value
       : undefined;
-    if (typeof restriction !== 'string' || restriction.trim() === '') continue;
-    const labels = restriction.split(',').map((label) => label.trim());
+    const labels = typeof restriction === 'string' ? labelsIn(restriction) : [];
+    if (labels.length === 0) continue;
     restricted.push({ kind, fullName, labels, place: node.origin.place });
   }
   return restricted;
+}
+
+/** The labels of a restriction: `INTERNAL, PREVIEW`. */
+export function labelsIn(restriction: string): readonly string[] {
+  return restriction
+    .split(',')
+    .map((label) => label.trim())
+    .filter((label) => label !== '');
 }

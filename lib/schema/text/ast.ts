@@ -73,6 +73,8 @@ export interface MessageNode extends Declaration {
   readonly extensionRanges: readonly NumberRange[];
   readonly reservedRanges: readonly NumberRange[];
   readonly reservedNames: readonly string[];
+  /** Fields that were taken away, because callers may not see them. */
+  readonly hidden?: readonly FieldNode[];
 }
 
 /** A node that is being built. */
@@ -89,6 +91,8 @@ export function newMessage(name: string, origin: Origin, options: OptionNode[]):
 /** An enum and its values. */
 export interface EnumNode extends Declaration {
   readonly values: readonly EnumValueNode[];
+  /** Values that were taken away, because callers may not see them. */
+  readonly hidden?: readonly EnumValueNode[];
   readonly reservedRanges: readonly NumberRange[];
   readonly reservedNames: readonly string[];
 }
