@@ -313,10 +313,24 @@ function checkNegations(args: readonly string[]): void {
   }
 }
 
+/** What yargs says of a flag, in the words that are used of all others. */
+function inOurWords(message: string): string {
+  const line = message.replace(/\s+/g, ' ');
+  const [, name, given, choices] = /^Invalid values: Argument: (\S+), Given: (.*), Choices: (.*)$/.exec(line) ?? [];
+  if (name !== undefined) {
+    const shown = name === 'shell' ? 'the shell' : `--${name}`;
+    return `${shown}: found ${given}, expected one of ${choices!.replaceAll('"', '')}`;
+  }
+  return line.replace(
+    /^Arguments (\S+) and (\S+) are mutually exclusive$/,
+    '--$1 and --$2 exclude each other; write one',
+  );
+}
+
 /** The message of yargs, with a suggestion for unknown arguments. */
 function usageMessage(message: string, args: readonly string[]): string {
   const unknown = /^Unknown (?:argument|command)s?: (.*)$/.exec(message);
-  if (unknown === null) return message.replace(/\s+/g, ' ');
+  if (unknown === null) return inOurWords(message);
   return unknown[1]!
     .split(', ')
     .map((name) => unknownArgument(name, typedFlag(name, args)))

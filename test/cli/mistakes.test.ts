@@ -28,7 +28,9 @@ const usage: readonly [args: string, message: string][] = [
   ['--grpc_api_configuration=x.yaml', 'unknown flag --grpc_api_configuration; here it is --rules'],
   ['--proto_path=x', 'unknown flag --proto_path; here it is --proto-path (-I)'],
   ['--backend localhost:1', 'unknown flag --backend; here it is --upstream host:port'],
-  ['check --format json --json', 'Arguments json and format are mutually exclusive'],
+  ['check --format json --json', '--json and --format exclude each other; write one'],
+  ['openapi --proto a.proto --format xml', '--format: found "xml", expected one of yaml, json'],
+  ['completion tcsh', 'the shell: found "tcsh", expected one of bash, zsh, fish'],
   ['routes --strict', '--strict is a flag of another command; "photongate COMMAND --help" lists those of each'],
 ];
 
