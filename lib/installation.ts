@@ -20,5 +20,8 @@ function readVersion(): string {
 /** The folder of the protos that come with the package. */
 export const annotationsFolder = fileURLToPath(new URL('../annotations', import.meta.url));
 
+/** The folder of the service that `photongate new` copies. */
+export const starterFolder = fileURLToPath(new URL('../examples/starter', import.meta.url));
+
 /** The folder that the build copies Scalar to, so that it is not a runtime dependency. */
 export const docsAssetsFolder = new URL('../dist/docs/', import.meta.url);

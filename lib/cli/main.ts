@@ -30,6 +30,7 @@ import { openapi } from './openapi.js';
 import { type ReportFormat, reportFormats } from './report.js';
 import { routes } from './routes.js';
 import { serve } from './serve.js';
+import { newService } from './new.js';
 import { suggest } from './suggest.js';
 import type { Terminal } from './terminal.js';
 import { processTerminal } from './terminal.js';
@@ -110,6 +111,8 @@ async function run(command: string, values: FlagValues, terminal: Terminal): Pro
         },
         terminal,
       );
+    case 'new':
+      return newService(values['name'] as string, terminal);
     case 'suggest':
       return await suggest(config(), values['output'] as string | undefined, terminal);
     case 'print-config':
@@ -161,7 +164,7 @@ interface ParsedArguments {
   readonly values: FlagValues;
 }
 
-const commands = ['serve', 'routes', 'openapi', 'check', 'call', 'mcp', 'suggest', 'print-config', 'completion'];
+const commands = ['serve', 'routes', 'openapi', 'check', 'call', 'mcp', 'suggest', 'new', 'print-config', 'completion'];
 
 /** Undefined if `--help` or `--version` was printed. */
 async function parseArguments(args: readonly string[], terminal: Terminal): Promise<ParsedArguments | undefined> {
@@ -242,6 +245,12 @@ async function parseArguments(args: readonly string[], terminal: Terminal): Prom
         command
           .positional('files', { type: 'string', describe: '.proto files, folders or globs, as --proto' })
           .option('output', { alias: 'o', type: 'string', requiresArg: true, describe: 'write it to this file' }),
+    )
+    .command(
+      'new <name>',
+      'make a folder with a gRPC service to start from: proto with rules, server, configuration',
+      (command) =>
+        command.positional('name', { type: 'string', demandOption: true, describe: 'of the folder, such as bookshop' }),
     )
     .command('print-config', 'print the effective configuration, usable as a configuration file')
     .command('completion <shell>', 'print a completion script for bash, zsh or fish', (command) =>
