@@ -5,6 +5,7 @@
 import { monotonicMs } from './clock.js';
 import type { Channel, ChannelStatus, HttpChannel } from './exchange.js';
 import { type Fallback, type FallbackOptions, Fallbacks, Http2Fallback } from './fallback/index.js';
+import { headerPairs } from './headers.js';
 import { type KeyServers, type KeySet, type RemoteKeysOptions, RemoteKeySets } from './policy/index.js';
 import { RetryBudgets } from './retry/index.js';
 import { type BucketSize, TokenBuckets } from './routes/index.js';
@@ -192,8 +193,9 @@ function balancedFallback(name: string, hosts: Hosts<RestingFallback>): Fallback
     forward(exchange, head, outcome) {
       const full = hosts.refusal();
       if (full !== undefined) {
-        const cause = new Error(`${name} is overloaded: ${full}`);
-        return outcome.onError(StatusError.http(503, 'the service is overloaded', { cause }));
+        const cause = new Error(`${name} is overloaded: ${full.reason}`);
+        const headers = headerPairs(full.headers);
+        return outcome.onError(StatusError.http(503, 'the service is overloaded', { cause, headers }));
       }
       const picked = hosts.pick();
       if (picked === undefined) {

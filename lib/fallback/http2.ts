@@ -171,8 +171,8 @@ function tooLate(): StatusError {
 }
 
 /** The channel's own words name the server, which clients do not see. */
-function unreachable({ message, diagnosis, httpStatus, code }: CallStatus): StatusError {
+function unreachable({ message, diagnosis, httpStatus, httpHeaders = [], code }: CallStatus): StatusError {
   const status = httpStatus ?? (code === Code.INTERNAL ? 502 : 503);
   const cause = diagnosis === undefined ? undefined : new Error(diagnosis);
-  return StatusError.http(status, message, { cause });
+  return StatusError.http(status, message, { cause, headers: headerPairs(httpHeaders) });
 }

@@ -8,6 +8,7 @@ import type { HeaderFields } from '../headers.js';
 import { ErrorCode, errorCodeName } from '../http2/index.js';
 import { Code } from '../status.js';
 import { quote } from '../uri.js';
+import type { Overload } from './balance/hosts.js';
 import { alertReason } from './tls.js';
 import { sameForAll, type Reason } from './reason.js';
 
@@ -107,13 +108,15 @@ export const failures = {
   },
 
   /** @param reason the limit that is reached: `1000 calls are under way (max_calls)` */
-  overloaded: (target: string, reason: string): CallStatus =>
-    upstreamFailure(
+  overloaded: (target: string, { reason, headers }: Overload): CallStatus => ({
+    ...upstreamFailure(
       Code.UNAVAILABLE,
       target,
       (service, pick) => `${service} is overloaded${pick({ publicText: '', detail: `: ${reason}` })}`,
       'local',
     ),
+    ...(headers.length > 0 && { httpHeaders: headers }),
+  }),
 
   closedBefore: (target: string): CallStatus =>
     upstreamFailure(

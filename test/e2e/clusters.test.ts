@@ -101,7 +101,8 @@ listeners:
       'circuit_breakers: { thresholds: [{ priority: HIGH, max_requests: 1 }, { max_requests: 5, max_connections: 100000 }] }',
   });
   const envoy = { sources: [{ name: 'envoy.yaml', text }], lenient: false };
-  t.strictSame(loadConfig({ envoy }).clusters?.[0]?.circuitBreaker, limits, "Envoy's defaults for what is not given");
+  const ofEnvoy = { ...limits, header: 'x-envoy-overloaded' };
+  t.strictSame(loadConfig({ envoy }).clusters?.[0]?.circuitBreaker, ofEnvoy, "Envoy's defaults for what is not given");
   t.throws(() => configOf(t, file.replace(/circuit_breaker: \{.*?\}/, 'circuit_breaker: {}')), /limits nothing/);
   const plain = `upstreams: { default: { target: '${server.address}', circuit_breaker: { max_calls: 1 } } }\nlisten: 127.0.0.1:0\n`;
   const { urls } = await run(t, configOf(t, plain));

@@ -108,3 +108,44 @@ export const clusters: readonly PeerCluster[] = [
     compares: 'which',
   },
 ];
+
+/** Requests that come at once, of which a cluster takes some. */
+export interface PeerCrowd {
+  readonly name: string;
+  /** One server. */
+  readonly parts: (port: number) => BootstrapParts;
+  /** `GET /v1/things/a`, once for each. */
+  readonly lines: readonly string[];
+  /** How many the cluster takes. */
+  readonly taken: number;
+}
+
+const crowdOf = (line: string, count: number): string[] => Array.from({ length: count }, () => line);
+const twoCalls = 'circuit_breakers: { thresholds: [{ max_requests: 2 }] }';
+
+export const crowds: readonly PeerCrowd[] = [
+  {
+    name: 'a crowd of transcoded requests',
+    parts: (port) => ({ cluster: twoCalls, endpoints: endpointsAt([port]) }),
+    lines: crowdOf('GET /v1/things/a', 6),
+    taken: 2,
+  },
+  {
+    name: 'a crowd of transcoded requests, with converted errors',
+    parts: (port) => ({ cluster: twoCalls, endpoints: endpointsAt([port]), transcoder: 'convert_grpc_status: true' }),
+    lines: crowdOf('GET /v1/things/a', 4),
+    taken: 2,
+  },
+  {
+    name: 'a crowd of requests that are passed on',
+    parts: (port) => ({ cluster: twoCalls, endpoints: endpointsAt([port]) }),
+    lines: crowdOf('GET /nope', 5),
+    taken: 2,
+  },
+  {
+    name: 'a crowd, and no thresholds',
+    parts: (port) => ({ cluster: 'circuit_breakers: {}', endpoints: endpointsAt([port]) }),
+    lines: crowdOf('GET /v1/things/a', 40),
+    taken: 40,
+  },
+];

@@ -20,7 +20,7 @@ import { send } from '../support/proxy.js';
 import { schemaFromText } from '../support/schema.js';
 import { HealthServer } from '../support/health-server.js';
 import { bootstrapOf } from './bootstrap.js';
-import { clusters, type PeerCluster } from './clusters.js';
+import { clusters, crowds, type PeerCluster, type PeerCrowd } from './clusters.js';
 import { differences, type Part } from './differences.js';
 import { files, type PeerFile, type PeerRequest, type PeerService } from './files.js';
 
@@ -219,6 +219,58 @@ async function compareCluster(envoy: string, cluster: PeerCluster, summary: Summ
   }
 }
 
+/** What the requests get that a cluster does not take, and how many there are. */
+async function refusedOf(url: string, { lines, taken }: PeerCrowd, server: HealthServer): Promise<string> {
+  server.isHolding = true;
+  const refused: string[] = [];
+  let isDone: () => void = () => undefined;
+  const allRefused = new Promise<void>((resolve) => (isDone = resolve));
+  const answers = lines.map(async (line) => {
+    const answer = await send(url, line, { headers: { host: 'test' } });
+    if (answer.status === 200) return;
+    const { status, headers: fields } = answer;
+    const type = fields['content-type'] ?? 'no type';
+    refused.push(
+      `${status} ${type} overloaded: ${String(fields['x-envoy-overloaded'])} ${String(fields['grpc-status'])}`,
+    );
+    if (refused.length === lines.length - taken) isDone();
+  });
+  if (taken < lines.length) await allRefused;
+  while (server.calls < taken) await new Promise((resolve) => setTimeout(resolve, 20));
+  server.isHolding = false;
+  await Promise.all(answers);
+  server.calls = 0;
+  return `${refused.length} refused: ${[...new Set(refused)].sort().join('; ')}`;
+}
+
+async function compareCrowd(envoy: string, crowd: PeerCrowd, summary: Summary): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'photongate-envoy-'));
+  writeFileSync(join(folder, 'echo.pb'), descriptorSetOf(schema));
+  const server = await new HealthServer().start();
+  const port = await freePort();
+  const textAt = (at: number): string =>
+    bootstrapOf({ ...crowd.parts(Number(server.address.split(':')[1])), port: at });
+  writeFileSync(join(folder, 'envoy.yaml'), textAt(port));
+  const options = ['-c', 'envoy.yaml', '-l', 'error', '--concurrency', '1', '--disable-hot-restart'];
+  const child = spawn(envoy, options, { cwd: folder, stdio: ['ignore', 'inherit', 'inherit'] });
+  let proxy: RunningProxy | undefined;
+  try {
+    const sources = [{ name: 'envoy.yaml', text: textAt(0) }];
+    proxy = await startProxy(loadConfig({ envoy: { sources, lenient: false }, workingDirectory: folder }));
+    await opened(port, child);
+    const theirs = await refusedOf(`http://127.0.0.1:${port}`, crowd, server);
+    const ours = await refusedOf(proxy.urls[0]!, crowd, server);
+    summary.compared++;
+    if (theirs === ours) return;
+    summary.unlisted++;
+    console.log(`${crowd.name}:\n  Envoy      ${theirs}\n  photongate ${ours}`);
+  } finally {
+    child.kill();
+    await proxy?.drain();
+    server.stop();
+  }
+}
+
 /**
  * Answers with what it was sent; `Fail` fails with the code that it is told, and says so in a trailer. `x-fail` has the codes of
  * the first attempts.
@@ -246,13 +298,14 @@ if (envoy === undefined) {
   for (const file of files.filter(isChosen)) await compareFile(envoy, file, service, summary);
   service.close();
   for (const cluster of clusters.filter(isChosen)) await compareCluster(envoy, cluster, summary);
+  for (const crowd of crowds.filter(isChosen)) await compareCrowd(envoy, crowd, summary);
   const page = readFileSync(new URL('../../docs/envoy.md', import.meta.url), 'utf8');
   const unseen = differences.filter(
     ({ text }) => (part === undefined && !summary.seen.has(text)) || !page.includes(`- ${text}\n`),
   );
   for (const { text } of unseen) console.log(`listed, and not seen or not in docs/envoy.md: ${text}`);
   console.log(
-    `${summary.compared} comparisons over ${files.length + clusters.length} files, ${summary.unlisted} differences are not listed`,
+    `${summary.compared} comparisons over ${files.length + clusters.length + crowds.length} files, ${summary.unlisted} differences are not listed`,
   );
   process.exitCode = summary.unlisted + unseen.length === 0 ? 0 : 1;
 }

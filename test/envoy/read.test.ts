@@ -32,6 +32,7 @@ void t.test('a whole bootstrap', (t) => {
       endpoints: ['127.0.0.1:50051'],
       protocol: 'http2',
       load_balancing_policy: 'round_robin',
+      circuit_breaker: { max_calls: 1024, max_pending_calls: 1024, max_retries: 3, header: 'x-envoy-overloaded' },
       addresses: 'all',
       connect_timeout: '5s',
     },
@@ -137,9 +138,9 @@ const wrong: readonly [name: string, text: string, message: string | RegExp, hin
   ],
   [
     'a name of an enum that cannot be honoured',
-    bootstrapOf({ cluster: 'lb_policy: MAGLEV' }),
-    'static_resources.clusters[0].lb_policy: MAGLEV cannot be honoured here',
-    /write RING_HASH/,
+    bootstrapOf({ cluster: 'lb_policy: ORIGINAL_DST_LB' }),
+    'static_resources.clusters[0].lb_policy: ORIGINAL_DST_LB cannot be honoured here',
+    /write ROUND_ROBIN/,
   ],
   [
     'a limit of connections that cannot be held',
@@ -244,6 +245,39 @@ const wrong: readonly [name: string, text: string, message: string | RegExp, hin
     bootstrapOf({ hosts: '- { name: a, domains: ["*"], routes: [], cors: { allow_methods: GET } }' }),
     /cors: http_filters has no cors filter, so it counts for nothing/,
     'add one',
+  ],
+  [
+    'a removed header that routes ask for',
+    bootstrapOf({
+      match: 'prefix: /, headers: [{ name: x-version, present_match: true }]',
+      filters:
+        '- { name: f, typed_config: { "@type": type.googleapis.com/envoy.extensions.filters.http.header_to_metadata.v3.Config, request_rules: [{ header: X-Version, on_header_present: { key: v }, remove: true }] } }',
+    }),
+    /request_rules\[0\]: routes are sought by "X-Version", which is removed/,
+    /request_headers_to_remove/,
+  ],
+  [
+    'metadata that an access log reads',
+    bootstrapOf({
+      route: 'request_headers_to_add: [{ header: { key: x-a, value: "%DYNAMIC_METADATA(envoy.lb:v)%" } }]',
+    }),
+    /header\.value: .*DYNAMIC_METADATA/,
+    undefined,
+  ],
+  [
+    'a Unix socket of HTTP/1',
+    bootstrapOf({
+      clusters:
+        '- { name: web, load_assignment: { endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: /run/web.sock } } } }] }] } }',
+    }),
+    /address\.pipe: a Unix socket is spoken to by HTTP\/2 alone/,
+    /http2_protocol_options/,
+  ],
+  [
+    'an abstract Unix socket',
+    bootstrapOf({ endpoints: '- { lb_endpoints: [{ endpoint: { address: { pipe: { path: "@abstract" } } } }] }' }),
+    /address\.pipe: it has no path to a file/,
+    /pipe: \{ path:/,
   ],
   [
     'two spellings of one key',
@@ -625,5 +659,36 @@ void t.test('transcoders of routes are named, each once', (t) => {
     'o.v1.Other': { services: ['o.v1.Other'], auto_mapping: false },
     'o.v1.Other 2': { services: ['o.v1.Other'], auto_mapping: true },
   });
+  t.end();
+});
+
+void t.test("limits of clusters are Envoy's, whether or not the file names any", (t) => {
+  const usual = { max_calls: 1024, max_pending_calls: 1024, max_retries: 3, header: 'x-envoy-overloaded' };
+  const cases: readonly (readonly [cluster: string, limits: object])[] = [
+    ['', usual],
+    ['circuit_breakers: {}', usual],
+    ['circuit_breakers: { thresholds: [{ priority: HIGH, max_requests: 5 }] }', usual],
+    [
+      'circuit_breakers: { thresholds: [{ max_requests: 5, max_retries: 0 }] }',
+      { ...usual, max_calls: 5, max_retries: 0 },
+    ],
+  ];
+  for (const [cluster, limits] of cases) {
+    const { config, errors } = translate(bootstrapOf({ cluster }));
+    t.same(errors, []);
+    t.same((config['clusters'] as { grpc: { circuit_breaker: object } }).grpc.circuit_breaker, limits, cluster);
+  }
+  t.end();
+});
+
+void t.test('MAGLEV keeps keys on a ring', (t) => {
+  const { config, errors } = translate(
+    bootstrapOf({
+      cluster: 'lb_policy: MAGLEV\n    maglev_lb_config: { table_size: 65537 }',
+      action: 'hash_policy: [{ header: { header_name: x-user } }]',
+    }),
+  );
+  t.same(errors, []);
+  t.match(config['clusters'], { grpc: { load_balancing_policy: 'ring_hash' } });
   t.end();
 });

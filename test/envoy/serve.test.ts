@@ -1,6 +1,6 @@
 /** A bootstrap runs: transcoded calls, what no rule takes, routes, and the configuration that it is printed as. */
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -593,3 +593,56 @@ served(
     t.equal((await send(url, 'PUT /v1/things/a', { body: '{"count":1}' })).status, 200);
   },
 );
+
+served(
+  'headers that become metadata, which nothing reads, and go',
+  {
+    filters: `- name: f
+            typed_config:
+              "@type": ${FILTERS}.header_to_metadata.v3.Config
+              request_rules:
+              - { header: X-Version, on_header_present: { metadata_namespace: envoy.lb, key: version, type: STRING }, remove: true }
+              - { header: x-kept, on_header_present: { key: kept }, on_header_missing: { key: kept, value: none } }
+              - { cookie: session, on_header_present: { key: session } }
+              response_rules:
+              - { header: x-secret, on_header_present: { key: secret }, remove: true }`,
+    route: 'request_headers_to_add: [{ header: { key: x-added, value: a } }]',
+  },
+  async (t, { url, service }) => {
+    service.answer = () => ({ headers: { 'x-secret': 's', 'x-open': 'o' } });
+    const headers = { 'x-version': '2', 'x-kept': 'k', cookie: 'session=s' };
+    const answer = await send(url, 'GET /v1/things/a', { headers });
+    t.same([answer.status, answer.headers['x-secret'], answer.headers['x-open']], [200, undefined, 'o']);
+    const { metadata } = service.calls.at(-1)!;
+    const names = ['x-version', 'x-kept', 'cookie', 'x-added'];
+    t.same(
+      names.map((name) => metadata.get(name)),
+      [[], ['k'], ['session=s'], ['a']],
+    );
+  },
+);
+
+void t.test('a service at a Unix socket', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'photongate-envoy-'));
+  writeFileSync(join(folder, 'echo.pb'), descriptorSetOf(schema));
+  const service = await startEchoService(schema);
+  const path = join(folder, 's.sock');
+  const port = Number(service.target.split(':')[1]);
+  const relay = createServer((socket) => {
+    const inner = connect(port, '127.0.0.1');
+    socket.pipe(inner).pipe(socket);
+    for (const one of [socket, inner]) one.on('error', () => undefined);
+  }).listen(path);
+  await once(relay, 'listening');
+  const text = bootstrapOf({
+    port: 0,
+    endpoints: `- { lb_endpoints: [{ endpoint: { address: { pipe: { path: ${path} } } } }] }`,
+  });
+  const envoy = { sources: [{ name: 'envoy.yaml', text }], lenient: false };
+  const proxy = await startProxy(loadConfig({ envoy, workingDirectory: folder }));
+  t.equal((await send(proxy.urls[0]!, 'GET /v1/things/a')).text, '{"name":"a"}');
+  await proxy.drain();
+  relay.close();
+  service.close();
+  rmSync(folder, { recursive: true });
+});

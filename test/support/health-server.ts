@@ -16,6 +16,8 @@ export class HealthServer {
   checks = 0;
   /** Which RPCs of grpc.health.v1 it has. */
   has: readonly ('Check' | 'Watch')[] = ['Check', 'Watch'];
+  /** Calls wait until it is false. */
+  private held: (() => void)[] | undefined;
   /** It takes checks, and does not answer. */
   isSilent = false;
   readonly sessions = new Set<ServerHttp2Session>();
@@ -46,6 +48,12 @@ export class HealthServer {
     return this.watches.size;
   }
 
+  set isHolding(isHolding: boolean) {
+    const waiting = this.held ?? [];
+    this.held = isHolding ? waiting : undefined;
+    if (!isHolding) for (const answer of waiting) answer();
+  }
+
   set isWell(isWell: boolean) {
     this.status = isWell ? SERVING : NOT_SERVING;
     for (const watch of this.watches) watch.write(this.statusFrame());
@@ -73,10 +81,13 @@ export class HealthServer {
     const rpc = /^\/grpc\.health\.v1\.Health\/(Check|Watch)$/.exec(path)?.[1];
     if (rpc === undefined) {
       this.calls++;
-      if (this.code !== 0) return end(this.code);
-      stream.respond(head, { waitForTrailers: true });
-      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-      return void stream.end(encodeFrame(Buffer.alloc(0)));
+      const answer = (): void => {
+        if (this.code !== 0) return end(this.code);
+        stream.respond(head, { waitForTrailers: true });
+        stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+        stream.end(encodeFrame(Buffer.alloc(0)));
+      };
+      return this.held === undefined ? answer() : void this.held.push(answer);
     }
     if (rpc === 'Check') this.checks++;
     if (this.isSilent) return;

@@ -161,7 +161,7 @@ export const cluster = message({
       'RING_HASH',
       'RANDOM',
       ['ORIGINAL_DST_LB', refused('write ROUND_ROBIN')],
-      ['MAGLEV', refused('write RING_HASH')],
+      'MAGLEV',
       ['CLUSTER_PROVIDED', refused('write ROUND_ROBIN')],
       ['LOAD_BALANCING_POLICY_CONFIG', refused('write ROUND_ROBIN')],
     ),
@@ -208,7 +208,12 @@ export const cluster = message({
       consistent_hashing_lb_config: refused('servers have no limit of calls'),
     }),
   ),
-  maglev_lb_config: refused('write lb_policy: RING_HASH'),
+  maglev_lb_config: honoured(
+    message({
+      table_size: noEffect(uint32, 'keys are spread over a ring, as with RING_HASH'),
+      consistent_hashing_lb_config: refused('servers have no limit of calls'),
+    }),
+  ),
   original_dst_lb_config: refused('write load_assignment'),
   least_request_lb_config: honoured(
     message({

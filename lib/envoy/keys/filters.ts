@@ -10,7 +10,7 @@ import {
   required,
   type ValueKind,
 } from '../describe.js';
-import { anything, bool, bytes, enumOf, maxAge, string, uint32 } from '../kinds.js';
+import { anything, bool, bytes, changedHeader, enumOf, maxAge, string, uint32 } from '../kinds.js';
 import { headerMatcher, runtimeFraction, stringMatcher } from './common.js';
 import { extAuthzKeys, extAuthzRouteKeys } from './ext-authz.js';
 import { jwtKeys, jwtRouteKeys } from './jwt.js';
@@ -92,6 +92,8 @@ export const GRPC_WEB = 'envoy.extensions.filters.http.grpc_web.v3.GrpcWeb';
 export const HEALTH_CHECK = 'envoy.extensions.filters.http.health_check.v3.HealthCheck';
 const GRPC_STATS = 'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig';
 
+export const HEADER_TO_METADATA = 'envoy.extensions.filters.http.header_to_metadata.v3.Config';
+
 /** What is not here, by the names of Envoy's extensions. */
 const others: Readonly<Record<string, string>> = {
   'adaptive_concurrency.v3.AdaptiveConcurrency': 'set max_concurrent_requests in a configuration of photongate',
@@ -115,7 +117,6 @@ const others: Readonly<Record<string, string>> = {
   'grpc_http1_reverse_bridge.v3.FilterConfig': 'gRPC clients are answered by gRPC services alone',
   'grpc_json_reverse_transcoder.v3.GrpcJsonReverseTranscoder': 'gRPC clients are answered by gRPC services alone',
   'header_mutation.v3.HeaderMutation': 'write request_headers_to_add and its like on the route',
-  'header_to_metadata.v3.Config': 'write request_headers_to_add on the route',
   'ip_tagging.v3.IPTagging': 'remove it',
   'kill_request.v3.KillRequest': 'remove it',
   'lua.v3.Lua': 'put what the script does into the service, or use photongate as a library',
@@ -138,6 +139,24 @@ export const healthCheckKeys = {
   headers: honoured(list(headerMatcher), 'which requests are answered 200'),
   cache_time: refused('the answer is made here', ['0s']),
   cluster_min_healthy_percentages: refused('endpoints have no health here'),
+} as const;
+
+const unread = noEffect(anything, 'nothing here reads metadata: what would read it is refused');
+
+const headerRules = list(
+  message({
+    header: honoured(changedHeader),
+    cookie: noEffect(string, 'cookies are never removed'),
+    on_header_present: unread,
+    on_header_missing: unread,
+    remove: honoured(bool, 'services do not get the header, and no answer has it; access logs still know it'),
+  }),
+);
+
+export const headerToMetadataKeys = {
+  request_rules: honoured(headerRules),
+  response_rules: honoured(headerRules),
+  stat_prefix: noEffect(string, 'it names counters'),
 } as const;
 
 export const RATE_LIMIT = 'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit';
@@ -222,6 +241,7 @@ export const httpFilterTypes = {
   [CORS]: message({}),
   [HEALTH_CHECK]: message(healthCheckKeys),
   [GRPC_WEB]: message({}),
+  [HEADER_TO_METADATA]: message(headerToMetadataKeys),
   [BUFFER]: message(bufferKeys),
   [RATE_LIMIT]: message(rateLimitKeys),
   [FAULT]: message(faultKeys),

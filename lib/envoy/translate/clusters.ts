@@ -19,7 +19,7 @@ export function hostPort(address: Address | undefined, reader: EnvoyReader): str
   if (address === undefined) return undefined;
   const { socket_address: socket, pipe, at } = address;
   if (pipe !== undefined) {
-    cannot(reader, pipe.at, 'Unix sockets cannot be written here', 'write a socket_address');
+    cannot(reader, pipe.at, 'only clusters may have Unix sockets here', 'write a socket_address');
     return undefined;
   }
   if (socket?.address === undefined || socket.port_value === undefined) {
@@ -33,6 +33,17 @@ export function hostPort(address: Address | undefined, reader: EnvoyReader): str
   }
   const { address: host, port_value: port } = socket;
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** As `hostPort`; or the path of a Unix socket. */
+function targetOf(address: Address | undefined, reader: EnvoyReader): string | undefined {
+  const pipe = address?.pipe;
+  if (pipe === undefined) return hostPort(address, reader);
+  if (pipe.path === undefined || pipe.path.startsWith('@')) {
+    cannot(reader, pipe.at, 'it has no path to a file', 'write pipe: { path: /run/service.sock }');
+    return undefined;
+  }
+  return `unix:${pipe.path}`;
 }
 
 /** `clusters` of a configuration. */
@@ -60,7 +71,7 @@ function translateCluster(cluster: Cluster, reader: EnvoyReader): PlainMap | und
     return undefined;
   }
   const targets = endpoints.flatMap(({ endpoint, load_balancing_weight: weight, priority }): Plain[] => {
-    const target = hostPort(endpoint?.address, reader);
+    const target = targetOf(endpoint?.address, reader);
     if (target === undefined) return [];
     if (weight === undefined && priority === 0) return [target];
     return [
@@ -68,10 +79,16 @@ function translateCluster(cluster: Cluster, reader: EnvoyReader): PlainMap | und
     ];
   });
   if (targets.length === 0) return undefined;
+  const { protocol } = protocolOf(cluster);
+  const pipe = endpoints.map(({ endpoint }) => endpoint?.address?.pipe).find((one) => one !== undefined);
+  if (pipe !== undefined && protocol === 'http1') {
+    cannot(reader, pipe.at, 'a Unix socket is spoken to by HTTP/2 alone', 'write http2_protocol_options, or a port');
+  }
   const translated = {
     endpoints: targets,
     ...protocolOf(cluster),
-    load_balancing_policy: policy.toLowerCase(),
+    // Keys of both keep their servers.
+    load_balancing_policy: policy === 'MAGLEV' ? 'ring_hash' : policy.toLowerCase(),
     ...translateBalance(cluster, reader),
     addresses: type === 'LOGICAL_DNS' ? 'first' : 'all',
     connect_timeout: time(connectTimeout ?? 5000),

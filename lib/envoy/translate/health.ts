@@ -42,11 +42,14 @@ const MOST_RETRIES = 3;
 /** Of ours, to a server. */
 const MOST_CONNECTIONS = 32;
 
-function breakerOf({ circuit_breakers: breakers }: Cluster, reader: EnvoyReader): PlainMap {
+function breakerOf({ circuit_breakers: breakers, at: ofCluster }: Cluster, reader: EnvoyReader): PlainMap {
   const own = (breakers?.thresholds ?? []).find(({ priority = 'DEFAULT' }) => priority === 'DEFAULT');
-  if (own === undefined) return {};
-  const { at, max_requests: calls = MOST_REQUESTS, max_pending_requests: pending = MOST_REQUESTS } = own;
-  const { max_retries: retries = MOST_RETRIES, max_connections: connections = MOST_REQUESTS } = own;
+  const {
+    at = ofCluster,
+    max_requests: calls = MOST_REQUESTS,
+    max_pending_requests: pending = MOST_REQUESTS,
+  } = own ?? {};
+  const { max_retries: retries = MOST_RETRIES, max_connections: connections = MOST_REQUESTS } = own ?? {};
   if (calls === 0 || pending === 0) {
     cannot(reader, at, 'a limit of 0 would stop all calls', 'write 1 or more');
   }
@@ -54,7 +57,10 @@ function breakerOf({ circuit_breakers: breakers }: Cluster, reader: EnvoyReader)
     const message = `max_connections: ${connections} cannot be honoured: up to ${MOST_CONNECTIONS} are opened to a server as calls need them`;
     cannot(reader, at, message, 'write max_requests');
   }
-  const limits = { max_calls: Math.max(1, calls), max_pending_calls: Math.max(1, pending), max_retries: retries };
+  const limits = {
+    ...{ max_calls: Math.max(1, calls), max_pending_calls: Math.max(1, pending), max_retries: retries },
+    header: 'x-envoy-overloaded',
+  };
   return { circuit_breaker: placed(limits, at, reader) };
 }
 

@@ -10,6 +10,7 @@ import {
   type compressorKeys,
   CORS,
   GRPC_WEB,
+  HEADER_TO_METADATA,
   HEALTH_CHECK,
   type healthCheckKeys,
   ROUTER,
@@ -18,6 +19,7 @@ import { CONNECTION_MANAGER, type listener } from '../keys/listeners.js';
 import { translateAccessLog } from './access-log.js';
 import { hostPort, time } from './clusters.js';
 import { translateBuffers, translateCompressors } from './filters.js';
+import { type HeaderToMetadata, removedHeaders } from './header-to-metadata.js';
 import { translateLocalReplies } from './local-reply.js';
 import { translateFilters } from './request-filters.js';
 import { offAtFirst, routeFiltersOf } from './route-filters.js';
@@ -174,12 +176,13 @@ function translateManager(manager: ConnectionManager, bufferBytes: number, reade
   const levels = routes === undefined ? [] : [routes, ...hosts, ...hosts.flatMap(({ routes: own = [] }) => own)];
   const spokenOf = new Set(levels.flatMap(({ typed_per_filter_config: given = [] }) => given.map(({ name }) => name)));
   const first = offAtFirst(named.filter(({ name = '' }) => spokenOf.has(name)));
+  const removed = removedHeaders(filtersOf<HeaderToMetadata>(HEADER_TO_METADATA), routes, reader);
   const virtualHosts =
     routes &&
     translateRoutes(
       routes,
       {
-        ...{ checks, cors: cors?.name },
+        ...{ checks, cors: cors?.name, removed },
         hostSettings: (config, host) => routeFiltersOf([first, config, host], [], spoken, reader),
         routeSettings: (config, host, route) => ({
           ...transcoders.memberOf([config, host, route]),

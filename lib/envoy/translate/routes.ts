@@ -6,6 +6,7 @@ import type { match } from '../keys/match.js';
 import type { routeConfiguration } from '../keys/routes.js';
 import { time } from './clusters.js';
 import { corsOf } from './cors.js';
+import type { RemovedHeaders } from './header-to-metadata.js';
 import { retriesOf } from './retries.js';
 import { type DataSource, textOf } from './source.js';
 
@@ -40,6 +41,8 @@ export interface RouteFilters {
   readonly checks: readonly (readonly HeaderMatcher[])[];
   /** The name of the CORS filter; undefined if there is none. */
   readonly cors: string | undefined;
+  /** Headers that filters remove, before routes change any. */
+  readonly removed: RemovedHeaders;
   /** What a virtual host says of filters. */
   readonly hostSettings: (config: FilterLevel, host: FilterLevel) => PlainMap;
   /** What a route says of them. */
@@ -48,7 +51,7 @@ export interface RouteFilters {
 
 export function translateRoutes(
   config: RouteConfiguration,
-  { checks, cors, hostSettings, routeSettings }: RouteFilters,
+  { checks, cors, removed, hostSettings, routeSettings }: RouteFilters,
   reader: EnvoyReader,
 ): PlainMap[] {
   const healthy = checks.map((headers) => ({
@@ -64,7 +67,7 @@ export function translateRoutes(
       seen.add(domain);
     }
     const translated = routes.flatMap((route) =>
-      translateRoute(route, [route, host, config], reader).map((one) =>
+      translateRoute(route, [removed, route, host, config], reader).map((one) =>
         placed({ ...one, ...corsOf(route, cors, reader), ...routeSettings(config, host, route) }, route.at, reader),
       ),
     );

@@ -11,7 +11,8 @@ export function callError(status: CallStatus, headers: readonly (readonly [strin
   return new StatusError(status.code, status.message, {
     headers: [...headers, ...headerPairs(status.httpHeaders ?? [])],
     ...(status.httpStatus === undefined ? {} : { httpStatus: status.httpStatus }),
-    isOfCall: true,
+    // What no service has said is an answer of the proxy, as in Envoy.
+    isOfCall: status.failure === undefined || status.failure === 'answer',
     details: details === undefined ? [] : parseStatusDetails(details),
   });
 }

@@ -1,6 +1,7 @@
 /** How much may be under way to a cluster at once: what is more fails at once, and nothing is queued for it. */
 import type { RetryLimit } from '../../exchange.js';
-import { type GivenOf, field, integerValue, OptionError, record } from '../../options/index.js';
+import { type HeaderFields, isHeaderName } from '../../headers.js';
+import { checkedText, type GivenOf, field, integerValue, OptionError, record } from '../../options/index.js';
 
 const count = integerValue(1, 1_000_000_000);
 
@@ -14,6 +15,15 @@ const breakerFields = {
     integerValue(0, 1_000_000_000),
     'calls that are sent again at once, or wait for that. Default: any number',
   ),
+  header: field(
+    checkedText({
+      placeholder: 'NAME',
+      description: 'the name of a header',
+      code: 'config-type',
+      convert: (name) => (isHeaderName(name) ? name.toLowerCase() : undefined),
+    }),
+    'a header of the answers to what is too much, with the value true, such as x-envoy-overloaded. Default: none',
+  ),
 };
 
 /** `circuit_breaker` of a cluster or an upstream. */
@@ -21,7 +31,7 @@ export const breakerKind = record({
   fields: breakerFields,
   about: '"circuit_breaker"',
   expected: '"circuit_breaker" is a map such as { max_calls: 1000, max_pending_calls: 100, max_retries: 3 }',
-  check(given) {
+  check({ header: _header, ...given }) {
     if (Object.keys(given).length > 0) return;
     throw new OptionError('"circuit_breaker" limits nothing; write max_calls, max_pending_calls or max_retries');
   },
@@ -44,6 +54,12 @@ export class CircuitBreaker {
   ) {
     const { maxRetries } = options;
     this.retryLimit = maxRetries === undefined ? undefined : this.limitOf(maxRetries);
+  }
+
+  /** Of answers to what is too much. */
+  get headers(): HeaderFields {
+    const { header } = this.options;
+    return header === undefined ? [] : [header, 'true'];
   }
 
   /** Why no more may start; undefined: it may. After that, `begin` and `end` count it. */

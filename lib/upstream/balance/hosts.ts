@@ -4,6 +4,7 @@
  */
 import { monotonicMs } from '../../clock.js';
 import type { ChannelState, RetryLimit } from '../../exchange.js';
+import type { HeaderFields } from '../../headers.js';
 import { Holder } from '../../shared.js';
 import { ConfigError } from '../../status.js';
 import { reportHealth } from '../diagnostics.js';
@@ -79,6 +80,13 @@ interface Member<T> {
   isConnecting: boolean;
 }
 
+/** Why a cluster takes no more calls, and the headers of the answer. */
+export interface Overload {
+  /** `1000 calls are under way (max_calls)` */
+  readonly reason: string;
+  readonly headers: HeaderFields;
+}
+
 /** All servers of one cluster. */
 export class Hosts<T> {
   private members = new Map<string, Member<T>>();
@@ -136,8 +144,9 @@ export class Hosts<T> {
   }
 
   /** Why no call may start now, whatever the servers are like; undefined: it may. */
-  refusal(): string | undefined {
-    return this.breaker?.refusal();
+  refusal(): Overload | undefined {
+    const reason = this.breaker?.refusal();
+    return reason === undefined ? undefined : { reason, headers: this.breaker!.headers };
   }
 
   private get waiting(): number {
