@@ -3,6 +3,7 @@ import { methodOverridePolicy } from './method-override.js';
 import type { PolicyOptions } from './options.js';
 import { hostPolicy, isLoopback, originPolicy } from './origin.js';
 import type { Policy } from './policy.js';
+import { underscorePolicy } from './underscores.js';
 
 /** The address that a listener binds; of a socket that is handed over it is known only once the port is open. */
 export type ListenHost = string | (() => string);
@@ -10,6 +11,7 @@ export type ListenHost = string | (() => string);
 /** The policies of a listener, in the order in which they run. */
 export function compilePolicies(options: PolicyOptions, listenHost: ListenHost): readonly Policy[] {
   const policies: Policy[] = [];
+  if (options.refuseUnderscores) policies.push(underscorePolicy());
   // The checks see the method that was sent, so that an override cannot bypass them.
   if (!options.allowedHosts.includes('*')) policies.push(...hostCheck(options.allowedHosts, listenHost));
   if (options.checkOrigin) policies.push(originPolicy());

@@ -49,6 +49,12 @@ export const policyOptions = {
     text: 'types of the answers that are encoded',
     peers: 'Envoy `content_type`',
   }),
+  refuse_underscores: option(booleanValue, {
+    default: false,
+    group: 'access',
+    text: 'refuse requests with an underscore in the name of a header, which servers may take for a hyphen',
+    peers: 'Envoy `headers_with_underscores_action` (REJECT_REQUEST)',
+  }),
   check_origin: option(booleanValue, {
     default: true,
     presets: { envoy: false },

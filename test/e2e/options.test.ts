@@ -357,6 +357,14 @@ const rows: readonly Row[] = [
     on: [500, 'DebugInfo'],
   },
   {
+    option: 'refuse_underscores',
+    value: true,
+    request: 'GET /slash',
+    send: header('x_real_ip', '10.0.0.1'),
+    off: [200],
+    on: [400, 'has an underscore'],
+  },
+  {
     option: 'check_origin',
     value: false,
     request: 'PUT /v1/a',

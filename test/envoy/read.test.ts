@@ -692,3 +692,26 @@ void t.test('MAGLEV keeps keys on a ring', (t) => {
   t.match(config['clusters'], { grpc: { load_balancing_policy: 'ring_hash' } });
   t.end();
 });
+
+void t.test('keys of files that must start, as those for the edge of a network have them', (t) => {
+  const { config, errors, warnings } = translate(
+    bootstrapOf({
+      manager:
+        'request_timeout: 300s\n          common_http_protocol_options: { headers_with_underscores_action: REJECT_REQUEST }',
+      action: 'idle_timeout: 15s',
+      cluster:
+        'transport_socket: { name: tls, typed_config: { "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, sni: a.test } }',
+    }),
+  );
+  t.same(errors, []);
+  t.match(config['listeners'], [{ refuse_underscores: true }]);
+  t.match(config['clusters'], { grpc: { tls: { authority: 'a.test' } } });
+  const texts = warnings.map(({ message }) => message).join('\n');
+  for (const text of [
+    'request_timeout: it has no effect',
+    'route.idle_timeout: it has no effect',
+    'names no authority',
+  ])
+    t.match(texts, text);
+  t.end();
+});

@@ -1,5 +1,5 @@
 /** Listeners and the HTTP connection manager. */
-import { any, honoured, list, message, noEffect, refused, required } from '../describe.js';
+import { any, honoured, list, message, noEffect, refused, required, warned } from '../describe.js';
 import { anything, anyTime, bool, duration, enumOf, string, uint32 } from '../kinds.js';
 import { accessLogs } from './access-log.js';
 import { address, downstreamTransportSocket, http2Limits, metadata } from './common.js';
@@ -15,7 +15,9 @@ const commonProtocolOptions = message({
   max_headers_count: noEffect(uint32, 'max_request_headers_kb is the limit'),
   max_response_headers_kb: noEffect(uint32, 'max_upstream_header_bytes is the limit'),
   max_stream_duration: refused('write timeout on the route'),
-  headers_with_underscores_action: refused('headers with underscores are passed on', ['ALLOW', 0]),
+  headers_with_underscores_action: honoured(
+    enumOf('ALLOW', 'REJECT_REQUEST', ['DROP_HEADER', refused('write REJECT_REQUEST')]),
+  ),
   max_requests_per_connection: refused('connections are kept', [0]),
 });
 
@@ -86,7 +88,7 @@ const connectionManager = message({
   scheme_header_transformation: refused('remove it'),
   max_request_headers_kb: honoured(uint32),
   stream_idle_timeout: honoured(duration, 'while the bytes of a client are awaited'),
-  request_timeout: refused('write stream_idle_timeout', ['0s']),
+  request_timeout: warned(duration, 'only the pauses of a request are limited: stream_idle_timeout', ['0s']),
   request_headers_timeout: honoured(duration),
   drain_timeout: honoured(duration),
   delayed_close_timeout: noEffect(anyTime, 'a second'),

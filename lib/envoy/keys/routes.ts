@@ -78,7 +78,7 @@ const routeAction = message({
   host_rewrite_path_regex: refused('write host_rewrite_literal'),
   append_x_forwarded_host: noEffect(bool, 'x-forwarded-host is always sent'),
   timeout: honoured(duration, 'default 15s'),
-  idle_timeout: refused('streams may be silent for ever here; remove it, or set timeout', ['0s']),
+  idle_timeout: warned(duration, 'services may be silent as long as timeout lets them', ['0s']),
   early_data_policy: refused('early data is not taken'),
   retry_policy: retryPolicy,
   retry_policy_typed_config: typedRetryPolicy,

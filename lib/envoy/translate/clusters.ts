@@ -1,6 +1,6 @@
 /** Clusters of a bootstrap → `clusters`. */
 import type { Plain } from '../../options/index.js';
-import { cannot, type EnvoyReader, fault, placed, type ValueOf } from '../describe.js';
+import { cannot, differs, type EnvoyReader, fault, placed, type ValueOf } from '../describe.js';
 import type { address, upstreamTransportSocket } from '../keys/common.js';
 import type { cluster } from '../keys/clusters.js';
 import { translateBalance } from './health.js';
@@ -122,7 +122,7 @@ function translateTls({ typed_config: config }: TransportSocket, reader: EnvoyRe
   const ca = pemOf(validation?.trusted_ca, reader);
   if (ca === undefined && validation?.system_root_certs === undefined) {
     const message = 'it names no authority, and Envoy then trusts any certificate; here those that Node brings count';
-    cannot(reader, at, message, 'write common_tls_context: { validation_context: { trusted_ca: { filename: … } } }');
+    differs(reader, at, message, 'write common_tls_context: { validation_context: { trusted_ca: { filename: … } } }');
   }
   const [first, ...others] = certificates;
   for (const other of others) cannot(reader, other.at, 'one certificate is shown', 'leave the others out');

@@ -257,6 +257,7 @@ function connectionOptions(manager: ConnectionManager, reader: EnvoyReader): Pla
     max_url_bytes: headerKb * 1024,
     idle_timeout: timeOrLongest(streamIdle),
     keep_alive_timeout: timeOrLongest(common?.idle_timeout ?? CONNECTION_IDLE_MS),
+    ...(common?.headers_with_underscores_action === 'REJECT_REQUEST' && { refuse_underscores: true }),
     ...(headerTime > 0 && { header_timeout: time(headerTime) }),
     ...(manager.drain_timeout !== undefined && { drain_timeout: time(Math.max(1, manager.drain_timeout)) }),
     ...(streams !== undefined && { max_connection_requests: Math.max(1, streams) }),
