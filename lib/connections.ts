@@ -134,8 +134,9 @@ export class Lease {
     return balancedFallback(spec.name, hosts);
   }
 
-  /** Names of clusters are resolved and their servers checked from now on: call it when this serves. */
+  /** Names of clusters are resolved, their servers checked and control planes asked from now on: call it when this serves. */
   start(): void {
+    this.channels.start(this.holder);
     this.clusters.start(this.holder);
   }
 

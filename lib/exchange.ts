@@ -271,7 +271,7 @@ export interface RetryLimit {
 
 /** Calls to one gRPC server or a balanced set of them. */
 export interface Channel {
-  /** As configured: `127.0.0.1:50051`, `dns:///host:port`, `unix:/path`. */
+  /** As configured: `127.0.0.1:50051`, `dns:///host:port`, `unix:/path`, `xds:///name`. */
   readonly target: string;
   /** Undefined: the client library does not say. */
   readonly state?: ChannelState | undefined;
@@ -279,6 +279,8 @@ export interface Channel {
   start(request: CallRequest, listener: CallListener): Call;
   /** True as soon as a connection is open, false if none is within the time. Never rejects. */
   connect(timeoutMs: number): Promise<boolean>;
+  /** Called when it is about to get calls, for what takes long and waits for no call. Default: nothing does. */
+  prepare?(): void;
   close(): void;
   /** What it has open. Default: that of the channels below it. */
   status?(): ChannelStatus;

@@ -65,14 +65,54 @@ export interface CelPackages {
 
 /** `@bufbuild/cel` and `@bufbuild/protobuf`; undefined if one of them is not installed. */
 export function celPackages(): CelPackages | undefined {
+  return ifInstalled(() => ({
+    cel: require('@bufbuild/cel') as typeof Cel,
+    extensions: require('@bufbuild/cel/ext') as typeof CelExtensions,
+    protobuf: require('@bufbuild/protobuf') as typeof Protobuf,
+    reflect: require('@bufbuild/protobuf/reflect') as typeof Reflect,
+    wellKnown: require('@bufbuild/protobuf/wkt') as typeof WellKnown,
+  }));
+}
+
+interface XdsServer {
+  readonly server_uri: string;
+}
+
+/**
+ * What is used of `@grpc/grpc-js-xds`, a peer that only users of `xds:` targets install. It is described here, because its own
+ * types would have to be installed for ours.
+ */
+export interface XdsPackage {
+  /** Makes grpc-js know the scheme `xds:`. Further calls do nothing. */
+  register(): void;
+  /** Credentials as the control plane wants them, and `fallback` where it says nothing of security. */
+  readonly XdsChannelCredentials: new (fallback: GrpcJs.ChannelCredentials) => GrpcJs.ChannelCredentials;
+  /** Reads the bootstrap that the environment names, once it is valid; throws what is wrong with it. */
+  loadBootstrapInfo(): {
+    readonly xdsServers: readonly XdsServer[];
+    readonly authorities: Readonly<Record<string, { readonly xdsServers?: readonly XdsServer[] } | undefined>>;
+  };
+}
+
+let xds: XdsPackage | undefined;
+
+/** `@grpc/grpc-js-xds`; undefined if it is not installed. */
+export function xdsPackage(): XdsPackage | undefined {
+  return (xds ??= ifInstalled(() => ({
+    ...(require('@grpc/grpc-js-xds') as Omit<XdsPackage, 'loadBootstrapInfo'>),
+    // No documented part of the package. Without it, a call would be the first to notice a bootstrap that is wrong.
+    ...(require('@grpc/grpc-js-xds/build/src/xds-bootstrap') as Pick<XdsPackage, 'loadBootstrapInfo'>),
+  })));
+}
+
+/** True once `xdsPackage` has been found: what it has open belongs to the process and cannot be closed. */
+export function isXdsInUse(): boolean {
+  return xds !== undefined;
+}
+
+function ifInstalled<Packages>(load: () => Packages): Packages | undefined {
   try {
-    return {
-      cel: require('@bufbuild/cel') as typeof Cel,
-      extensions: require('@bufbuild/cel/ext') as typeof CelExtensions,
-      protobuf: require('@bufbuild/protobuf') as typeof Protobuf,
-      reflect: require('@bufbuild/protobuf/reflect') as typeof Reflect,
-      wellKnown: require('@bufbuild/protobuf/wkt') as typeof WellKnown,
-    };
+    return load();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return undefined;
     throw error;

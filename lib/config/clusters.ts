@@ -16,11 +16,13 @@ import {
   requiredField,
   timeValue,
 } from '../options/index.js';
+import { ConfigError } from '../status.js';
 import {
   balanceFields,
   type BalanceSettings,
   balancingPolicies,
   type ClusterSpec,
+  isXds,
   parseTarget,
 } from '../upstream/index.js';
 import { upstreamTlsKind } from './upstreams.js';
@@ -29,7 +31,15 @@ const target = checkedText({
   placeholder: 'TARGET',
   description: 'a target such as 127.0.0.1:50051',
   code: 'config-type',
-  convert: (text) => parseTarget(text).text,
+  convert(text) {
+    const parsed = parseTarget(text);
+    if (!isXds(parsed)) return text;
+    throw new ConfigError({
+      code: 'bad-target',
+      message: `an endpoint of a cluster is no xDS target, such as ${text}`,
+      hint: 'write host:port, or give the target to an upstream with upstream_client: grpc-js',
+    });
+  },
 });
 
 const endpointRecord = record({

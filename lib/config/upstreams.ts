@@ -20,6 +20,8 @@ import {
   balanceFields,
   balancingPolicies,
   type ClusterBalancing,
+  isXds,
+  parseTarget,
   parseUpstream,
   upstreamCallOptions,
   type UpstreamSpec,
@@ -136,13 +138,14 @@ function upstreamTlsOf(options: Options): UpstreamTls | undefined {
 
 /**
  * The upstreams of a mount, completed with its options.
- * @throws ConfigError `tls-off`.
+ * @throws ConfigError `tls-off`, `xds-client`, `grpc-js-balancing`
  */
 export function upstreamSpecsOf({ upstreams, options }: MountConfig): UpstreamSpec[] {
   if (upstreams.length > 0 && options.upstreamClient === 'grpc-js') requireGrpcJs();
   const userAgent = `photongate/${packageVersion()}`;
   const tls = upstreamTlsOf(options);
   return upstreams.map(({ balance, ...spec }) => {
+    checkClient(spec.target, options);
     const balancing = balancingOf(balance, options, spec.target);
     const call = { ...pickFields(upstreamCallOptions, options), userAgent, tls };
     return { ...spec, options: balancing === undefined ? call : { ...call, balancing } };
@@ -155,6 +158,16 @@ function requireGrpcJs(): void {
     code: 'grpc-js-missing',
     message: 'upstream_client: grpc-js needs the package @grpc/grpc-js, which is not installed',
     hint: 'npm install @grpc/grpc-js beside photongate, or leave out upstream_client',
+  });
+}
+
+/** @throws ConfigError `xds-client` */
+function checkClient(target: string, { upstreamClient }: Options): void {
+  if (upstreamClient === 'grpc-js' || !isXds(parseTarget(target))) return;
+  throw new ConfigError({
+    code: 'xds-client',
+    message: `the upstream ${target} has its addresses from a control plane (xDS), which upstream_client: ${upstreamClient} cannot ask`,
+    hint: 'write --upstream-client grpc-js (upstream_client: grpc-js)',
   });
 }
 

@@ -30,4 +30,4 @@ export {
   upstreamTlsFields,
 } from './options.js';
 export { parseUpstream, unusedUpstreams, UpstreamTable, type UpstreamSpec } from './table.js';
-export { parseTarget, type Target } from './target.js';
+export { isXds, parseTarget, type Target } from './target.js';

@@ -58,6 +58,11 @@ function codeOfHttp(status: number | undefined): number {
   }
 }
 
+function controlPlane(server: string): Reason {
+  const publicText = 'the xDS control plane';
+  return { publicText, detail: `${publicText} ${server}` };
+}
+
 /** Servers of a cluster that a message lists, as there may be hundreds. */
 const MAX_REASONS = 5;
 
@@ -69,6 +74,16 @@ export const failures = {
 
   deadline: (timeoutMs: number): CallStatus =>
     localFailure(Code.DEADLINE_EXCEEDED, `deadline of ${timeoutMs / 1000}s exceeded`),
+
+  /**
+   * A control plane may limit the time of calls, too.
+   * @param timeoutMs 0: the call itself has no limit
+   */
+  xdsDeadline: (timeoutMs: number): CallStatus => {
+    const route = 'limit of the xDS control plane';
+    const limit = timeoutMs === 0 ? `the ${route}` : `deadline of ${timeoutMs / 1000}s or a shorter ${route}`;
+    return localFailure(Code.DEADLINE_EXCEEDED, `${limit} exceeded`);
+  },
 
   channelClosed: (target: string): CallStatus =>
     upstreamFailure(Code.UNAVAILABLE, target, (service) => `the channel to ${service} is closed`, 'local'),
@@ -82,11 +97,27 @@ export const failures = {
       'unconnected',
     ),
 
-  noConnection: (target: string, connectTimeoutMs: number): CallStatus =>
+  /** @param xdsServer the control plane that tells the addresses of the target, if there is one */
+  noConnection: (target: string, connectTimeoutMs: number, xdsServer?: string): CallStatus =>
     upstreamFailure(
       Code.UNAVAILABLE,
       target,
-      (service) => `no connection to ${service} within ${connectTimeoutMs / 1000}s`,
+      (service, pick) =>
+        `no connection to ${service} within ${connectTimeoutMs / 1000}s` +
+        (xdsServer === undefined ? '' : `; its addresses come from ${pick(controlPlane(xdsServer))}`),
+      'unconnected',
+    ),
+
+  /**
+   * What the control plane tells, or its silence, leads to no server.
+   * @param problem in its words, or those of grpc-js; may be empty
+   */
+  noXdsServer: (target: string, xdsServer: string, problem: string): CallStatus =>
+    upstreamFailure(
+      Code.UNAVAILABLE,
+      target,
+      (service, pick) =>
+        `${pick(controlPlane(xdsServer))} leads to no server of ${service}${pick({ publicText: '', detail: problem && `: ${problem}` })}`,
       'unconnected',
     ),
 

@@ -28,7 +28,7 @@ export class ChannelPool {
   /**
    * The channel to a target. It connects on the first call or on `connect`.
    * @param holder keeps it open. Default: it stays open until `close`.
-   * @throws ConfigError `bad-target`, and problems of `readTlsFiles`.
+   * @throws ConfigError `bad-target`, and problems of `readTlsFiles` and `openXds`.
    */
   open(target: string, options: Partial<UpstreamOptions> = {}, holder = this.own): Channel {
     const complete: UpstreamOptions = { ...defaultUpstreamOptions, ...options };
@@ -60,6 +60,11 @@ export class ChannelPool {
       return { channel: open(parsed, files), files };
     };
     return this.channels.hold(key, holder, opened).channel;
+  }
+
+  /** The channels of a holder get calls from now on. */
+  start(holder: Holder): void {
+    for (const { channel } of this.channels.heldBy(holder)) channel.prepare?.();
   }
 
   /** Warnings about the certificates of the channels of a holder. */

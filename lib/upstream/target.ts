@@ -1,6 +1,7 @@
 /**
  * Addresses of gRPC servers as people write them: `host:port`, `dns:///host:port`, `unix:/path`, `unix:///path`,
- * `ipv4:address:port[,…]`, `ipv6:[address]:port[,…]`. Only the text is checked; nothing is resolved or connected.
+ * `ipv4:address:port[,…]`, `ipv6:[address]:port[,…]`, `xds:///name`. Only the text is checked; nothing is resolved or
+ * connected.
  */
 import { isIPv4, isIPv6 } from 'node:net';
 import { ConfigError } from '../status.js';
@@ -20,7 +21,7 @@ export interface Target {
  */
 export function parseTarget(text: string): Target {
   // `unix:8080` is a host named unix. Other schemes, such as `http:`, are recognised by their slashes.
-  const scheme = /^(dns|unix|ipv4|ipv6):(?!\d+$)|^([a-z][a-z0-9+.-]*):\/\//i.exec(text);
+  const scheme = /^(dns|unix|ipv4|ipv6|xds):(?!\d+$)|^([a-z][a-z0-9+.-]*):\/\//i.exec(text);
   const name = (scheme?.[1] ?? scheme?.[2])?.toLowerCase();
   switch (name) {
     case undefined:
@@ -32,6 +33,8 @@ export function parseTarget(text: string): Target {
     case 'ipv4':
     case 'ipv6':
       return { text, uri: `${name}:${parseAddresses(text, name)}` };
+    case 'xds':
+      return { text, uri: `xds:${parseXds(text)}` };
     default:
       return refuseScheme(text, name);
   }
@@ -77,6 +80,22 @@ function parseAddresses(text: string, scheme: 'ipv4' | 'ipv6'): string {
   return list;
 }
 
+/** `xds:name`, `xds:///name` or `xds://authority/name`; returns the part after the scheme. */
+function parseXds(text: string): string {
+  const rest = text.slice('xds:'.length);
+  const [, authority = '', name = ''] = /^(?:\/\/([^/]*)\/?)?(.*)$/s.exec(rest) ?? [];
+  if (name === '')
+    throw badTarget(text, 'names no listener of the control plane', `write xds:///${authority || 'name'}`);
+  const strange = /[^\w.~!$&'()*+,;=:@/%[\]-]/.exec(authority + name)?.[0];
+  if (strange === undefined) return `//${authority}/${name}`;
+  throw badTarget(text, `has ${quote(strange)}, which no name of a listener has`, `write it percent-encoded`);
+}
+
+/** True if a control plane tells the addresses of a target (xDS). */
+export function isXds({ uri }: Target): boolean {
+  return uri.startsWith('xds:');
+}
+
 function checkHostPort(hostPort: string, text: string): string {
   if (hostPort === '') throw badTarget(text, 'names no host', 'write host:port, such as 127.0.0.1:50051');
   if (/^:?\d+$/.test(hostPort)) {
@@ -109,7 +128,7 @@ function checkHost(host: string, text: string): void {
 function refuseScheme(text: string, scheme: string): never {
   const withoutScheme = text.replace(/^[^:]*:\/*/, '').replace(/[/?#].*$/s, '');
   const hint = /:\d+$/.test(withoutScheme) ? `write ${withoutScheme}` : 'write host:port, such as 127.0.0.1:50051';
-  throw badTarget(text, `starts with ${quote(`${scheme}:`)}; known are dns:, unix:, ipv4: and ipv6:`, hint);
+  throw badTarget(text, `starts with ${quote(`${scheme}:`)}; known are dns:, unix:, ipv4:, ipv6: and xds:`, hint);
 }
 
 function badTarget(text: string, problem: string, hint: string): ConfigError {

@@ -40,11 +40,11 @@ function hostOf(authority: string | undefined): string | undefined {
   return authority?.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
 }
 
-/** The host of a DNS target; undefined for a list of addresses, each of which is its own name. */
+/** The host of a DNS or xDS target; undefined for a list of addresses, each of which is its own name. */
 function targetHost({ uri }: Target): string | undefined {
   // A Unix socket can only lead to this machine.
   if (uri.startsWith('unix:')) return 'localhost';
-  return uri.startsWith('dns:') ? hostOf(uri.slice(uri.lastIndexOf('/') + 1)) : undefined;
+  return /^(dns|xds):/.test(uri) ? hostOf(uri.slice(uri.lastIndexOf('/') + 1)) : undefined;
 }
 
 /**

@@ -154,6 +154,11 @@ const refused: readonly (readonly [name: string, file: string, message: RegExp])
     /found "BAD", expected the name of a gRPC code/,
   ],
   [
+    'an endpoint of a control plane',
+    'clusters: { c: { endpoints: "xds:///greeter" } }',
+    /an endpoint of a cluster is no xDS target, such as xds:\/\/\/greeter/,
+  ],
+  [
     'a ring without a header',
     'upstreams: { default: { target: "a:1", load_balancing_policy: ring_hash } }',
     /ring_hash and hash_header go together/,
@@ -194,6 +199,21 @@ void t.test('what grpc-js does not know is refused at the start', async (t) => {
     );
     if (!(error instanceof ConfigError)) throw new Error(`${given} starts`);
     t.match(error.problems, [{ code: 'grpc-js-balancing', message: name }]);
+  }
+});
+
+void t.test('an xDS target needs grpc-js, and a package that users of it install', async (t) => {
+  const cases: readonly (readonly [options: string, code: string, message: RegExp])[] = [
+    ['', 'xds-client', /which upstream_client: native cannot ask/],
+    ['upstream_client: grpc-js\n', 'xds-package', /needs the package @grpc\/grpc-js-xds, which is not installed/],
+  ];
+  for (const [options, code, message] of cases) {
+    const config = configOf(t, `upstreams: xds:///greeter\n${options}listen: 127.0.0.1:0\n`);
+    const error = await startProxy(config).then(
+      () => undefined,
+      (problem: unknown) => problem,
+    );
+    t.match(error, { problems: [{ code, message }] });
   }
 });
 

@@ -54,8 +54,11 @@ void t.test('targets that are refused say what to write', (t) => {
     ['a b:1', 'target "a b:1" has "a b" where a host name belongs; write host:port, such as 127.0.0.1:50051'],
     [
       'http://127.0.0.1:50051/x',
-      'target "http://127.0.0.1:50051/x" starts with "http:"; known are dns:, unix:, ipv4: and ipv6:; write 127.0.0.1:50051',
+      'target "http://127.0.0.1:50051/x" starts with "http:"; known are dns:, unix:, ipv4:, ipv6: and xds:; write 127.0.0.1:50051',
     ],
+    ['xds:///', 'target "xds:///" names no listener of the control plane; write xds:///name'],
+    ['xds://iam', 'target "xds://iam" names no listener of the control plane; write xds:///iam'],
+    ['xds:///a b', 'target "xds:///a b" has " ", which no name of a listener has; write it percent-encoded'],
     ['dns://iam', 'target "dns://iam" names a DNS server but no host; write dns:///iam'],
     ['dns:///iam', 'target "dns:///iam" has no port; write iam:50051'],
     ['unix:', 'target "unix:" has no path to a socket; write unix:/path/to/the.sock'],

@@ -11,11 +11,12 @@ import type { TlsMaterial, WatchedTlsFiles } from '../../tls/index.js';
 import { failedCall } from '../failed-call.js';
 import { MAX_TIMER_MS, type UpstreamOptions } from '../options.js';
 import { failures, localFailure } from '../outcome.js';
-import type { Target } from '../target.js';
+import { isXds, type Target } from '../target.js';
 import { GrpcJsCall } from './call.js';
 import { type GuardedCredentials, guardedCredentials } from './credentials.js';
 import { HeaderLists } from './header-lists.js';
 import { toGrpcMetadata } from './metadata.js';
+import { openXds, type Xds } from './xds.js';
 
 /** Added to the longest wait of a call for its connection. */
 const RETIRE_SLACK_MS = 1000;
@@ -24,6 +25,7 @@ const RETIRE_SLACK_MS = 1000;
 export class GrpcJsChannel implements Channel {
   readonly target: string;
   private readonly lists = new HeaderLists();
+  private readonly xds: Xds | undefined;
   private credentials!: GuardedCredentials;
   private raw: RawChannel;
   /** Channels that were replaced; calls may still use them. */
@@ -33,20 +35,29 @@ export class GrpcJsChannel implements Channel {
   /** Under way. */
   private calls = 0;
 
+  /** @throws ConfigError as `openXds` */
   constructor(
     private readonly parsed: Target,
     private readonly options: UpstreamOptions,
     private readonly files: WatchedTlsFiles | undefined,
   ) {
     this.target = parsed.text;
+    this.xds = isXds(parsed) ? openXds(parsed) : undefined;
     this.raw = this.open(files?.material);
     files?.start(`upstream ${this.target}`, (material) => this.renew(material));
   }
 
   private open(material: TlsMaterial | undefined): RawChannel {
     const { parsed, options } = this;
-    const authority = options.tls?.authority;
-    this.credentials = guardedCredentials(material, parsed, authority, options.maxUpstreamHeaderBytes, this.lists);
+    const { tls, maxUpstreamHeaderBytes } = options;
+    this.credentials = guardedCredentials(
+      material,
+      parsed,
+      tls?.authority,
+      maxUpstreamHeaderBytes,
+      this.lists,
+      this.xds,
+    );
     return new (grpcJs().Channel)(parsed.uri, this.credentials, rawOptions(options));
   }
 
@@ -93,6 +104,7 @@ export class GrpcJsChannel implements Channel {
       maxHeaderBytes,
       passThrough: false,
       tls: this.files !== undefined,
+      xdsServer: this.xds?.server,
       tlsProblem: () => this.credentials.lastProblem,
     };
     const channel = this.raw;
@@ -115,7 +127,7 @@ export class GrpcJsChannel implements Channel {
     const { connectTimeoutMs } = this.options;
     const timer = setTimeout(() => {
       if (!isReady(channel)) {
-        call.fail(failures.noConnection(this.target, connectTimeoutMs));
+        call.fail(failures.noConnection(this.target, connectTimeoutMs, this.xds?.server));
       }
     }, connectTimeoutMs);
     timer.unref();
@@ -143,6 +155,11 @@ export class GrpcJsChannel implements Channel {
       };
       look();
     });
+  }
+
+  /** Asks the control plane for the addresses of an `xds:` target. */
+  prepare(): void {
+    if (this.xds !== undefined && !this.closed) this.raw.getConnectivityState(true);
   }
 
   status(): ChannelStatus {

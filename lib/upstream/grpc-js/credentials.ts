@@ -9,9 +9,10 @@ import { grpcJs } from '../../packages.js';
 import type { TlsMaterial } from '../../tls/index.js';
 import type { Target } from '../target.js';
 import { handshake, secureContextOf, serverNameOf } from '../tls.js';
-import type { Reason } from '../reason.js';
+import { type Reason, ReasonError } from '../reason.js';
 import { HeaderGuard } from './header-guard.js';
 import type { HeaderLists } from './header-lists.js';
+import type { Xds } from './xds.js';
 
 type SecureConnector = experimental.SecureConnector;
 
@@ -28,22 +29,30 @@ export interface GuardedCredentials extends ChannelCredentials {
   readonly lastProblem: Reason | undefined;
 }
 
-/** @param material undefined: cleartext. */
+/**
+ * @param material undefined: cleartext.
+ * @param xds decides instead, and leaves to `material` only what the control plane says nothing of.
+ */
 export function guardedCredentials(
   material: TlsMaterial | undefined,
   target: Target,
   authority: string | undefined,
   maxHeaderBytes: number,
   lists: HeaderLists,
+  xds: Xds | undefined,
 ): GuardedCredentials {
   const tls: Tls | undefined = material && {
     secureContext: secureContextOf(material),
     serverName: serverNameOf(target, authority),
   };
-  const { CallCredentials, ChannelCredentials } = grpcJs();
-  class Credentials extends ChannelCredentials implements GuardedCredentials {
-    lastProblem: Reason | undefined;
+  const own = ownCredentials(tls);
+  return guarded(xds === undefined ? own : xds.credentials(own), maxHeaderBytes, lists);
+}
 
+/** TLS, or cleartext if it is undefined. */
+function ownCredentials(tls: Tls | undefined): ChannelCredentials {
+  const { CallCredentials, ChannelCredentials } = grpcJs();
+  class Credentials extends ChannelCredentials {
     override _isSecure(): boolean {
       return tls !== undefined;
     }
@@ -58,27 +67,69 @@ export function guardedCredentials(
       callCredentials = CallCredentials.createEmpty(),
     ): SecureConnector {
       return {
-        connect: async (socket) => {
-          const secured = tls === undefined ? socket : await this.secure(socket, tls);
-          const guard = new HeaderGuard(secured, maxHeaderBytes, lists);
-          // Node's HTTP/2 client takes any Duplex, and grpc-js passes it on.
-          return { socket: guard as unknown as Socket, secure: tls !== undefined };
-        },
+        connect: async (socket) =>
+          tls === undefined ? { socket, secure: false } : { socket: await secured(socket, tls), secure: true },
         waitForReady: () => Promise.resolve(),
         getCallCredentials: () => callCredentials,
         destroy: () => undefined,
       };
     }
+  }
+  return new Credentials();
+}
 
-    private secure(socket: Socket, { secureContext, serverName }: Tls): Promise<Socket> {
-      return new Promise((resolve, reject) => {
-        handshake(socket, secureContext, serverName, (error, secure) => {
-          if (secure !== undefined) return resolve(secure);
-          this.lastProblem = error!.reason;
-          reject(error!);
-        });
-      });
+function secured(socket: Socket, { secureContext, serverName }: Tls): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    handshake(socket, secureContext, serverName, (error, secure) => {
+      if (secure === undefined) reject(error!);
+      else resolve(secure);
+    });
+  });
+}
+
+function guarded(inner: ChannelCredentials, maxHeaderBytes: number, lists: HeaderLists): GuardedCredentials {
+  const { ChannelCredentials } = grpcJs();
+  class Credentials extends ChannelCredentials implements GuardedCredentials {
+    lastProblem: Reason | undefined;
+
+    override _isSecure(): boolean {
+      return inner._isSecure();
+    }
+
+    override _equals(other: ChannelCredentials): boolean {
+      return this === other;
+    }
+
+    override _createSecureConnector(
+      ...given: Parameters<ChannelCredentials['_createSecureConnector']>
+    ): SecureConnector {
+      const connector = inner._createSecureConnector(...given);
+      return {
+        connect: async (socket) => {
+          const { socket: connected, secure } = await connector.connect(socket).catch((error: unknown) => {
+            throw this.noticed(error);
+          });
+          const guard = new HeaderGuard(connected, maxHeaderBytes, lists);
+          // Node's HTTP/2 client takes any Duplex, and grpc-js passes it on.
+          return { socket: guard as unknown as Socket, secure };
+        },
+        waitForReady: () => connector.waitForReady(),
+        getCallCredentials: () => connector.getCallCredentials(),
+        destroy: () => connector.destroy(),
+      };
+    }
+
+    private noticed(error: unknown): ReasonError {
+      const known = error instanceof ReasonError ? error : ofControlPlane(error as Error);
+      this.lastProblem = known.reason;
+      return known;
     }
   }
   return new Credentials();
+}
+
+/** A handshake by the certificates and names that the control plane told. */
+function ofControlPlane(cause: Error): ReasonError {
+  const publicText = 'the TLS handshake failed';
+  return new ReasonError({ publicText, detail: `${publicText} (${cause.message})` }, { cause });
 }

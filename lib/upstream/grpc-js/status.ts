@@ -18,6 +18,8 @@ export interface CallFacts extends AnswerFacts {
   readonly maxReceiveBytes: number;
   /** True if the connection uses TLS. */
   readonly tls: boolean;
+  /** The control plane that tells the addresses of the target, if there is one. */
+  readonly xdsServer: string | undefined;
   /** Why the last TLS handshake failed. */
   readonly tlsProblem: () => Reason | undefined;
 }
@@ -35,9 +37,12 @@ const UNUSABLE_CONNECTION = /^Failed to start HTTP\/2 stream/;
 const failurePatterns: readonly FailurePattern[] = [
   {
     code: Code.UNAVAILABLE,
-    // Round robin repeats it around that of its servers.
-    pattern: /^(?:round_robin: )?(?:No connection established\. Last error: )+(.*?)\.? Resolution note: /s,
-    read: ([, reason], facts) => failures.cannotConnect(facts.target, reasonOf(reason!, facts)),
+    // After the names of balancing policies; round robin repeats it around that of its servers.
+    pattern: /^(?:.*: )?No connection established\. Last error: (.*?)\.? Resolution note: (.*)$/s,
+    read: ([, reason, note], facts) =>
+      reason === 'null' && facts.xdsServer !== undefined
+        ? failures.noXdsServer(facts.target, facts.xdsServer, note!)
+        : failures.cannotConnect(facts.target, reasonOf(reason!, facts)),
   },
   {
     code: Code.UNAVAILABLE,
@@ -94,9 +99,14 @@ const failurePatterns: readonly FailurePattern[] = [
   {
     code: Code.DEADLINE_EXCEEDED,
     pattern: /^Deadline exceeded( after .*)?$/s,
-    read: (_, { timeoutMs = 0 }) => failures.deadline(timeoutMs),
+    read: (_, { timeoutMs = 0, xdsServer }) =>
+      xdsServer === undefined ? failures.deadline(timeoutMs) : failures.xdsDeadline(timeoutMs),
   },
 ];
+
+/** What the control plane tells leads to no server, in the wording of grpc-js-xds. */
+const noServerPattern =
+  /^(Cluster|Listener|RouteConfiguration|LB policy|xDS|Failed to route call|priority policy|weighted_target|round_robin|pick_first|ring_hash|weighted_round_robin)\b/;
 
 function reasonOf(text: string, { tls, tlsProblem }: CallFacts): Reason {
   const problem = tlsProblem();
@@ -117,5 +127,9 @@ export function failureOf({ code, details }: StatusObject, facts: CallFacts): Ca
     const match = trouble.code === found ? trouble.pattern.exec(details) : null;
     if (match !== null) return trouble.read(match, facts);
   }
-  return unknownFailure(facts.target, found, details);
+  const { target, xdsServer } = facts;
+  if (xdsServer !== undefined && found === Code.UNAVAILABLE && noServerPattern.test(details)) {
+    return failures.noXdsServer(target, xdsServer, details);
+  }
+  return unknownFailure(target, found, details);
 }
