@@ -43,7 +43,7 @@ export interface LoadOptions {
   readonly users: number;
 }
 
-/** Users who send one request after the other. */
+/** Clients of all kinds, and users who send one request after the other by them. */
 export class Load {
   readonly random: Random;
   readonly https: readonly HttpClient[];
@@ -73,6 +73,11 @@ export class Load {
   async stop(): Promise<void> {
     this.isOver = true;
     await Promise.all(this.users);
+    this.close();
+  }
+
+  /** Closes the connections. */
+  close(): void {
     for (const client of this.https) client.close();
     this.grpc.close();
   }
@@ -339,7 +344,7 @@ const grpcTalk: Kind = {
 /** What servers must not do twice, in a small request: by it the return of a server is noticed. */
 export const probe: Kind = unary('POST', 'POST', '/v1/do', false);
 
-const kinds: readonly Kind[] = [
+export const kinds: readonly Kind[] = [
   probe,
   unary('GET', 'GET', '/v1/get', true),
   unary('PUT', 'PUT', '/v1/put', true),
