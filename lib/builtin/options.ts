@@ -6,7 +6,6 @@ import {
   optionalTextValue,
   optionalTimeValue,
   type OptionsOf,
-  textValue,
   timeValue,
 } from '../options/index.js';
 
@@ -27,12 +26,13 @@ export const builtinOptions = {
   }),
   openapi_title: option(optionalTextValue, {
     default: undefined,
-    defaultText: 'service or packages',
+    defaultText: 'as options of the schema say, else service or packages',
     group: 'routes',
     text: 'title of the OpenAPI document',
   }),
-  openapi_version: option(textValue, {
-    default: '1.0',
+  openapi_version: option(optionalTextValue, {
+    default: undefined,
+    defaultText: 'as options of the schema say, else 1.0',
     group: 'routes',
     text: 'version of the API in the OpenAPI document',
   }),

@@ -63,7 +63,7 @@ export function buildPages(
       });
     }
   }
-  const title = options.openapiTitle ?? titleOf(parts.flatMap(({ bindings }) => bindings));
+  const title = options.openapiTitle ?? titleOf(parts);
   if (options.openapi) {
     const documentBelow = memoizeLast((base) =>
       openApiDocument(parts, {

@@ -1,7 +1,7 @@
 /** `photongate openapi`: the OpenAPI document of a listener's routes, to standard output or into a file. */
 import type { Config } from '../config/index.js';
 import { loadReflected } from '../live/index.js';
-import { openApiDocument, printDocument, titleOf } from '../openapi/index.js';
+import { openApiDocument, printDocument } from '../openapi/index.js';
 import { documentedParts, prepareProxy } from '../proxy.js';
 import { urlOf } from '../server/index.js';
 import { chosenListener } from './chosen-listener.js';
@@ -26,12 +26,12 @@ export async function openapi(config: Config, request: OpenApiRequest, terminal:
   const { listeners } = prepareProxy(config, { offline: true, reflected: await loadReflected(config) });
   const listener = chosenListener(listeners, request.listener);
   const { options } = listener.config.root;
-  const bindings = listener.parts.flatMap((part) => part.bindings);
   const document = openApiDocument(documentedParts(listener.parts), {
-    title: options.openapiTitle ?? titleOf(bindings),
+    title: options.openapiTitle,
     version: options.openapiVersion,
     names: options.openapiNames,
     server: request.server ?? urlOf(listener.config),
+    isServerGiven: request.server !== undefined,
   });
   const format = request.format ?? (request.output?.endsWith('.json') === true ? 'json' : 'yaml');
   const text = printDocument(document, format);

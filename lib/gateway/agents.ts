@@ -65,7 +65,7 @@ export function agentEndpoint(
 ): McpEndpoint {
   const { options, prefix, access } = own;
   const tools = [own, ...mounted];
-  const title = options.openapiTitle ?? titleOf(parts.flatMap(({ bindings }) => bindings));
+  const title = options.openapiTitle ?? titleOf(parts);
   const isGuarded = (): boolean =>
     access !== undefined &&
     tools.every((source) => source.methods.every(({ method }) => source.needsToken(method.fullName)));

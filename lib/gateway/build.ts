@@ -39,7 +39,7 @@ import { publishFault } from './diagnostics.js';
 import { Gateway } from './gateway.js';
 import type { ServiceChannel } from '../builtin/index.js';
 import { buildPages, healthPaths, type Page } from '../builtin/index.js';
-import { Constraints, type DocumentedPart, type OpenApiOptions, takesSlashes } from '../openapi/index.js';
+import { Constraints, type DocumentedPart, type OpenApiOptions, SchemaNotes, takesSlashes } from '../openapi/index.js';
 import type { GatewayOptions } from './options.js';
 import { Retries } from './retries.js';
 import { type HintedRoute, RouteHints } from './route-hints.js';
@@ -181,14 +181,19 @@ export function buildGateway(
   addRoutes(bindings, channels, { ...context, requestRules, visible }, builder, problems);
   const matcher = builder.build(problems);
   if (thorough) builder.reportShadowed(problems);
+  const notes = options.openapi || options.mcp ? SchemaNotes.of(schema) : undefined;
   const kept = new Set(matcher.values.map(({ binding }) => binding));
   const reachable = bindings.filter((binding) => kept.has(binding));
-  if (thorough && options.openapi) warnOfEscapedSlashes(reachable, options, problems);
+  if (thorough && options.openapi) {
+    warnOfEscapedSlashes(reachable, options, problems);
+    warnOfIgnoredNotes(reachable, notes, problems);
+  }
   const bindingFor = (httpMethod: string, path: string): Binding | undefined =>
     matcher.match(httpMethod, path)?.value.binding;
   const documentOptions: OpenApiOptions = {
     ...options,
     constraints: options.validate === 'off' ? undefined : new Constraints(schema),
+    notes,
   };
   const parts = [{ prefix: '', bindings: reachable, options: documentOptions, access, bindingFor }, ...mountedParts];
   // What a fallback or an application has at these paths stays theirs.
@@ -464,6 +469,19 @@ function warnOfEscapedSlashes(
       hint: 'set url_unescape: all_characters, so that %2F is a slash; or switch the document off with --no-openapi',
     });
   }
+}
+
+/** Options for documents that ours does not follow. */
+function warnOfIgnoredNotes(bindings: readonly Binding[], notes: SchemaNotes | undefined, problems: ProblemList): void {
+  if (notes === undefined) return;
+  const files = new Set(bindings.map(({ method }) => method.service.file));
+  const ignored = [...new Set([...files].flatMap((file) => notes.ignored(file)))];
+  if (ignored.length === 0) return;
+  problems.warn({
+    code: 'document-options',
+    message: `the OpenAPI document does not follow ${ignored.join(', ')}`,
+    hint: 'docs/openapi.md lists what it follows; what the proxy takes and answers, it says by itself',
+  });
 }
 
 /** The option that a page hangs on. */

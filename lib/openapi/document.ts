@@ -10,12 +10,14 @@ import type { Binding } from '../rule/index.js';
 import type { ServiceDescriptor } from '../schema/types.js';
 import { operationOf } from './operation.js';
 import { ComponentNames } from './names.js';
+import { mergedNotes } from './notes.js';
 import {
   compact,
   type DocumentedPart,
   type DocumentInfo,
   type Json,
   type JsonObject,
+  objectsOf,
   type RouteAccess,
 } from './options.js';
 import { type OpenApiPath, openApiPath } from './path.js';
@@ -37,6 +39,8 @@ export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info:
   const schemas = new SchemaBuilder(new ComponentNames(all, info.names ?? 'dotted'));
   const paths = new Paths();
   const ids = new OperationIds(parts);
+  const notes = notesOf(parts);
+  const responses = (notes['responses'] ?? {}) as JsonObject;
   const services = new Map<string, ServiceDescriptor>();
   for (const part of parts) {
     for (const binding of part.bindings) {
@@ -48,8 +52,9 @@ export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info:
           operationOf(binding, documented.path, names, {
             schemas,
             httpMethod: method,
-            operationId: ids.take(binding),
+            operationId: ids.take(binding, part),
             part,
+            responses,
             curlUrl: curlBase(info.server),
           }),
         );
@@ -59,21 +64,60 @@ export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info:
   const guarded = parts.find(({ access, bindings }) =>
     bindings.some(({ method }) => access?.claimsFor(method.fullName) !== undefined),
   );
+  const {
+    info: head = {},
+    servers,
+    tags = [],
+    security = [],
+    securitySchemes,
+    externalDocs,
+    responses: _,
+    ...more
+  } = notes;
+  const schemes = { ...(guarded && { token: securityScheme(guarded.access!) }), ...(securitySchemes as JsonObject) };
   return compact({
     openapi: '3.1.1',
-    info: compact({ title: info.title, version: info.version, description: info.description }),
-    servers: [{ url: info.server ?? '/' }],
+    info: compact({
+      title: titleOf(parts),
+      version: '1.0',
+      ...(head as JsonObject),
+      ...compact({ title: info.title, version: info.version, description: info.description }),
+    }),
+    servers: info.isServerGiven === true || servers === undefined ? [{ url: info.server ?? '/' }] : servers,
     // Linters ask for it. Operations that need a token have a `security` of their own.
-    security: [],
-    tags: [...services.values()].map(({ fullName, comment }) =>
-      compact({ name: fullName, description: text(comment) }),
-    ),
+    security,
+    tags: tagsOf(objectsOf(tags), services.values(), parts),
+    externalDocs,
     paths: paths.document,
     components: compact({
       schemas: schemas.components,
-      securitySchemes: guarded && { token: securityScheme(guarded.access!) },
+      securitySchemes: Object.keys(schemes).length === 0 ? undefined : schemes,
     }),
+    ...more,
   });
+}
+
+/** What options of the served files say of the document, as one. */
+function notesOf(parts: readonly DocumentedPart<Binding>[]): JsonObject {
+  const found = parts.flatMap(({ bindings, options: { notes } }) => {
+    if (notes === undefined) return [];
+    const files = new Set(bindings.map(({ method }) => method.service.file));
+    return [...files].map((file) => notes.document(file));
+  });
+  return mergedNotes(found);
+}
+
+/** Those that options give, and one for each service. */
+function tagsOf(
+  given: readonly JsonObject[],
+  services: Iterable<ServiceDescriptor>,
+  parts: readonly DocumentedPart<Binding>[],
+): JsonObject[] {
+  const notes = parts.find(({ options }) => options.notes !== undefined)?.options.notes;
+  const own = [...services].map((service) =>
+    compact({ name: service.fullName, description: text(service.comment), ...notes?.tag(service) }),
+  );
+  return [...new Map([...given, ...own].map((tag) => [tag['name'], tag])).values()];
 }
 
 function securityScheme({ header, issuers = [] }: RouteAccess): JsonObject {
@@ -98,8 +142,11 @@ export function printDocument(document: JsonObject, format: 'json' | 'yaml'): st
     : yaml().stringify(document, { aliasDuplicateObjects: false, lineWidth: 120, blockQuote: 'literal' });
 }
 
-/** The default title: the name of the only service, or up to three packages. */
-export function titleOf(bindings: readonly Binding[]): string {
+/** The default title: that of an option of the schema, the name of the only service, or up to three packages. */
+export function titleOf(parts: readonly DocumentedPart<Binding>[]): string {
+  const { title } = (notesOf(parts)['info'] ?? {}) as JsonObject;
+  if (typeof title === 'string') return title;
+  const bindings = parts.flatMap((part) => part.bindings);
   const services = [...new Set(bindings.map(({ method }) => method.service))];
   if (services.length === 1) return services[0]!.name;
   const packages = [...new Set(services.map(({ file }) => file.package))];
@@ -152,11 +199,12 @@ class OperationIds {
     this.shared = new Set([...byName].filter(([, fullNames]) => fullNames.size > 1).map(([name]) => name));
   }
 
-  take({ method }: Binding): string {
+  take({ method }: Binding, { options: { notes } }: DocumentedPart<Binding>): string {
     const { service } = method;
     const prefix = this.shared.has(service.name) ? service.fullName.replaceAll('.', '_') : service.name;
-    let id = `${prefix}_${method.name}`;
-    for (let count = 2; this.taken.has(id); count++) id = `${prefix}_${method.name}${count}`;
+    const wish = notes?.operation(method).operationId ?? `${prefix}_${method.name}`;
+    let id = wish;
+    for (let count = 2; this.taken.has(id); count++) id = `${wish}${count}`;
     this.taken.add(id);
     return id;
   }

@@ -2,6 +2,7 @@ export { Constraints } from './constraints.js';
 export { curlLine, partCurlLine } from './curl.js';
 export { openApiDocument, printDocument, titleOf } from './document.js';
 export { ComponentNames } from './names.js';
+export { SchemaNotes } from './notes.js';
 export {
   compact,
   type ComponentNaming,

@@ -1,4 +1,5 @@
 /** A binding → an OpenAPI operation: parameters, body, answers, and a curl line to paste. */
+import { STATUS_CODES } from 'node:http';
 import type { Binding } from '../rule/index.js';
 import { isHttpBody, wellKnownKind } from '../codec/index.js';
 import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
@@ -13,7 +14,7 @@ import {
   type OpenApiOptions,
   type RouteAccess,
 } from './options.js';
-import { headerParameters, queryParameters } from './parameters.js';
+import { commentOf, headerParameters, queryParameters } from './parameters.js';
 import type { OpenApiPath, PathParameter } from './path.js';
 import { isNeeded as isNeededField } from './required.js';
 import { sampleJson, sampleMessage, sampleParameter } from './sample.js';
@@ -26,6 +27,8 @@ export interface OperationContext {
   readonly schemas: SchemaBuilder;
   readonly operationId: string;
   readonly part: DocumentedPart<Binding>;
+  /** What options of the schema say of the responses of all operations. */
+  readonly responses: JsonObject;
   /** Base URL of the curl line, without the prefix of the part. */
   readonly curlUrl: string;
 }
@@ -44,27 +47,88 @@ export function operationOf(
   const { schemas, operationId, part } = context;
   const { options, access } = part;
   const claims = access?.claimsFor(method.fullName);
+  const own = options.notes?.operation(method);
   const { summary, rest } = splitComment(method.comment);
   const parameters = [
     ...path.parameters.map((parameter, index) => pathParameter(parameter, names[index]!, schemas, options)),
     ...headerParameters(binding, schemas, options),
     ...queryParameters(binding, schemas, options),
   ];
+  const named = new Set(parameters.map(lowerName));
+  parameters.push(...(own?.parameters ?? []).filter((parameter) => !named.has(lowerName(parameter))));
   return compact({
     operationId,
-    tags: [method.service.fullName],
-    summary: summary ?? method.name,
-    description: text(rest, streamText(binding, options), claimText(claims)),
-    deprecated: method.deprecated || undefined,
+    tags: own?.tags ?? [options.notes?.tag(method.service)['name'] ?? method.service.fullName],
+    summary: own?.summary ?? summary ?? method.name,
+    description: text(
+      own?.description ?? (own?.summary === undefined ? rest : method.comment),
+      streamText(binding, options),
+      claimText(claims),
+    ),
+    externalDocs: own?.externalDocs,
+    deprecated: method.deprecated || own?.deprecated === true || undefined,
     parameters: parameters.length === 0 ? undefined : parameters,
     requestBody: requestBody(binding, context),
-    responses: {
-      [String(binding.options.successStatus ?? 200)]: success(binding, schemas, options),
-      default: errorResponse(schemas, options),
-    },
-    security: claims === undefined ? undefined : [{ token: [] }],
+    responses: withNotes(
+      {
+        [String(binding.options.successStatus ?? 200)]: success(binding, schemas, options),
+        default: errorResponse(schemas, options),
+      },
+      { ...context.responses, ...own?.responses },
+      schemas,
+      options,
+    ),
+    // What the proxy checks itself is true in any case.
+    security: claims === undefined ? own?.security : [{ token: [] }],
+    ...own?.extensions,
     'x-codeSamples': [{ lang: 'Shell', label: 'curl', source: partCurlLine(part, binding, context.curlUrl) }],
   });
+}
+
+function lowerName({ name }: JsonObject): string {
+  return (name as string).toLowerCase();
+}
+
+/** Responses with what options of the schema say of them. What the proxy answers with is its own schema in any case. */
+function withNotes(
+  responses: Readonly<Record<string, JsonObject>>,
+  notes: JsonObject,
+  schemas: SchemaBuilder,
+  options: OpenApiOptions,
+): JsonObject {
+  const noted = Object.entries(notes).map(([status, note]): [string, JsonObject] => {
+    const { schema, example, headers, ...rest } = note as JsonObject;
+    const own = responses[status];
+    const { content, ...known } = own ?? {};
+    const media =
+      own === undefined
+        ? schema && { 'application/json': { schema: schemas.named(schema as JsonObject, options) } }
+        : content;
+    return [
+      status,
+      compact({
+        description: STATUS_CODES[status] ?? 'A response.',
+        ...known,
+        ...rest,
+        headers:
+          headers === undefined
+            ? known['headers']
+            : { ...(known['headers'] as JsonObject), ...(headers as JsonObject) },
+        content: media && example !== undefined ? withExample(media as JsonObject, example) : media,
+      }),
+    ];
+  });
+  return Object.fromEntries([...Object.entries({ ...responses, ...Object.fromEntries(noted) })].sort(byStatus));
+}
+
+function withExample(media: JsonObject, example: Json): JsonObject {
+  const json = media['application/json'] as JsonObject | undefined;
+  return json === undefined ? media : { ...media, 'application/json': { ...json, example } };
+}
+
+/** `default` is the last. */
+function byStatus([a]: [string, Json], [b]: [string, Json]): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function claimText(claims: ReturnType<RouteAccess['claimsFor']> = new Map()): string {
@@ -108,7 +172,7 @@ function pathParameter(
     in: 'path',
     required: true,
     description: text(
-      field?.comment ?? '',
+      field === undefined ? '' : commentOf(field, options),
       value === undefined ? '' : schemas.words(value, options),
       isWhole || parameter.partOf === undefined ? '' : `A piece of \`${parameter.partOf}\`.`,
       parameter.multi ? slashText(options) : '',

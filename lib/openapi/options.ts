@@ -1,4 +1,11 @@
-import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
+import type {
+  EnumDescriptor,
+  FieldDescriptor,
+  FileDescriptor,
+  MessageDescriptor,
+  MethodDescriptor,
+  ServiceDescriptor,
+} from '../schema/types.js';
 
 /** The options of a gateway that its documentation depends on. */
 export interface OpenApiOptions {
@@ -18,13 +25,59 @@ export interface OpenApiOptions {
   readonly urlUnescape: 'all_characters' | 'all_characters_except_slash' | 'all_characters_except_reserved';
   /** The rules that requests are checked by. Default: none are. */
   readonly constraints?: RuleSource | undefined;
+  /** What options of the schema say for documents. Default: nothing. */
+  readonly notes?: DocumentNotes | undefined;
 }
 
 /** The options that decide how values are printed. */
 export type PrintOptions = Pick<
   OpenApiOptions,
-  'preserveProtoFieldNames' | 'int64AsNumbers' | 'alwaysPrintEnumsAsInts' | 'alwaysPrintAllFields' | 'constraints'
+  | 'preserveProtoFieldNames'
+  | 'int64AsNumbers'
+  | 'alwaysPrintEnumsAsInts'
+  | 'alwaysPrintAllFields'
+  | 'constraints'
+  | 'notes'
 >;
+
+/** Parts of documents that options of a schema give, in the form of OpenAPI 3.1. Members that are not given are missing. */
+export interface DocumentNotes {
+  /** `info`, `servers`, `tags`, `externalDocs`, `security`, `securitySchemes`, `responses` of all operations, `x-…`. */
+  document(file: FileDescriptor): JsonObject;
+  tag(service: ServiceDescriptor): JsonObject;
+  operation(method: MethodDescriptor): OperationNotes;
+  /** Of its schema; `required` has names of the `.proto`. */
+  message(message: MessageDescriptor): JsonObject;
+  field(field: FieldDescriptor): FieldNotes;
+  enum(descriptor: EnumDescriptor): JsonObject;
+  /** The type that a `$ref` of a response names. */
+  typeOf(fullName: string): MessageDescriptor | EnumDescriptor | undefined;
+}
+
+/** What options say of an operation. */
+export interface OperationNotes {
+  readonly tags?: Json;
+  readonly summary?: string;
+  readonly description?: string;
+  readonly externalDocs?: Json;
+  readonly operationId?: string;
+  readonly deprecated?: boolean;
+  /** Empty: nobody needs anything. */
+  readonly security?: readonly JsonObject[];
+  /** Headers. */
+  readonly parameters: readonly JsonObject[];
+  /** By status: `description`, `headers`, `schema`, `example`, `x-…`. */
+  readonly responses: JsonObject;
+  readonly extensions: JsonObject;
+}
+
+/** What options say of a field. */
+export interface FieldNotes {
+  readonly schema: JsonObject;
+  /** Of the elements of a list. */
+  readonly items: JsonObject;
+  readonly isRequired: boolean;
+}
 
 /** The rules of a schema, for documents. */
 export interface RuleSource {
@@ -82,12 +135,15 @@ export interface RouteAccess {
 
 /** The head of a document. */
 export interface DocumentInfo {
-  readonly title: string;
-  /** The version of the API. */
-  readonly version: string;
+  /** Default: what options of the schema say, else the service or the packages. */
+  readonly title?: string | undefined;
+  /** The version of the API. Default: what options of the schema say, else 1.0. */
+  readonly version?: string | undefined;
   readonly description?: string | undefined;
   /** Base URL of the paths. Default: `/`, the server that the document was loaded from. */
   readonly server?: string | undefined;
+  /** True: `server` counts, whatever options of the schema say. Default false. */
+  readonly isServerGiven?: boolean | undefined;
   /** Default `dotted`. */
   readonly names?: ComponentNaming | undefined;
 }
@@ -113,4 +169,9 @@ export function joined(schemas: readonly JsonObject[]): JsonObject {
     else Object.assign(own, schema);
   }
   return rest.length === 0 ? own : { ...own, allOf: rest };
+}
+
+/** The objects of a list; none if there is no list. */
+export function objectsOf(list: Json | undefined): readonly JsonObject[] {
+  return Array.isArray(list) ? (list as readonly JsonObject[]) : [];
 }

@@ -65,12 +65,18 @@ export function queryParameters(binding: Binding, schemas: SchemaBuilder, option
     compact({
       name: queryName(path, options),
       in: 'query',
-      description: text(field.comment, schemas.words(field, options)),
+      description: text(commentOf(field, options), schemas.words(field, options)),
       required: required || undefined,
       deprecated: field.deprecated || undefined,
       ...valueOf(field, schemas, options),
     }),
   );
+}
+
+/** What an option of the schema says of a field, or else its comment. */
+export function commentOf(field: FieldDescriptor, { notes }: OpenApiOptions): string {
+  const said = notes?.field(field).schema['description'];
+  return typeof said === 'string' ? said : field.comment;
 }
 
 /** The form of a value: `labels[env]=prod` for maps, repetition for lists, JSON text for types without another form. */

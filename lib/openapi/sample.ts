@@ -82,6 +82,8 @@ export function sampleJson(
   given: readonly Given[] = [],
   depth = 0,
 ): Json {
+  const said = given.length === 0 ? options.notes?.field(field).schema['examples'] : undefined;
+  if (Array.isArray(said)) return (said as readonly Json[])[0]!;
   const rules = options.constraints?.of(field, options);
   if (field.map !== undefined) {
     const { key, value } = field.map;
@@ -143,6 +145,8 @@ export function sampleMessage(
   given: readonly Given[] = [],
   depth = 0,
 ): Json {
+  const said = given.length === 0 ? options.notes?.message(message)['examples'] : undefined;
+  if (Array.isArray(said)) return (said as readonly Json[])[0]!;
   const kind = wellKnownKind(message);
   if (kind === 'Wrapper') return singleJson(wrappedField(message)!, options);
   if (kind !== undefined) return wellKnown[kind];

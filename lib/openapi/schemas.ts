@@ -9,6 +9,7 @@ import type { ComponentNames, OwnComponent } from './names.js';
 import {
   compact,
   type Constraint,
+  type DocumentNotes,
   type FieldConstraints,
   joined,
   type Json,
@@ -131,20 +132,31 @@ export class SchemaBuilder {
     partial = false,
   ): JsonObject {
     const free = freeFields(message, given);
+    const own = this.notesOf(options);
+    const { required: named, ...noted } = own?.message(message) ?? {};
+    const isNamed = ({ name }: FieldDescriptor): boolean => Array.isArray(named) && named.includes(name);
+    // An example of the whole message is none of a part.
+    const said = given.length === 0 && !partial ? noted : compact({ ...noted, examples: undefined });
     const properties = free.map(({ field, given: below }) => {
       const schema =
         below.length === 0
           ? this.property(field, options)
-          : { ...this.object(field.message!, options, below, partial), ...notes(field) };
+          : { ...this.object(field.message!, options, below, partial), ...notes(field), ...own?.field(field).schema };
       // If the path sets a part of a message, the body must give the rest of its required fields.
-      const isRequired = below.length === 0 ? isNeededField(field, options, partial) : schema['required'] !== undefined;
+      const isNoted = !partial && (isNamed(field) || own?.field(field).isRequired === true);
+      const isRequired =
+        below.length === 0 ? isNoted || isNeededField(field, options, partial) : schema['required'] !== undefined;
       return { name: printedName(field, options), schema, isRequired };
     });
     const required = properties.filter(({ isRequired }) => isRequired && !this.form.isExact).map(({ name }) => name);
     const oneofs = oneofsOf(free.map(({ field }) => field));
     return compact({
       type: 'object',
-      description: text(message.comment, oneofText(oneofs, options)),
+      ...said,
+      description: text(
+        typeof said['description'] === 'string' ? said['description'] : message.comment,
+        oneofText(oneofs, options),
+      ),
       properties: Object.fromEntries(properties.map(({ name, schema }) => [name, schema])),
       required: required.length === 0 ? undefined : required,
       dependentSchemas: oneofRules(oneofs, options),
@@ -153,13 +165,28 @@ export class SchemaBuilder {
     });
   }
 
+  /** The schema of an option, whose `$ref` is the full name of a type: `.a.v1.Book`. A type that is unknown has any value. */
+  named(schema: JsonObject, options: OpenApiOptions): JsonObject {
+    const { $ref } = schema;
+    if (typeof $ref !== 'string') return schema;
+    const type = options.notes?.typeOf($ref.replace(/^\./, ''));
+    if (type === undefined) return {};
+    return 'fields' in type ? this.message(type, options) : this.enum(type, options);
+  }
+
   /** The value of a field, with its comment. */
   property(field: FieldDescriptor, options: OpenApiOptions): JsonObject {
     const schema = this.field(field, options);
     return {
       ...(isPrintedAsNull(field, options) ? orNull(schema) : schema),
       ...notes(field, this.words(field, options)),
+      ...this.notesOf(options)?.field(field).schema,
     };
+  }
+
+  /** What options of the schema say is for people, and not for those who judge answers by it. */
+  private notesOf({ notes }: OpenApiOptions): DocumentNotes | undefined {
+    return this.form.isExact ? undefined : notes;
   }
 
   /** What rules say of a field and its schema does not. */
@@ -203,7 +230,8 @@ export class SchemaBuilder {
   parameter(field: FieldDescriptor, options: OpenApiOptions): JsonObject {
     if (field.map !== undefined) return this.listed(field, options);
     const one = this.parameterItem(field, options);
-    return field.repeated ? ruled({ type: 'array', items: one }, this.rulesOf(field, options)?.whole) : one;
+    if (!field.repeated) return { ...one, ...described(this.notesOf(options)?.field(field).schema) };
+    return ruled({ type: 'array', items: one }, this.rulesOf(field, options)?.whole);
   }
 
   /** One value of a parameter, whether the field is repeated or not. */
@@ -226,7 +254,10 @@ export class SchemaBuilder {
     }
     const one = this.single(field, options);
     return field.repeated
-      ? ruled({ type: 'array', items: ruled(one, rules?.items) }, rules?.whole)
+      ? ruled(
+          { type: 'array', items: { ...ruled(one, rules?.items), ...this.notesOf(options)?.field(field).items } },
+          rules?.whole,
+        )
       : ruled(one, rules?.whole);
   }
 
@@ -252,6 +283,7 @@ export class SchemaBuilder {
         enum: isExact ? undefined : known,
         anyOf: isExact ? [{ enum: known }, { type: 'integer' }] : undefined,
         deprecated: descriptor.deprecated || undefined,
+        ...this.notesOf(options)?.enum(descriptor),
       }),
     );
   }
@@ -295,6 +327,12 @@ function notes(field: FieldDescriptor, words = ''): JsonObject {
 function isNeededField(field: FieldDescriptor, options: OpenApiOptions, partial: boolean): boolean {
   if (!partial) return isNeeded(field, options);
   return field.required || options.constraints?.of(field, options).isNeeded === true;
+}
+
+/** What options say of a value, without the description, which a parameter has beside its schema. */
+function described(schema: JsonObject = {}): JsonObject {
+  const { description: _, ...keywords } = schema;
+  return keywords;
 }
 
 /** A schema with what rules say of its values. A sample that breaks them is replaced. */
