@@ -54,7 +54,8 @@ const structuralFlags: Readonly<Record<string, YargsOptions>> = {
   },
   upstream: {
     group: networkGroup,
-    describe: 'gRPC server, [service-or-package=]target: host:port, dns:///host:port, unix:/path, xds:///name; repeatable',
+    describe:
+      'gRPC server, [service-or-package=]target: host:port, dns:///host:port, unix:/path, xds:///name; repeatable',
   },
   listen: {
     group: networkGroup,
