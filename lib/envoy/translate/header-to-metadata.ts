@@ -1,7 +1,7 @@
 /** `header_to_metadata`: of its rules only what they remove is seen outside. */
-import { cannot, type EnvoyReader, type MessageOf } from '../describe.js';
+import { cannot, type EnvoyReader, type MessageOf, type ValueOf } from '../describe.js';
 import type { headerToMetadataKeys } from '../keys/filters.js';
-import type { RouteConfiguration } from './routes.js';
+import type { routeConfiguration } from '../keys/routes.js';
 
 export type HeaderToMetadata = MessageOf<typeof headerToMetadataKeys>;
 
@@ -14,7 +14,7 @@ export interface RemovedHeaders {
 /** A route that asks for such a header would be sought again without it, once the request is a call. */
 export function removedHeaders(
   filters: readonly HeaderToMetadata[],
-  routes: RouteConfiguration | undefined,
+  routes: ValueOf<typeof routeConfiguration> | undefined,
   reader: EnvoyReader,
 ): RemovedHeaders {
   const asked = (routes?.virtual_hosts ?? [])
