@@ -94,7 +94,8 @@ export class Dial {
     if (address === undefined) return;
     this.try(address);
     if (this.next < this.addresses.length) this.nextAddressTimer = setTimeout(() => this.tryNext(), NEXT_ADDRESS_MS);
-    else this.freshTimer = setInterval(() => this.tryAfresh(), FRESH_ATTEMPT_MS);
+    // What came while this process was busy is read before the server is taken for silent.
+    else this.freshTimer = setInterval(() => void setImmediate(() => this.tryAfresh()), FRESH_ATTEMPT_MS);
   }
 
   private try(address: Address): Attempt {
@@ -107,6 +108,7 @@ export class Dial {
   }
 
   private tryAfresh(): void {
+    if (this.done) return;
     const { addresses, fresh } = this;
     if (fresh !== undefined) {
       this.attempts.delete(fresh);
@@ -119,9 +121,8 @@ export class Dial {
     if (this.done) return;
     this.attempts.delete(attempt);
     if (this.next < this.addresses.length) return this.tryNext();
-    if (attempt === this.fresh) this.fresh = undefined;
-    // What happens to the others is known: there is nothing to wait for beside the last that was tried.
-    else if (this.attempts.size === 1 && this.fresh !== undefined) clearInterval(this.freshTimer);
+    // Of those before nothing is left: the last that was tried afresh takes their place.
+    if (attempt === this.fresh || this.attempts.size === 1) this.fresh = undefined;
     if (this.attempts.size === 0) this.fail(failures.cannotConnect(this.target, reason));
   }
 
