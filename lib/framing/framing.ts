@@ -4,7 +4,7 @@
  */
 
 /** The framings by their names in `stream_format`. */
-export type FramingName = 'array' | 'ndjson' | 'sse' | 'grpc-gateway';
+export type FramingName = 'array' | 'ndjson' | 'sse' | 'json-seq' | 'grpc-gateway';
 
 /** Fields of a server-sent event besides its data. Values that cannot be sent are left out. */
 export interface EventFields {
@@ -103,10 +103,27 @@ function fieldLine(name: string, value: string | undefined): string {
   return value === undefined || value === '' || /[\r\n\0]/.test(value) ? '' : `${name}: ${value}\n`;
 }
 
+const RECORD_SEPARATOR = Buffer.from([0x1e]);
+
+/** https://www.rfc-editor.org/rfc/rfc7464: a reader that meets a cut text goes on at the next separator. */
+const jsonSeq: StreamFraming = {
+  ...ndjson,
+  name: 'json-seq',
+  contentType: 'application/json-seq',
+  takesLineBreaks: true,
+  frame: sequenceElement,
+  error: sequenceElement,
+};
+
+function sequenceElement(json: Buffer): Buffer {
+  return Buffer.concat([RECORD_SEPARATOR, json, LINE_FEED]);
+}
+
 /** All framings by name. */
 export const framings: Readonly<Record<FramingName, StreamFraming>> = Object.freeze({
   array,
   ndjson,
   sse,
+  'json-seq': jsonSeq,
   'grpc-gateway': grpcGateway,
 });

@@ -1,5 +1,5 @@
 /**
- * Streams of JSON messages as HTTP bodies: JSON array, NDJSON, server-sent events, grpc-gateway's lines. There are writers for
+ * Streams of JSON messages as HTTP bodies: JSON array, NDJSON, server-sent events, JSON text sequences, grpc-gateway's lines. There are writers for
  * answers and an incremental reader for uploads.
  */
 export { framings, type EventFields, type FramingName, type StreamFraming } from './framing.js';

@@ -291,6 +291,7 @@ function streamContent(
     'application/json': { schema: json },
     'application/x-ndjson': { schema: frame, example },
     'text/event-stream': { schema: frame, example },
+    ...(options.streamFormat === 'json-seq' && { 'application/json-seq': { schema: frame, example } }),
   };
 }
 

@@ -18,7 +18,7 @@ export interface OpenApiOptions {
   readonly envelope: 'none' | 'photon';
   readonly errorFormat: 'status' | 'aip193' | 'problem' | 'photon' | 'text';
   /** The framing of streams if `Accept` does not choose one. */
-  readonly streamFormat: 'array' | 'ndjson' | 'sse' | 'grpc-gateway';
+  readonly streamFormat: 'array' | 'ndjson' | 'sse' | 'json-seq' | 'grpc-gateway';
   /** The array of a failed stream ends with the error and `]`. */
   readonly closeErrorArray: boolean;
   /** Which escapes are decoded in a variable of several segments. */

@@ -98,6 +98,7 @@ function canBeEncoded({ status, headers, ownEtag }: Reply, types: ReadonlySet<st
 const compressible = new Set([
   'application/json',
   'application/x-ndjson',
+  'application/json-seq',
   'application/jsonl',
   'application/x-protobuf',
   'application/xml',

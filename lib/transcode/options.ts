@@ -111,12 +111,12 @@ export const transcodeOptions = {
     why: '`""` means an absent body field, or no body if the rule has none',
     text: '`""` as the body of a message field, or if the rule has no body, counts as no body',
   }),
-  stream_format: option(enumValue('array', 'ndjson', 'sse', 'grpc-gateway'), {
+  stream_format: option(enumValue('array', 'ndjson', 'sse', 'json-seq', 'grpc-gateway'), {
     default: 'array',
     presets: { 'grpc-gateway': 'grpc-gateway' },
     why: '`{"result": …}` and `{"error": …}` on lines',
     group: 'answers',
-    text: 'format of server streams if Accept does not choose one: JSON array, lines, server-sent events, {"result": …} lines',
+    text: 'format of server streams if Accept does not choose one: JSON array, lines, server-sent events, JSON text sequence (RFC 7464), {"result": …} lines',
     aliases: {
       stream_newline_delimited: { value: 'ndjson', text: "Envoy's name for stream_format ndjson" },
       stream_sse_style_delimited: { value: 'sse', text: "Envoy's name for stream_format sse" },

@@ -102,6 +102,20 @@ const downloads: readonly Row[] = [
     text: `data: ${a}\n\ndata: ${b}\n\n`,
   },
   {
+    what: 'a sequence by Accept, which fails',
+    accept: 'application/json-seq',
+    answer: broken,
+    type: 'application/json-seq',
+    text: `\x1e${a}\n\x1e${b}\n\x1e${error9}\n`,
+  },
+  {
+    what: 'a sequence by default, with white space',
+    options: { streamFormat: 'json-seq', addWhitespace: true },
+    answer: { messages: [Buffer.alloc(0)] },
+    type: 'application/json-seq',
+    text: '\x1e{}\n',
+  },
+  {
     what: 'weights',
     accept: 'application/json;q=0.5, application/x-ndjson;q=0.9, text/event-stream;q=0.1',
     type: 'application/x-ndjson',

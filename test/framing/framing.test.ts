@@ -157,6 +157,8 @@ void t.test('frames', (t) => {
     ['array', ['{}', '{"a":1}'], '[{},{"a":1}]'],
     ['ndjson', ['{}', '1'], '{}\n1\n'],
     ['sse', ['{}', '{\n "a": 1\n}'], 'data: {}\n\ndata: {\ndata:  "a": 1\ndata: }\n\n'],
+    ['json-seq', [], ''],
+    ['json-seq', ['{}', '{\n "a": 1\n}'], '\x1e{}\n\x1e{\n "a": 1\n}\n'],
     ['grpc-gateway', ['{}', '1'], '{"result":{}}\n{"result":1}\n'],
   ];
   for (const [name, messages, expected] of rows) {
@@ -168,6 +170,7 @@ void t.test('frames', (t) => {
   t.equal(framings.array.error(error, true).toString(), '{"error":{}}');
   t.equal(framings.array.error(error, false).toString(), ',{"error":{}}');
   t.equal(framings.ndjson.error(error, false).toString(), '{"error":{}}\n');
+  t.equal(framings['json-seq'].error(error, false).toString(), '\x1e{"error":{}}\n');
   t.equal(framings['grpc-gateway'].error(error, false).toString(), '{"error":{}}\n');
   t.equal(framings.sse.error(error, false).toString(), 'event: error\ndata: {"error":{}}\n\n');
   const fields: readonly (readonly [EventFields, string])[] = [

@@ -47,7 +47,15 @@ export function preferredType(headers: HeaderFields, offers: readonly string[]):
 }
 
 const HTML = 'text/html';
-const besideHtml = [HTML, JSON_TYPE, PROTO_TYPE, TEXT_TYPE, 'application/x-ndjson', 'text/event-stream'];
+const besideHtml = [
+  HTML,
+  JSON_TYPE,
+  PROTO_TYPE,
+  TEXT_TYPE,
+  'application/x-ndjson',
+  'text/event-stream',
+  'application/json-seq',
+];
 
 /** What programs in Java send unless they are told otherwise; browsers also name application/xhtml+xml. */
 const JAVA_DEFAULT = /^text\/html, image\/gif, image\/jpeg, /;

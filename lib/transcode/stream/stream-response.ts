@@ -94,6 +94,7 @@ function framingChooser(format: FramingName, ignoresAccept: boolean): FramingCho
     ['application/x-ndjson', 'ndjson'],
     ['application/jsonl', 'ndjson'],
     ['text/event-stream', 'sse'],
+    ['application/json-seq', 'json-seq'],
   ]);
   const own = framings[format].contentType;
   const offers = [own, ...[...byType.keys()].filter((type) => type !== own)];
@@ -102,6 +103,9 @@ function framingChooser(format: FramingName, ignoresAccept: boolean): FramingCho
     return { framing: framings[asked ?? byType.get(contentType)!], contentType };
   };
 }
+
+/** The framings whose messages are in the envelope, if there is one. */
+const wrapped: ReadonlySet<FramingName> = new Set<FramingName>(['ndjson', 'sse', 'json-seq']);
 
 class JsonResponse implements FramedResponse {
   readonly linesErrors: boolean;
@@ -130,7 +134,7 @@ class JsonResponse implements FramedResponse {
         : undefined;
     this.headDelayMs = streamHeadDelayMs;
     this.keepAlive = this.framing.name === 'sse' ? { everyMs: sseKeepAliveMs, chunk: KEEP_ALIVE } : undefined;
-    this.isWrapped = envelope === 'photon' && (this.framing.name === 'ndjson' || this.framing.name === 'sse');
+    this.isWrapped = envelope === 'photon' && wrapped.has(this.framing.name);
   }
 
   head(metadata: Metadata, first: Frame | undefined): StreamHead {
