@@ -114,7 +114,9 @@ export function probeReply(isWell: boolean, word: string, { method, requestId }:
 /** One round of checks. In it, a server is asked at most once which services it has. */
 export class HealthRound {
   private readonly listed = new Map<Channel, Promise<readonly string[] | undefined>>();
+  private readonly startedMs = monotonicMs();
 
+  /** @param timeoutMs for each question about health; which services a server has, it tells in what is left, or not at all */
   constructor(private readonly timeoutMs: number) {}
 
   /** The status of the service; if the server does not know its name, that of the server. */
@@ -134,7 +136,8 @@ export class HealthRound {
   private servicesOf(channel: Channel): Promise<readonly string[] | undefined> {
     let services = this.listed.get(channel);
     if (services === undefined) {
-      services = listServices((path) => openSession(channel, path, this.timeoutMs)).catch(() => undefined);
+      const leftMs = (): number => Math.max(1, this.startedMs + this.timeoutMs - monotonicMs());
+      services = listServices((path) => openSession(channel, path, leftMs())).catch(() => undefined);
       this.listed.set(channel, services);
     }
     return services;

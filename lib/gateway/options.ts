@@ -22,15 +22,17 @@ import { defaultProtocolOptions, type ProtocolOptions } from '../protocol/index.
 import { validateOptions } from '../validate/index.js';
 import { defaultTranscodeOptions, type TranscodeOptions } from '../transcode/index.js';
 
-const labels = namesValue('none, or labels of google.api.visibility, such as PREVIEW', () => true);
+const labels = namesValue('none, or labels of google.api.visibility, such as PREVIEW', (label) => !/[\s,]/.test(label));
+
+const isAll = (raw: unknown): boolean => raw === 'all' || raw === null;
 
 /** `all` reads as undefined, and `none` as no label. */
 const visibilityValue: LeafKind<readonly string[] | undefined, readonly string[] | string | undefined> = {
   ...labels,
   placeholder: 'LABEL,…',
   description: `all, ${labels.description}`,
-  read: (raw) => (raw === 'all' ? undefined : labels.read(raw)),
-  readNode: (node, reader) => (plain(node) === 'all' ? undefined : labels.readNode(node, reader)),
+  read: (raw) => (isAll(raw) ? undefined : labels.read(raw)),
+  readNode: (node, reader) => (isAll(plain(node)) ? undefined : labels.readNode(node, reader)),
   print: (value) => (value === undefined ? 'all' : labels.print(value)),
 };
 

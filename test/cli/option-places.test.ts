@@ -42,6 +42,7 @@ const samples: Readonly<Record<string, readonly [good: Sample, bad: string | und
   'TYPE,…': [{ value: ['text/css', 'a/b'], text: 'text/css,a/b' }, 'css'],
   'NAME,…': [{ value: ['x-a', 'x-b'], text: 'x-a,x-b' }, undefined],
   'SELECTOR,…': [{ value: ['a.v1.*', 'b.v1.S.M'], text: 'a.v1.*,b.v1.S.M' }, 'a b'],
+  'LABEL,…': [{ value: ['PREVIEW', 'INTERNAL'], text: 'PREVIEW,INTERNAL' }, 'a b'],
   PATH: [plain('/agents'), 'agents'],
   'ADDRESS,…': [{ value: ['10.0.0.0/8', 'unix'], text: '10.0.0.0/8,unix' }, 'somewhere'],
   'CODE=STATUS,…': [{ value: { 5: 410, 5002: 404 }, text: '5=410,5002=404' }, '5=x'],

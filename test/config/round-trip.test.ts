@@ -39,6 +39,7 @@ const byPlaceholder: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   'TYPE,…': oneOrMany(fc.constantFrom('text/css', 'application/json')),
   'NAME,…': oneOrMany(word),
   'SELECTOR,…': oneOrMany(fc.constantFrom('*', 'a.v1.*', 'a.v1.S.M')),
+  'LABEL,…': fc.oneof(fc.constantFrom('all', 'none'), oneOrMany(fc.constantFrom('PREVIEW', 'INTERNAL'))),
   PATH: fc.constantFrom('/agents', '/a/b.c'),
   'ADDRESS,…': oneOrMany(fc.constantFrom('127.0.0.1', '10.0.0.0/8', 'fd00::/8')),
   'CODE=STATUS,…': fc.dictionary(fc.constantFrom('5', '7', 'INTERNAL', '5002'), fc.integer({ min: 400, max: 599 })),

@@ -73,7 +73,7 @@ void t.test('connect_timeout: a service that takes the connection and says nothi
 void t.test('health_timeout: the deadline of health checks', async (t) => {
   const seen: unknown[] = [];
   const { target, server } = await rawService((stream, headers) => {
-    seen.push(headers['grpc-timeout']);
+    if (headers[':path'] === '/grpc.health.v1.Health/Check') seen.push(headers['grpc-timeout']);
     if (seen.length > 1) return;
     stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': 12 }, { endStream: true });
   });
