@@ -65,6 +65,8 @@ class Loader {
   private readonly protoPaths: readonly string[];
   /** Folders that contain files by their import names, in search order; see `SchemaSources`. */
   private roots: readonly string[] = [];
+  /** All folders that are searched for imports. */
+  private searched: readonly string[] = [];
   /** Paths of the named files, by the last part of their names. */
   private readonly namedPaths = new Map<string, string[]>();
   /** Those of `roots` that were not given as import folders: folders of named files. */
@@ -81,11 +83,6 @@ class Loader {
     this.workspace = new Workspace(sources.workingDirectory, files, problems);
     this.protoPaths = sources.protoPaths.map((path) => this.workspace.absolute(path));
     this.bundled = resolve(sources.annotationsRoot);
-  }
-
-  /** All folders that are searched for imports. */
-  private get searched(): readonly string[] {
-    return [...new Set([...this.roots, this.bundled])];
   }
 
   load(): Schema {
@@ -122,6 +119,7 @@ class Loader {
     const buf = [...new Set(starts)].flatMap((folder) => bufRoots(folder, this.files));
     const asked = [...this.protoPaths, ...folders, this.workspace.workingDirectory, ...buf];
     this.roots = [...new Set([...asked, ...own])];
+    this.searched = [...new Set([...this.roots, this.bundled])];
     for (const { path } of named) {
       const paths = this.namedPaths.get(basename(path));
       if (paths === undefined) this.namedPaths.set(basename(path), [path]);
