@@ -109,7 +109,7 @@ export interface Exchange {
   /** Defined if the request asks for a WebSocket: answer by `accept`, or refuse by `respond` like any other request. */
   readonly webSocket?: SocketUpgrade | undefined;
   /** What has counted the request that it is a part of; see `RequestHead.counted`. Default: it is one by itself. */
-  readonly counted?: Set<object> | undefined;
+  readonly counted?: Set<unknown> | undefined;
 }
 
 /** A valid WebSocket handshake that waits for its answer. */
@@ -353,7 +353,7 @@ export interface RequestHead {
   readonly requestId: string;
   readonly caller: Caller;
   /** Which limits of rate have counted it, or the request that it is a part of. Default: none. */
-  readonly counted?: Set<object> | undefined;
+  readonly counted?: Set<unknown> | undefined;
 }
 
 /** A whole response. */

@@ -162,8 +162,9 @@ function prepareListeners(
     const routes = options.offline === true ? undefined : routesOf(listener, config, lease, options.health, problems);
     // What is looked at is the call, and not whether it would be let through.
     const isLooking = options.offline === true || options.tap !== undefined;
+    const channelOf = serviceChannels(config, lease);
     const limitSurroundings: LimitSurroundings = {
-      now: monotonicMs,
+      ...{ now: monotonicMs, channelOf },
       bucketsOf: (identity, bucket) => lease.bucketsOf(identity, bucket),
     };
     const filters = isLooking ? [] : (problems.attempt(() => filtersOf(listener, index, config, lease, files)) ?? []);
@@ -203,7 +204,7 @@ function prepareListeners(
         observer: options.observer,
         health: options.health,
         filters,
-        limits: isLooking ? undefined : compileRateLimits(mount.options, limitSurroundings),
+        limits: isLooking ? undefined : problems.attempt(() => compileRateLimits(mount.options, limitSurroundings)),
         keysOf: (provider) => keysOf(provider, lease, files),
       };
       const names = mount === listener.root ? routedNames(listener) : [];
@@ -278,6 +279,14 @@ function servedMethods({ bindings, services, config: { options } }: PreparedPart
   return [...bindings.map(({ method }) => method), ...native];
 }
 
+/** The channels to services that filters and limits ask. */
+function serviceChannels({ clusters = [] }: Pick<Config, 'clusters'>, lease: Lease): LimitSurroundings['channelOf'] {
+  return ({ cluster, target = '' }) => {
+    const spec = clusters.find(({ name }) => name === cluster);
+    return spec === undefined ? lease.open(target) : lease.cluster(spec).channel;
+  };
+}
+
 /** @throws ConfigError */
 function filtersOf(
   { filters = [], routes, listen }: ListenerConfig,
@@ -292,10 +301,7 @@ function filtersOf(
     bucketsOf: (identity, bucket) => lease.bucketsOf(JSON.stringify([listen, index, identity]), bucket),
     wallClock: () => wallClock().getTime(),
     random: Math.random,
-    channelOf({ cluster, target = '' }) {
-      const spec = clusters.find(({ name }) => name === cluster);
-      return spec === undefined ? lease.open(target) : lease.cluster(spec).channel;
-    },
+    channelOf: serviceChannels({ clusters }, lease),
     keysOf: (provider, cluster) =>
       keysOf(provider, lease, files, cluster === undefined ? undefined : clusters.find(({ name }) => name === cluster)),
   };

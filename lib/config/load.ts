@@ -200,6 +200,8 @@ function listenersAt(
   checkTranscoders(listener, problems);
   checkClusters('a route leads to', clusterNames(virtualHosts ?? []), file, problems);
   checkClusters('a filter asks', filterClusters(filters ?? []), file, problems);
+  const limitServices = [root, ...mounts].flatMap(({ options }) => options.rateLimitService?.cluster ?? []);
+  checkClusters('rate_limit_service asks', limitServices, file, problems);
   return (flags.listen ?? listener.listen).flatMap((listen) => {
     const addresses = problems.attempt(() => parseListeners(listen, inherited)) ?? [];
     return addresses.map((address) => ({

@@ -18,7 +18,7 @@ export interface KnownRequest {
   readonly protocol: ProtocolMatch<Channel> | undefined;
   readonly body: FilteredRequest['body'];
   readonly claims: Claims;
-  readonly counted: Set<object>;
+  readonly counted: Set<unknown>;
 }
 
 export function filteredRequest(known: KnownRequest): FilteredRequest {

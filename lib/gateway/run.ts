@@ -44,7 +44,7 @@ export class Run extends Ending implements RoutedOwner {
   private expiry: Expiry | undefined;
   private cancelExpiry: (() => void) | undefined;
   /** Which limits of rate have counted it; undefined if nothing asked. */
-  private counted: Set<object> | undefined;
+  private counted: Set<unknown> | undefined;
   /** Of the tokens that filters found good. */
   private claims: Claims = {};
   /** As it came, before filters. */

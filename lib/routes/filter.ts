@@ -26,7 +26,7 @@ export interface FilteredRequest extends RoutedRequest {
   /** A question for the health of the proxy, which limits of rate do not count. */
   readonly isProbe: boolean;
   /** What has counted it already, so that nothing counts it twice: limits of rate. */
-  readonly counted: Set<object>;
+  readonly counted: Set<unknown>;
   /** What services are told of its way: `x-forwarded-for` and its like. */
   readonly forwarded: HeaderFields;
   /** The first bytes of its body, which its route gets all the same. */

@@ -13,7 +13,9 @@ import { parseUpstream } from '../../lib/upstream/index.js';
 import { startEchoService } from '../support/echo-service.js';
 import { type RequestOptions, send, startTestProxy, type TestProxy, type TestResponse } from '../support/proxy.js';
 import { schemaFromText } from '../support/schema.js';
+import { type RateLimitService, startRateLimitService } from '../support/rate-limit-service.js';
 import { jwksOf, signed, testKey } from '../support/tokens.js';
+import type { RateLimitAnswer } from '../../lib/routes/ratelimit/messages.js';
 
 const proto = `
 syntax = "proto3";
@@ -291,6 +293,87 @@ void t.test('a reload keeps what is counted of limits that stay', async (t) => {
   t.same(await both(), [200, 200], 'a limit that was gone begins anew');
 });
 
+/** @param more members of `rate_limit_service`; time that no machine takes for an answer, unless they say it */
+async function served(t: Test, limits: Limits, more: object = {}): Promise<[TestProxy, RateLimitService]> {
+  const service = await startRateLimitService();
+  t.teardown(() => service.close());
+  const rate_limit_service = { target: service.target, domain: 'shop', timeout: '60s', ...more };
+  return [await limited(t, limits, {}, { rate_limit_service }), service];
+}
+
+const status = (code: number, limitRemaining: number): RateLimitAnswer['statuses'][number] => ({
+  code,
+  currentLimit: { requestsPerUnit: 5, unit: 2, name: 'theirs' },
+  limitRemaining,
+  durationUntilReset: { seconds: 7, nanos: 0 },
+});
+
+void t.test('a service counts', async (t) => {
+  const limits = {
+    mine: { key: 'address', requests: 3, per: '1h' },
+    theirs: { key: ['address', 'header:x-key', 'rpc'], service: true },
+    others: { service: true, rpcs: 'r.v1.Shop.Put' },
+  };
+  const [proxy, service] = await served(t, limits);
+  service.answer = () => ({
+    overallCode: 1,
+    statuses: [status(1, 4)],
+    responseHeadersToAdd: [
+      { key: 'X-Quota', value: 'gold', rawValue: Buffer.alloc(0) },
+      { key: 'content-length', value: '1', rawValue: Buffer.alloc(0) },
+      { key: 'x-bad', value: 'a\nb', rawValue: Buffer.alloc(0) },
+    ],
+  });
+  const passed = await proxy.send('GET /v1/a', { headers: { 'x-key': 'k' } });
+  t.match(passed, { status: 200, headers: { 'x-quota': 'gold', 'x-bad': undefined } });
+  t.match(field(passed, 'ratelimit'), /^"mine";r=2;t=\d+, "theirs";r=4;t=7$/);
+  t.match(field(passed, 'ratelimit-policy'), '"mine";q=3;w=3600, "theirs";q=5;w=60');
+  service.answer = () => ({ overallCode: 2, statuses: [status(2, 0), { ...status(1, 0), currentLimit: undefined }] });
+  t.match(await proxy.send('PUT /v1/a', { body: '{}' }), {
+    status: 429,
+    headers: { 'retry-after': '7', ratelimit: /"theirs";r=0;t=7$/ },
+    json: {
+      code: 8,
+      message: 'too many requests: the limit is 5 requests in 60 seconds (theirs); try again in 7 seconds',
+    },
+  });
+  service.answer = () => ({ overallCode: 2 });
+  t.match(await proxy.send('GET /v1/a'), { status: 429, json: { message: 'too many requests; try again later' } });
+  t.same(service.asked, [
+    ['shop', 'generic_key=theirs,remote_address=127.0.0.1,x-key=k,rpc=r.v1.Shop.Get'],
+    [
+      'shop',
+      'generic_key=theirs,remote_address=127.0.0.1,remote_address=127.0.0.1,rpc=r.v1.Shop.Put',
+      'generic_key=others',
+    ],
+    ['shop', 'generic_key=theirs,remote_address=127.0.0.1,remote_address=127.0.0.1,rpc=r.v1.Shop.Get'],
+  ]);
+  t.equal((await proxy.send('GET /v1/a')).status, 429);
+  t.equal((await proxy.send('GET /health')).status, 200);
+  t.equal(service.asked.length, 3, 'what is refused here, and probes, cost the service nothing');
+  t.equal(proxy.service.calls.length, 1);
+});
+
+void t.test('a service that is slow, wrong or gone', async (t) => {
+  const limits = { theirs: { key: 'address', service: true } };
+  const wrong: readonly [what: string, answer: RateLimitService['answer']][] = [
+    ['silent', () => undefined],
+    ['bytes that are no message', () => Buffer.from([0xff, 0xff])],
+    ['a failed call', () => 14],
+  ];
+  const [lax, first] = await served(t, limits, { timeout: '500ms' });
+  const [strict, second] = await served(t, limits, { timeout: '500ms', failure_mode_deny: true });
+  const refused = { status: 503, headers: { 'retry-after': '1' }, json: { code: 14, message: /could not be checked/ } };
+  for (const [what, answer] of wrong) {
+    first.answer = second.answer = answer;
+    t.equal((await lax.send('GET /v1/a')).status, 200, what);
+    t.match(await strict.send('GET /v1/a'), refused, what);
+  }
+  for (const service of [first, second]) service.close();
+  t.equal((await lax.send('GET /v1/a')).status, 200, 'gone');
+  t.match(await strict.send('GET /v1/a'), refused, 'gone');
+});
+
 void t.test('rate_limit_fields and rate_limit_keys', async (t) => {
   const silent = await limited(t, { all: { requests: 1, per: '1h' } }, { rate_limit_fields: false });
   for (const status of [200, 429]) {
@@ -316,6 +399,11 @@ void t.test('what is wrong', async (t) => {
     [{ a: { ...hourly, key: 'ip' } }, /found "ip", expected address, rpc, header:NAME or claim:NAME/],
     [{ a: { ...hourly, key: ['address', 'header:a b'] } }, /found "header:a b", expected address/],
     [{ a: { ...hourly, rpcs: 'r.v1.Shop.Nope' } }, /r\.v1\.Shop\.Nope/],
+    [
+      { a: { key: 'address', service: true } },
+      /a service is to count the limit a, and policies has no rate_limit_service/,
+    ],
+    [{ a: { ...hourly, service: true } }, /a limit that the service counts has no requests, per and burst/],
     [{ 'a b': hourly }, /found the name "a b", expected at most 64 letters, digits and _ \. -, such as per-client/],
     [{ a: { ...hourly, limit: 7 } }, /there is no key "limit" here; a limit of rate has: requests, per/],
   ];

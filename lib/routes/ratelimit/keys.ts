@@ -4,18 +4,19 @@ import { headerValues } from '../../headers.js';
 import { plainAddress } from '../../metadata/index.js';
 import { claimOf } from '../../policy/index.js';
 import type { FilteredRequest } from '../filter.js';
+import type { Descriptor } from './messages.js';
 
 /** What of a request makes a key. */
 export type KeyedRequest = Pick<FilteredRequest, 'address' | 'headers' | 'claims' | 'rpc'>;
 
 /** The value of a part; undefined if the request has none. */
-export type KeyPart = (request: KeyedRequest) => string | undefined;
+type KeyPart = (request: KeyedRequest) => string | undefined;
 
 /** Longer values are kept as their hash, so that a bucket takes the same memory whatever a client sends. */
 const LONGEST_VALUE = 64;
 
 /** @param part as in `key` of a limit */
-export function compileKeyPart(part: string): KeyPart {
+function compileKeyPart(part: string): KeyPart {
   const colon = part.indexOf(':');
   const name = part.slice(colon + 1);
   switch (colon < 0 ? part : part.slice(0, colon)) {
@@ -45,6 +46,31 @@ export function compileKey(parts: readonly string[]): (request: KeyedRequest) =>
   if (first === undefined) return () => '';
   if (others.length === 0) return (request) => textOf(first, request);
   return (request) => JSON.stringify(compiled.map((part) => textOf(part, request)));
+}
+
+/**
+ * What a service is told of a request: the name of the limit, and then the parts of its key by their names. As in a key, the
+ * address stands for what a request does not have.
+ */
+export function compileDescriptor(limit: string, parts: readonly string[]): (request: KeyedRequest) => Descriptor {
+  const compiled = parts.map((part) => ({ key: descriptorKey(part), valueOf: compileKeyPart(part) }));
+  const first = { key: 'generic_key', value: limit };
+  return (request) => ({
+    entries: [
+      first,
+      ...compiled.map(({ key, valueOf }) => {
+        const value = valueOf(request);
+        return value === undefined ? { key: ADDRESS_KEY, value: clientNetwork(request.address) } : { key, value };
+      }),
+    ],
+  });
+}
+
+const ADDRESS_KEY = 'remote_address';
+
+/** `header:x-api-key` is `x-api-key`. */
+function descriptorKey(part: string): string {
+  return part === 'address' ? ADDRESS_KEY : part.slice(part.indexOf(':') + 1);
 }
 
 /** An IPv4 address, or the /64 of an IPv6 address: a host has all addresses of that. */

@@ -1,11 +1,15 @@
 /** `policies.rate_limits`, compiled: which requests each limit counts, and what becomes of one that is too much. */
+import type { Channel } from '../../exchange.js';
+import type { HeaderFields } from '../../headers.js';
 import { selectorMatches } from '../../rule/index.js';
+import { ConfigError } from '../../status.js';
 import type { FilteredRequest, FilterEffect, RequestFilter } from '../filter.js';
-import type { TokenBuckets } from './buckets.js';
-import { type BucketSize } from './buckets.js';
+import type { BucketSize, TokenBuckets } from './buckets.js';
 import { clientFields, rateLimitFields, type Standing, tooManyRequests } from './fields.js';
-import { compileKey, type KeyedRequest } from './keys.js';
+import { compileDescriptor, compileKey, type KeyedRequest } from './keys.js';
+import type { Descriptor } from './messages.js';
 import { type BucketSettings, identityOf, type NamedLimit, type RateLimitOptions } from './options.js';
+import { askService, type Verdict } from './service.js';
 
 /** What limits need of the proxy. */
 export interface LimitSurroundings {
@@ -13,6 +17,8 @@ export interface LimitSurroundings {
   readonly now: () => number;
   /** The buckets of a limit: the same ones for the same identity, also after a reload. */
   readonly bucketsOf: (identity: string, bucket: BucketSize) => TokenBuckets;
+  /** @throws ConfigError if there is none */
+  readonly channelOf: (service: { readonly cluster?: string; readonly target?: string }) => Channel;
 }
 
 /** The limits of a gateway. */
@@ -27,23 +33,45 @@ export interface RateLimits {
 
 interface Limit {
   readonly name: string;
-  readonly buckets: TokenBuckets;
+  /** By which a request knows that it is counted. */
+  readonly identity: string;
   readonly counts: (request: FilteredRequest) => boolean;
+}
+
+/** It is counted here. */
+interface OwnLimit extends Limit {
+  readonly buckets: TokenBuckets;
   readonly keyOf: (request: KeyedRequest) => string;
 }
 
-/** Undefined if there are none. */
-export function compileRateLimits(
-  { rateLimits = [], rateLimitKeys, rateLimitFields: tells }: RateLimitOptions,
-  surroundings: LimitSurroundings,
-): RateLimits | undefined {
+/** It is counted by the service. */
+interface ServiceLimit extends Limit {
+  readonly descriptorOf: (request: KeyedRequest) => Descriptor;
+}
+
+type Ask = (limits: readonly ServiceLimit[], request: FilteredRequest) => Promise<Verdict>;
+
+/**
+ * Undefined if there are none.
+ * @throws ConfigError if a service is to count, and there is none
+ */
+export function compileRateLimits(options: RateLimitOptions, surroundings: LimitSurroundings): RateLimits | undefined {
+  const { rateLimits = [], rateLimitKeys, rateLimitFields: tells } = options;
   if (rateLimits.length === 0) return undefined;
-  const asksForClaims = ({ settings: { key = [] } }: NamedLimit): boolean =>
-    key.some((part) => part.startsWith('claim:'));
+  const ask = compileAsk(options, surroundings);
   const filterOf = (limits: readonly NamedLimit[]): RequestFilter | undefined => {
+    const own = limits.flatMap((limit) =>
+      limit.settings.service === true ? [] : [compileOwn(limit, rateLimitKeys, surroundings)],
+    );
+    const served = limits.flatMap((limit) => (limit.settings.service === true ? [compileServed(limit)] : []));
     if (limits.length === 0) return undefined;
-    const compiled = limits.map((limit) => compileLimit(limit, rateLimitKeys, surroundings));
-    return (request) => effectOf(compiled, request, surroundings.now(), tells);
+    return (request) => {
+      if (request.isProbe) return undefined;
+      const verdict = count(dueOf(own, request), request, surroundings.now());
+      const due = ask === undefined || verdict.spent.length > 0 ? [] : dueOf(served, request);
+      if (due.length === 0) return effectOf(verdict, tells);
+      return ask!(due, request).then((other) => effectOf(joined(verdict, other), tells));
+    };
   };
   return {
     early: filterOf(rateLimits.filter((limit) => !asksForClaims(limit))),
@@ -57,51 +85,80 @@ export function bucketSize({ requests = 1, perMs = 1, burst = requests }: Bucket
   return { burst, tokenMs: perMs / requests, maxKeys };
 }
 
-function compileLimit(limit: NamedLimit, maxKeys: number, { bucketsOf }: LimitSurroundings): Limit {
+function asksForClaims({ settings: { key = [] } }: NamedLimit): boolean {
+  return key.some((part) => part.startsWith('claim:'));
+}
+
+/** Undefined if no limit is the service's. */
+function compileAsk(
+  { rateLimits = [], rateLimitService: service }: RateLimitOptions,
+  { channelOf }: LimitSurroundings,
+): Ask | undefined {
+  const [first] = rateLimits.filter(({ settings }) => settings.service === true);
+  if (first === undefined) return undefined;
+  if (service === undefined) {
+    throw new ConfigError({
+      code: 'config-conflict',
+      message: `a service is to count the limit ${first.name}, and policies has no rate_limit_service`,
+      hint: 'write policies: { rate_limit_service: { target: host:port, domain: NAME } }, or requests and per',
+    });
+  }
+  const channel = channelOf(service);
+  return (limits, request) => {
+    for (const { identity } of limits) request.counted.add(identity);
+    const asked = limits.map(({ name, descriptorOf }) => ({ name, descriptor: descriptorOf(request) }));
+    return askService(channel, service, asked);
+  };
+}
+
+function compileLimit(limit: NamedLimit): Limit {
   const { name, settings } = limit;
   const { key = [], rpcs } = settings;
-  const size = bucketSize(settings, key.length === 0 ? 1 : maxKeys);
   const isOfCalls = rpcs !== undefined || key.includes('rpc');
   const isCounted = (rpc: string): boolean =>
     rpcs === undefined || rpcs.some(({ selector }) => selectorMatches(selector, rpc));
   return {
     name,
-    buckets: bucketsOf(JSON.stringify([identityOf(limit), maxKeys]), size),
+    identity: identityOf(limit),
     counts(request) {
       if (!isOfCalls) return true;
       const rpc = request.rpc();
       return rpc !== undefined && isCounted(rpc);
     },
+  };
+}
+
+function compileOwn(limit: NamedLimit, maxKeys: number, { bucketsOf }: LimitSurroundings): OwnLimit {
+  const { key = [] } = limit.settings;
+  const size = bucketSize(limit.settings, key.length === 0 ? 1 : maxKeys);
+  const compiled = compileLimit(limit);
+  return {
+    ...compiled,
+    buckets: bucketsOf(JSON.stringify([compiled.identity, maxKeys]), size),
     keyOf: compileKey(key),
   };
 }
 
+function compileServed(limit: NamedLimit): ServiceLimit {
+  return { ...compileLimit(limit), descriptorOf: compileDescriptor(limit.name, limit.settings.key ?? []) };
+}
+
+function dueOf<L extends Limit>(limits: readonly L[], request: FilteredRequest): L[] {
+  return limits.filter((limit) => !request.counted.has(limit.identity) && limit.counts(request));
+}
+
 /** A request that is refused takes no token of any limit. */
-function effectOf(
-  limits: readonly Limit[],
-  request: FilteredRequest,
-  now: number,
-  tells: boolean,
-): FilterEffect | undefined {
-  if (request.isProbe) return undefined;
-  const due = limits
-    .filter((limit) => !request.counted.has(limit.buckets) && limit.counts(request))
-    .map((limit) => ({ ...limit, key: limit.keyOf(request) }));
-  if (due.length === 0) return undefined;
+function count(limits: readonly OwnLimit[], request: FilteredRequest, now: number): Verdict {
+  const due = limits.map((limit) => ({ ...limit, key: limit.keyOf(request) }));
   const isAllowed = due.every(({ buckets, key }) => buckets.tokens(key, now) >= 1);
   if (isAllowed) {
-    for (const { buckets, key } of due) {
+    for (const { buckets, key, identity } of due) {
       buckets.take(key, now);
-      request.counted.add(buckets);
+      request.counted.add(identity);
     }
   }
-  if (isAllowed && !tells) return undefined;
   const standings = due.map(({ name, buckets, key }) => standingOf(name, buckets, key, now));
-  const fields = tells ? rateLimitFields(standings) : [];
-  return {
-    ...(tells && { answer: (answered) => [...answered, ...fields] }),
-    ...(!isAllowed && { refusal: tooManyRequests(standings.filter(({ remaining }) => remaining === 0)) }),
-  };
+  return { standings, spent: isAllowed ? [] : standings.filter(({ remaining }) => remaining === 0), headers: [] };
 }
 
 function standingOf(name: string, buckets: TokenBuckets, key: string, now: number): Standing {
@@ -109,4 +166,18 @@ function standingOf(name: string, buckets: TokenBuckets, key: string, now: numbe
   const tokens = Math.max(0, buckets.tokens(key, now));
   const remaining = Math.floor(tokens);
   return { name, quota: burst, windowMs: burst * tokenMs, remaining, nextMs: (remaining + 1 - tokens) * tokenMs };
+}
+
+function joined(own: Verdict, other: Verdict): Verdict {
+  return { ...other, standings: [...own.standings, ...other.standings] };
+}
+
+function effectOf({ standings, spent, refusal, headers }: Verdict, tells: boolean): FilterEffect | undefined {
+  const fields: HeaderFields = [...(tells && standings.length > 0 ? rateLimitFields(standings) : []), ...headers];
+  const error = spent.length > 0 ? tooManyRequests(spent) : refusal;
+  if (fields.length === 0 && error === undefined) return undefined;
+  return {
+    ...(fields.length > 0 && { answer: (answered) => [...answered, ...fields] }),
+    ...(error !== undefined && { refusal: error }),
+  };
 }

@@ -17,11 +17,14 @@ import {
   orFalse,
   type Reader,
   record,
+  requiredField,
   shown,
   timeValue,
 } from '../../options/index.js';
 import { isHeaderName } from '../../headers.js';
 import { rpcSelector } from '../../policy/index.js';
+import { checkService, serviceFields } from '../ext-authz-options.js';
+import { text } from '../match-options.js';
 
 /** What a bucket holds, and how fast it fills. */
 export const bucketFields = {
@@ -57,10 +60,16 @@ const rateLimit = record({
       'whose requests are counted together: address, rpc, header:NAME, claim:NAME. Default: those of all clients',
     ),
     rpcs: field(oneOrMany(rpcSelector), 'selectors of the RPCs whose calls it counts. Default: all requests'),
+    service: field(booleanValue, 'rate_limit_service counts, by its own rules, in place of requests and per'),
   },
   about: 'a limit of rate',
   expected: (name) => `the limit ${name} is a map such as { key: address, requests: 100, per: 1m }`,
-  check: (_value, map, reader) => checkBucket(map, reader, 'a limit of rate'),
+  check({ service, ...own }, map, reader) {
+    if (service !== true) return checkBucket(map, reader, 'a limit of rate');
+    const { requests, perMs, burst } = own;
+    if ([requests, perMs, burst].every((value) => value === undefined)) return;
+    throw new OptionError('a limit that the service counts has no requests, per and burst', 'config-conflict');
+  },
 });
 
 const limitMap = mapOf(
@@ -81,6 +90,18 @@ const rateLimits = converted(limitMap, {
   print: (limits) => limits.map(({ name, settings }) => ({ name, place: undefined, value: settings })),
 });
 
+const limitService = record({
+  fields: {
+    ...serviceFields,
+    domain: requiredField(text, 'its domain of limits', '"rate_limit_service" has a domain'),
+    timeout: field(timeValue, 'how long an answer may take. Default: 20ms'),
+    failure_mode_deny: field(booleanValue, 'without an answer requests are 503. Default: they pass'),
+  },
+  about: '"rate_limit_service"',
+  expected: '"rate_limit_service" is false or a map such as { target: 127.0.0.1:8081, domain: shop }',
+  check: (value) => checkService(value, '"rate_limit_service"'),
+});
+
 /** Options of how many requests clients may send. */
 export const rateLimitOptions = {
   rate_limits: option(orFalse(rateLimits), {
@@ -89,6 +110,13 @@ export const rateLimitOptions = {
     group: 'limits',
     text: 'how many requests clients may send, counted by address, header, claim or RPC',
     peers: 'Envoy filters `local_ratelimit`, `ratelimit`',
+  }),
+  rate_limit_service: option(orFalse(limitService), {
+    default: undefined,
+    within: 'policies',
+    group: 'limits',
+    text: 'a service that counts limits for several processes: envoy.service.ratelimit.v3.RateLimitService',
+    peers: 'Envoy `rate_limit_service`',
   }),
   rate_limit_keys: option(integerValue(1, 10_000_000), {
     default: 100_000,
@@ -104,6 +132,7 @@ export const rateLimitOptions = {
 
 export type RateLimitOptions = OptionsOf<typeof rateLimitOptions>;
 export type BucketSettings = GivenOf<typeof bucketFields>;
+export type ServiceSettings = KindValue<typeof limitService>;
 export type RateLimitSettings = KindValue<typeof rateLimit>;
 
 /** An entry of `rate_limits`. */
