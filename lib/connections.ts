@@ -6,7 +6,15 @@ import { monotonicMs } from './clock.js';
 import type { Channel, ChannelStatus, HttpChannel } from './exchange.js';
 import { type Fallback, type FallbackOptions, Fallbacks, Http2Fallback } from './fallback/index.js';
 import { headerPairs } from './headers.js';
-import { type KeyServers, type KeySet, type RemoteKeysOptions, RemoteKeySets } from './policy/index.js';
+import {
+  ApiKeyFiles,
+  type ApiKeySource,
+  type KeyServers,
+  type KeySet,
+  type KnownKeys,
+  type RemoteKeysOptions,
+  RemoteKeySets,
+} from './policy/index.js';
 import { RetryBudgets } from './retry/index.js';
 import { type BucketSize, TokenBuckets } from './routes/index.js';
 import { Holder, Shared } from './shared.js';
@@ -36,6 +44,7 @@ export interface ConnectionCounts {
   readonly clusters: number;
   readonly fallbacks: number;
   readonly keySets: number;
+  readonly apiKeyFiles: number;
 }
 
 /** Everything that all configurations have open. */
@@ -46,11 +55,12 @@ export class Connections {
   private readonly clusters = new ClusterPool(this.channels);
   private readonly fallbacks = new Fallbacks();
   private readonly keySets = new RemoteKeySets();
+  private readonly apiKeyFiles = new ApiKeyFiles();
   private readonly buckets = new Shared<TokenBuckets>(() => undefined);
 
   /** For one user, who takes what it needs and lets go of all of it at once. */
   lease(): Lease {
-    return new Lease(this.channels, this.clusters, this.fallbacks, this.keySets, this.buckets);
+    return new Lease(this.channels, this.clusters, this.fallbacks, this.keySets, this.apiKeyFiles, this.buckets);
   }
 
   /** What the channels to upstreams have open. */
@@ -59,8 +69,14 @@ export class Connections {
   }
 
   get counts(): ConnectionCounts {
-    const { channels, clusters, fallbacks, keySets } = this;
-    return { channels: channels.size, clusters: clusters.size, fallbacks: fallbacks.size, keySets: keySets.size };
+    const { channels, clusters, fallbacks, keySets, apiKeyFiles } = this;
+    return {
+      channels: channels.size,
+      clusters: clusters.size,
+      fallbacks: fallbacks.size,
+      keySets: keySets.size,
+      apiKeyFiles: apiKeyFiles.size,
+    };
   }
 
   /** Closes everything, whatever is under way: calls go on to their end, requests to fallback servers are cut. */
@@ -69,6 +85,7 @@ export class Connections {
     this.channels.close();
     this.fallbacks.close();
     this.keySets.close();
+    this.apiKeyFiles.close();
   }
 }
 
@@ -81,6 +98,7 @@ export class Lease {
     private readonly clusters: ClusterPool,
     private readonly fallbacks: Fallbacks,
     private readonly keySets: RemoteKeySets,
+    private readonly apiKeyFiles: ApiKeyFiles,
     private readonly buckets: Shared<TokenBuckets>,
   ) {}
 
@@ -155,6 +173,11 @@ export class Lease {
   /** The buckets of a limit of rate, which outlive a reload that keeps the limit. */
   bucketsOf(identity: string, bucket: BucketSize): TokenBuckets {
     return this.buckets.hold(identity, this.holder, () => new TokenBuckets(bucket));
+  }
+
+  /** @throws ConfigError if the file cannot be read */
+  apiKeys(source: ApiKeySource): KnownKeys {
+    return this.apiKeyFiles.of(source, this.holder);
   }
 
   /** What is odd about the certificates of its channels. */

@@ -145,9 +145,8 @@ function prepareListeners(
     problems,
   );
   checkRpcSelectors(
-    parts.flatMap(({ options: { jwt, rateLimits = [] } }) => [
-      ...(jwt?.except ?? []),
-      ...(jwt?.require ?? []),
+    parts.flatMap(({ options: { jwt, apiKeys, rateLimits = [] } }) => [
+      ...[jwt, apiKeys].flatMap((policy) => (policy === undefined ? [] : [...policy.except, ...policy.require])),
       ...rateLimits.flatMap(({ settings }) => settings.rpcs ?? []),
     ]),
     [...schema.files, ...reflection.files],
@@ -206,6 +205,7 @@ function prepareListeners(
         filters,
         limits: isLooking ? undefined : problems.attempt(() => compileRateLimits(mount.options, limitSurroundings)),
         keysOf: (provider) => keysOf(provider, lease, files),
+        apiKeysOf: (keys) => lease.apiKeys({ ...keys, read: (path) => files.read(path) }),
       };
       const names = mount === listener.root ? routedNames(listener) : [];
       return { config: mount, ...buildGateway(context, gatewayOptions(mount, names), problems) };
@@ -344,7 +344,15 @@ function withoutServices(config: Config): Config {
     services: [],
     rules: [],
     methods: [],
-    options: { ...mount.options, index: false, docs: false, openapi: false, jwt: undefined, rateLimits: undefined },
+    options: {
+      ...mount.options,
+      index: false,
+      docs: false,
+      openapi: false,
+      jwt: undefined,
+      apiKeys: undefined,
+      rateLimits: undefined,
+    },
   });
   return {
     ...config,

@@ -22,6 +22,7 @@ const layers: readonly (readonly string[])[] = [
     'wire',
     'exchange',
     'shared',
+    'file-changes',
     'installation',
     'packages',
     'options',

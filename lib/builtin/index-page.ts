@@ -122,15 +122,19 @@ export function indexHtml(
     ({ id, name, entries }) =>
       `<li><a href="#${escapeHtml(id)}">${breakable(name)}</a> <span class="quiet">${entries.length}</span></li>`,
   );
-  const isGuarded = parts.some(({ access, bindings }) =>
-    bindings.some(({ method }) => access?.claimsFor(method.fullName) !== undefined),
+  const tags = new Set(
+    parts.flatMap(({ access, bindings }) => bindings.flatMap(({ method }) => credentialTag(access, method.fullName))),
+  );
+  const needs = [...tags].map(
+    (tag) =>
+      `<p>Calls marked <span class="tag">${tag}</span> need one: put it into the shell with <code>${tag === 'token' ? 'TOKEN' : 'API_KEY'}=…</code> first.</p>\n`,
   );
   const body = `<header>
 <h1>${escapeHtml(title)}</h1>
 <nav class="pages" aria-label="Pages">${pages.join(' ')}</nav>
 </header>
 <main data-origin="${escapeHtml(origin)}">
-${isGuarded ? '<p>Calls marked <span class="tag">token</span> need one: put it into the shell with <code>TOKEN=…</code> first.</p>\n' : ''}<div class="find" hidden><input id="find" type="search" placeholder="Find a route, an RPC, a word" aria-label="Find a route, an RPC, a word" autocomplete="off" spellcheck="false"> <output id="found" for="find">${counted(total, 'RPC')}</output></div>
+${needs.join('')}<div class="find" hidden><input id="find" type="search" placeholder="Find a route, an RPC, a word" aria-label="Find a route, an RPC, a word" autocomplete="off" spellcheck="false"> <output id="found" for="find">${counted(total, 'RPC')}</output></div>
 ${anchors.length > 1 ? `<nav aria-label="Services"><ul class="services">\n${anchors.join('\n')}\n</ul></nav>\n` : ''}${sections.map((section) => sectionHtml(section, links.prefix, origin)).join('\n')}
 </main>`;
   return indexFrame.write(title, body);
@@ -151,7 +155,7 @@ function entryHtml({ part, main, others }: Entry, prefix: string, origin: string
   const { method } = main;
   const tags = [
     ...(method.clientStreaming || method.serverStreaming ? ['stream'] : []),
-    ...(part.access?.claimsFor(method.fullName) === undefined ? [] : ['token']),
+    ...credentialTag(part.access, method.fullName),
     ...(method.deprecated ? ['deprecated'] : []),
   ].map((tag) => ` <span class="tag">${tag}</span>`);
   const what = firstSentence(method.comment);
@@ -168,6 +172,12 @@ function entryHtml({ part, main, others }: Entry, prefix: string, origin: string
   return `<li data-words="${escapeHtml(words.join(' ').toLowerCase())}">
 ${bindingHtml(main, part, prefix, origin, `<span class="what" title="${escapeHtml(method.fullName)}">${escapeHtml(what === '' ? method.name : what)}${tags.join('')}</span>`)}
 ${more}</li>`;
+}
+
+/** What the curl line of an RPC shows. */
+function credentialTag(access: DocumentedPart<Binding>['access'], rpc: string): string[] {
+  const [first] = access?.credentialsFor(rpc) ?? [];
+  return first === undefined ? [] : [first.kind === 'token' ? 'token' : 'key'];
 }
 
 /** @param what HTML beside the path */

@@ -4,6 +4,7 @@
  */
 import type { Channel } from 'node:diagnostics_channel';
 import {
+  apiKeysChannel,
   errorChannel,
   failureChannel,
   ignoredStatusChannel,
@@ -11,6 +12,7 @@ import {
   type InternalError,
   jwksChannel,
   type KeyFetch,
+  type KeysRead,
   type RequestFailure,
 } from '../gateway/index.js';
 import { reloadChannel, type ReloadEvent } from '../live/index.js';
@@ -69,6 +71,10 @@ export function logEvents(log: EventSink): () => void {
     subscribe(jwksChannel, ({ url, problem }: KeyFetch) => {
       const message = `the signing keys at ${url} ${problem ?? 'are there again'}`;
       log.write(problem === undefined ? 'info' : 'warn', message);
+    }),
+    subscribe(apiKeysChannel, ({ file, outcome, keys, problems }: KeysRead) => {
+      if (outcome === 'renewed') log.write('info', `the API keys in ${file} are renewed, ${keys} are valid`);
+      else log.problems('error', `the API keys in ${file} are not taken, those of before stay valid`, problems);
     }),
     subscribe(filterChannel, ({ message }: FilterFailure) => {
       repeats.add(message, (leftOut) =>

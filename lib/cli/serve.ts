@@ -46,8 +46,17 @@ export async function serve(load: () => Config, terminal: Terminal): Promise<num
   }
 }
 
+/** Also the query parameters that hold tokens and API keys are not logged. */
+function redacting({ options, listeners }: Config): Config['options'] {
+  const policies = listeners.flatMap(({ root, mounts }) =>
+    [root, ...mounts].flatMap((part) => [part.options.jwt, part.options.apiKeys]),
+  );
+  const names = policies.flatMap((policy) => policy?.queryParameter ?? []);
+  return { ...options, logRedactQuery: [...new Set([...options.logRedactQuery, ...names])] };
+}
+
 async function run(load: () => Config, terminal: Terminal, log: Logging, observing: Observing): Promise<number> {
-  const startOptions: StartOptions = { observerFor: ({ options }) => observing.observerFor(options) };
+  const startOptions: StartOptions = { observerFor: (config) => observing.observerFor(redacting(config)) };
   if (isWorker()) {
     const again = (): Config => {
       observing.reopen();
@@ -55,8 +64,8 @@ async function run(load: () => Config, terminal: Terminal, log: Logging, observi
     };
     const hasServed = await runWorker({
       load: again,
-      async prepare({ options }) {
-        await observing.startTracing(options);
+      async prepare(loaded) {
+        await observing.startTracing(redacting(loaded));
         return startOptions;
       },
       started: (proxy) => observing.startWorker(proxy),
@@ -74,7 +83,7 @@ async function run(load: () => Config, terminal: Terminal, log: Logging, observi
   terminal.onRestart(() => void changes?.restart());
   const config = load();
   const workers = workerCount(config);
-  if (workers === 1) await observing.startTracing(config.options);
+  if (workers === 1) await observing.startTracing(redacting(config));
   try {
     const proxy =
       workers > 1

@@ -1,23 +1,22 @@
 /**
- * Which RPC needs which token: decided once from the options, by selector. Lets a request pass with its identity, which
- * services get as metadata, or refuses it. Without the option there is no `Access`, and nothing of this costs anything.
+ * Which RPC needs which credential: decided once from the options, by selector. Lets a request pass with its identity, which
+ * services get as metadata, or refuses it. Without the options there is no `Access`, and nothing of this costs anything.
  */
-import type { Channel, Metadata, MetadataEntry, RequestHead } from '../exchange.js';
-import { type HeaderFields, withoutFields } from '../headers.js';
-import {
-  type Authenticator,
-  claimMetadata,
-  type Claims,
-  type Expiry,
-  type Identity,
-  type JwtOptions,
-  type RequiredClaims,
-  withoutToken,
-} from '../policy/index.js';
+import type { Channel, Metadata, RequestHead } from '../exchange.js';
+import { type Claims, earlier, type Expiry, type RequiredClaims } from '../policy/index.js';
 import { selectorMatches, selectorRank } from '../rule/index.js';
+import { StatusError } from '../status.js';
+import type { Guard, Proof } from './guards.js';
 
-/** What an RPC needs: claims, none of them perhaps, or no token at all. */
-type Need = RequiredClaims | 'nothing';
+/** A credential that will do for an RPC, and what it must say. */
+export interface Credential {
+  readonly guard: Guard;
+  /** None of them perhaps. */
+  readonly claims: RequiredClaims;
+}
+
+/** What an RPC needs: one of these; empty: nothing. */
+export type Need = readonly Credential[];
 
 /** A request that may pass: as the route is to see it, and what the service is to know of its caller. */
 export interface Admitted {
@@ -25,112 +24,119 @@ export interface Admitted {
   readonly metadata: Metadata;
   /** When its streams end; undefined: when they do by themselves. */
   readonly expiry?: Expiry | undefined;
-  /** Of its token. Default: none. */
+  /** Of its credentials. Default: none. */
   readonly claims?: Claims;
+  /** Of an API key. */
+  readonly keyName?: string | undefined;
 }
 
 const noClaims: RequiredClaims = new Map();
 
-/** Tokens and the RPCs that need them, of one gateway. */
+/** Credentials and the RPCs that need them, of one gateway. */
 export class Access {
   private readonly needs: ReadonlyMap<string, Need>;
+  /** One of what is taken at all: what nobody knows needs that. */
+  readonly anyNeed: Need;
+  /** Of pages, and of requests for the fallback. */
+  readonly pageNeed: Need;
+  readonly fallbackNeed: Need;
 
-  /** @param rpcs all that can be reached, by full name */
+  /**
+   * @param guards in the order in which their refusals count
+   * @param rpcs all that can be reached, by full name
+   */
   constructor(
-    private readonly options: JwtOptions,
-    private readonly authenticator: Authenticator,
+    private readonly guards: readonly Guard[],
     rpcs: readonly string[],
   ) {
-    this.needs = new Map(rpcs.map((rpc) => [rpc, needOf(options, rpc)]));
+    this.needs = new Map(rpcs.map((rpc) => [rpc, guards.flatMap((guard) => credentialFor(guard, rpc))]));
+    this.anyNeed = guards.map((guard) => ({ guard, claims: noClaims }));
+    this.pageNeed = this.anyNeed.filter(({ guard }) => guard.protectPages);
+    this.fallbackNeed = this.anyNeed.filter(({ guard }) => guard.protectFallback);
   }
 
-  /** The request header that tokens stand in. */
-  get header(): string {
-    return this.options.header;
+  /** The names of the issuers of tokens; undefined if no tokens are taken. */
+  get issuers(): readonly string[] | undefined {
+    return this.guards.find(({ kind }) => kind === 'token')?.issuers;
   }
 
-  /** The names of the issuers that are checked. */
-  get issuers(): readonly string[] {
-    return this.options.providers.flatMap(({ issuer }) => issuer ?? []);
+  /** What an RPC needs. What is not known needs a credential. */
+  needOf(rpc: string): Need {
+    return this.needs.get(rpc) ?? this.anyNeed;
   }
 
-  get protectsPages(): boolean {
-    return this.options.protectPages;
+  /** The same, for documents. */
+  credentialsFor(rpc: string): readonly (Pick<Guard, 'kind' | 'header' | 'issuers'> & Pick<Credential, 'claims'>)[] {
+    return this.needOf(rpc).map(({ guard: { kind, header, issuers }, claims }) => ({ kind, header, issuers, claims }));
   }
 
-  get protectsFallback(): boolean {
-    return this.options.protectFallback;
-  }
-
-  /** The claims that an RPC needs; undefined where it needs no token. What is not known needs one. */
-  claimsFor(rpc: string): RequiredClaims | undefined {
-    const need = this.needs.get(rpc) ?? noClaims;
-    return need === 'nothing' ? undefined : need;
-  }
-
-  /** What an RPC gets that needs no token: the request without what may be one, where services are not to see it. */
+  /** What an RPC gets that needs nothing: the request without what may be a credential that services are not to see. */
   open(head: RequestHead): Admitted {
-    const { forwardToken, header } = this.options;
-    const headers = forwardToken
-      ? head.headers
-      : withoutFields(head.headers, (name, value) => name === header && (name !== 'authorization' || isBearer(value)));
-    return { head: { ...head, headers, query: this.passedQuery(head.query) }, metadata: [] };
+    return { head: this.guards.reduce((passed, guard) => guard.pass(passed), head), metadata: [] };
   }
 
   /**
-   * Checks the token of a request.
+   * Checks the credentials of a request. All that it has must be good, and one of them must permit what is asked for.
    * @param what that is asked for, for messages: the name of the RPC
-   * @param claims that the token must have
+   * @param need not empty
    * @throws StatusError 401, 403, 400 or 503
    */
-  async admit(head: RequestHead, what: string, claims: RequiredClaims, isWebSocket: boolean): Promise<Admitted> {
-    const { headers, query } = head;
-    const identity = await this.authenticator.authenticate({ headers, query, isWebSocket });
-    this.authenticator.authorize(identity, claims, what);
-    const { forwardClaims } = this.options;
+  async admit(head: RequestHead, what: string, need: Need, isWebSocket: boolean): Promise<Admitted> {
+    const request = { headers: head.headers, query: head.query, isWebSocket };
+    const sent = need.length === 1 ? need : need.filter(({ guard }) => guard.isSent(request));
+    if (sent.length === 0) throw missing(need);
+    const proofs = new Map<Guard, Proof>();
+    for (const { guard } of sent) proofs.set(guard, await guard.check(request));
+    authorize(sent, proofs, what);
+    const all = [...proofs.values()];
     return {
-      head: { ...head, query: this.passedQuery(query), headers: this.passedHeaders(headers, identity) },
-      metadata: [...this.tokenMetadata(identity), ...claimMetadata(identity.claims, forwardClaims)],
-      expiry: identity.expiry,
-      claims: identity.claims,
+      head: this.guards.reduce((passed, guard) => (proofs.get(guard) ?? guard).pass(passed), head),
+      metadata: all.flatMap(({ metadata }) => metadata),
+      expiry: all.reduce<Expiry | undefined>((first, { expiry }) => earlier(first, expiry), undefined),
+      claims: Object.assign({}, ...all.map(({ claims }) => claims)) as Claims,
+      keyName: all.find(({ keyName }) => keyName !== undefined)?.keyName,
     };
   }
-
-  /** Without the parameter that may hold a token, which no route knows. */
-  private passedQuery(query: string | undefined): string | undefined {
-    const { queryParameter } = this.options;
-    return queryParameter === undefined ? query : withoutToken(query, queryParameter);
-  }
-
-  /** Without the token where services are not to see it, or see it in another place. */
-  private passedHeaders(headers: HeaderFields, { place }: Identity): HeaderFields {
-    const { forwardToken, header } = this.options;
-    if (place === 'header' && forwardToken) return headers;
-    const dropped = place === 'header' ? header : 'authorization';
-    return withoutFields(headers, (name) => name === dropped);
-  }
-
-  /** One that stood in no header goes where services look for it. */
-  private tokenMetadata({ place, token }: Identity): MetadataEntry[] {
-    return place === 'header' || !this.options.forwardToken ? [] : [['authorization', `Bearer ${token}`]];
-  }
 }
 
-function isBearer(value: string): boolean {
-  return /^\s*bearer(?:\s|$)/i.test(value);
+/** One that permits it is enough. @throws StatusError 403 of the first that does not */
+function authorize(sent: Need, proofs: ReadonlyMap<Guard, Proof>, what: string): void {
+  let refusal: unknown;
+  for (const { guard, claims } of sent) {
+    try {
+      return proofs.get(guard)!.authorize(claims, what);
+    } catch (error) {
+      refusal ??= error;
+    }
+  }
+  throw refusal;
 }
 
-/** Claim by claim, and token or none: the most particular selector decides. */
-function needOf({ except, require }: JwtOptions, rpc: string): Need {
-  const opened = except.filter(({ selector }) => selectorMatches(selector, rpc));
-  const rules = require
+function missing(need: Need): StatusError {
+  const whats = need.map(({ guard }) => guard.what).join(' or ');
+  const places = need.map(({ guard }) => guard.expected).join(', or ');
+  return StatusError.http(401, `this needs ${whats}; expected ${places}`, {
+    headers: need.map(
+      ({
+        guard: {
+          challenge: [name, value],
+        },
+      }): [string, string] => [name, value],
+    ),
+  });
+}
+
+/** Claim by claim, and credential or none: the most particular selector decides. */
+function credentialFor(guard: Guard, rpc: string): Credential[] {
+  const opened = guard.except.filter(({ selector }) => selectorMatches(selector, rpc));
+  const rules = guard.require
     .filter(({ selector }) => selectorMatches(selector, rpc))
     .sort((a, b) => selectorRank(a.selector) - selectorRank(b.selector));
   const openRank = Math.max(-1, ...opened.map(({ selector }) => selectorRank(selector)));
   const last = rules.at(-1);
-  if (openRank > (last === undefined ? -1 : selectorRank(last.selector))) return 'nothing';
+  if (openRank > (last === undefined ? -1 : selectorRank(last.selector))) return [];
   const claims = new Map(rules.flatMap((rule) => [...rule.claims]));
-  return new Map([...claims].filter(([, values]) => values.length > 0));
+  return [{ guard, claims: new Map([...claims].filter(([, values]) => values.length > 0)) }];
 }
 
 /** A channel whose calls say, besides what the client does, who it is. What the client says under the same names counts for nothing. */

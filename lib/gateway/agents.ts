@@ -43,7 +43,7 @@ export function agentTools(parts: ToolParts, options: AgentTools['options']): Ag
   return {
     ...{ prefix, codec, access, options },
     methods: [...byMethod].map(([method, httpMethods]) => ({ method, httpMethods })),
-    needsToken: (rpc) => access?.claimsFor(rpc) !== undefined,
+    needsToken: (rpc) => (access?.needOf(rpc) ?? []).length > 0,
     routes: bindings,
     rpcOf: (target) => gateway().rpcOf(target, prefix.length),
     serve: (exchange) => gateway().handle(exchange, prefix.length),
@@ -76,7 +76,9 @@ export function agentEndpoint(
     options,
     isGuarded,
     (head, base) =>
-      tools.some((source) => source.access) ? urlFor(head, `${base}${METADATA_PATH}${path}`) : undefined,
+      tools.some((source) => source.access?.issuers !== undefined)
+        ? urlFor(head, `${base}${METADATA_PATH}${path}`)
+        : undefined,
   );
 }
 
@@ -85,7 +87,7 @@ export function metadataPages(tools: readonly AgentTools[]): ReadonlyMap<string,
   const pages = new Map<string, Page>();
   const issuers = tools.flatMap(({ access }) => access?.issuers ?? []);
   for (const { prefix, options, access } of tools) {
-    if (access === undefined) continue;
+    if (access?.issuers === undefined) continue;
     const path = prefix + options.mcpPath;
     const page: Page = (head, base = '') => {
       const resource = urlFor(head, base + path) ?? base + path;

@@ -6,11 +6,15 @@ import { compileCors } from '../cors/index.js';
 import type { Channel, MethodPlan, OwnHealth } from '../exchange.js';
 import type { Fallback } from '../fallback/index.js';
 import {
+  type ApiKeyOptions,
   Authenticator,
   compileEncoder,
   compilePolicies,
+  type JwtOptions,
   type JwtProvider,
+  KeyChecker,
   type KeySet,
+  type KnownKeys,
   type ListenHost,
 } from '../policy/index.js';
 import { CallerRules } from '../metadata/index.js';
@@ -19,7 +23,7 @@ import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
 import { bindingsOf, selectServices, type Binding, type MethodRule, type RuleSet } from '../rule/index.js';
 import { RetryBudgets } from '../retry/index.js';
 import type { MethodDescriptor, Schema, ServiceDescriptor } from '../schema/index.js';
-import { ProblemList, type StatusError } from '../status.js';
+import { ConfigError, ProblemList, type StatusError } from '../status.js';
 import type { Observer } from '../telemetry/index.js';
 import {
   checkPlan,
@@ -33,6 +37,7 @@ import { RequestRules } from './validated.js';
 import { VisibleCalls } from './visible.js';
 import { Access } from './access.js';
 import { agentEndpoint, type AgentTools, agentTools, metadataPages } from './agents.js';
+import { type Guard, keyGuard, tokenGuard } from './guards.js';
 import type { McpEndpoint } from '../mcp/index.js';
 import type { Route } from './decide.js';
 import { publishFault } from './diagnostics.js';
@@ -114,6 +119,8 @@ export interface GatewayContext {
   readonly refusal?: StatusError | undefined;
   /** The keys of an issuer of tokens; throws a ConfigError where they will not do. Needed where `jwt` is given. */
   readonly keysOf?: (provider: JwtProvider) => KeySet;
+  /** The keys of a file; throws a ConfigError where it will not do. Needed where `apiKeys` is given. */
+  readonly apiKeysOf?: (options: ApiKeyOptions) => KnownKeys;
   /** The shape of errors. Default: that of the option `errorFormat`. */
   readonly errorFormat?: ErrorFormatter | undefined;
   /** What `/health` is told of the proxy itself. Default: that all is well. */
@@ -146,6 +153,7 @@ export function buildGateway(
     limits,
     refusal,
     keysOf = noKeys,
+    apiKeysOf = noKeys,
     errorFormat,
     observer,
     health,
@@ -170,7 +178,7 @@ export function buildGateway(
   const isReflecting = options.grpcReflection && options.passThrough !== 'off' && reflection !== undefined;
   const reflecting = isReflecting ? reflectionTargets(schema, targets, reflection, options.maxBodyBytes) : [];
   const methods = [...all.flatMap((service) => service.methods), ...reflecting.map(({ method }) => method)];
-  const access = problems.attempt(() => accessOf(options, methods, keysOf));
+  const access = problems.attempt(() => accessOf(options, methods, keysOf, apiKeysOf));
   const retries = new Retries(
     { retries: options.retries, rules: methodRules ?? [], methods, bindings: allBindings, budgets: retryBudgets },
     problems,
@@ -227,7 +235,8 @@ export function buildGateway(
     mcp,
     indexPath: pages.has('/') && matcher.match('GET', '/') === undefined ? `${prefix}/` : undefined,
     // Whoever may not see the list of routes gets no hints of them.
-    hints: options.index && access?.protectsPages !== true ? new RouteHints(() => hinted(parts, prefix)) : undefined,
+    hints:
+      options.index && (access?.pageNeed ?? []).length === 0 ? new RouteHints(() => hinted(parts, prefix)) : undefined,
     writeError: context.writeError,
     protocols: new ProtocolTable([...targets, ...reflecting], context.codec, options, (plan, method) =>
       planAround(plan, method, true, { requestRules: options.validate === 'all' ? requestRules : undefined, visible }),
@@ -281,19 +290,41 @@ function hinted(parts: readonly DocumentedPart<Binding>[], base: string): Hinted
 
 /** What services are told of a caller, they are told by the proxy alone. */
 function withIdentityHeaders(options: GatewayOptions): GatewayOptions {
-  if (options.jwt === undefined) return options;
-  return { ...options, identityHeaders: [...options.identityHeaders, ...options.jwt.forwardClaims.values()] };
+  const { jwt, apiKeys, identityHeaders } = options;
+  if (jwt === undefined && apiKeys === undefined) return options;
+  const told = [...(jwt?.forwardClaims.values() ?? []), ...(apiKeys?.forward.values() ?? [])];
+  return { ...options, identityHeaders: [...identityHeaders, ...told] };
 }
 
 /** @throws ConfigError */
 function accessOf(
-  { jwt }: GatewayOptions,
+  { jwt, apiKeys }: GatewayOptions,
   methods: readonly MethodDescriptor[],
   keysOf: (provider: JwtProvider) => KeySet,
+  apiKeysOf: (options: ApiKeyOptions) => KnownKeys,
 ): Access | undefined {
-  if (jwt === undefined) return undefined;
-  const rpcs = methods.map(({ fullName }) => fullName);
-  return new Access(jwt, new Authenticator(jwt, keysOf), rpcs);
+  if (jwt === undefined && apiKeys === undefined) return undefined;
+  if (jwt !== undefined && apiKeys !== undefined) checkPlaces(jwt, apiKeys);
+  const guards: Guard[] = [];
+  if (jwt !== undefined) guards.push(tokenGuard(jwt, new Authenticator(jwt, keysOf)));
+  if (apiKeys !== undefined) guards.push(keyGuard(apiKeys, new KeyChecker(apiKeys, apiKeysOf(apiKeys))));
+  return new Access(
+    guards,
+    methods.map(({ fullName }) => fullName),
+  );
+}
+
+/** In `authorization` the scheme tells tokens and keys apart; nothing does in other places. @throws ConfigError */
+function checkPlaces(jwt: JwtOptions, apiKeys: ApiKeyOptions): void {
+  const isOneHeader = jwt.header === apiKeys.header && jwt.header !== 'authorization';
+  const isOneParameter = jwt.queryParameter !== undefined && jwt.queryParameter === apiKeys.queryParameter;
+  if (!isOneHeader && !isOneParameter) return;
+  const place = isOneHeader ? `the header ${jwt.header}` : `the query parameter ${apiKeys.queryParameter}`;
+  throw new ConfigError({
+    code: 'config-conflict',
+    message: `policies.jwt and policies.api_keys both read ${place}, where a token and a key look alike`,
+    hint: 'choose another header or query_parameter for one of them',
+  });
 }
 
 function noKeys(): never {

@@ -54,6 +54,11 @@ export class Observation {
     this.record.rpc = rpc;
   }
 
+  /** The caller has an API key of this name. */
+  hasKey(name: string): void {
+    this.record.apiKey = name;
+  }
+
   /** Virtual hosts have decided. */
   isRouted(cluster: string | undefined, routeName: string | undefined): void {
     this.record.cluster = cluster;

@@ -12,13 +12,13 @@ import type {
 } from '../exchange.js';
 import type { Fallback } from '../fallback/index.js';
 import { isPreflight } from '../cors/index.js';
-import { type Claims, earlier, type Expiry, type RequiredClaims } from '../policy/index.js';
+import { type Claims, earlier, type Expiry } from '../policy/index.js';
 import { atDate } from '../clock.js';
 import { withoutFields } from '../headers.js';
 import { StatusError } from '../status.js';
 import { type BodyStart, isGrpc, type RequestFilter } from '../routes/index.js';
 import { quote, splitTarget } from '../uri.js';
-import { type Access, type Admitted, identified, toldNames } from './access.js';
+import { type Access, type Admitted, identified, type Need, toldNames } from './access.js';
 import { decide, type Decision } from './decide.js';
 import { Ending } from './ending.js';
 import { type Filtered, FilterRun } from './filter-run.js';
@@ -233,31 +233,26 @@ export class Run extends Ending implements RoutedOwner {
   admitCall(rpc: Rpc, next: (admitted: Admitted) => void): void {
     const { access } = this.parts;
     if (access === undefined) this.limitByClaims(undefined, () => next({ head: this.head, metadata: this.told }));
-    else this.admit(access, rpc.name, access.claimsFor(rpc.name), next);
+    else this.admit(access, rpc.name, access.needOf(rpc.name), next);
   }
 
   /**
-   * Goes on where the caller may: at once where no token is needed, else when its token was found good.
-   * @param claims undefined where no token is needed
+   * Goes on where the caller may: at once where nothing is needed, else when its credentials were found good.
    */
-  private admit(
-    access: Access,
-    what: string,
-    claims: RequiredClaims | undefined,
-    next: (admitted: Admitted) => void,
-  ): void {
+  private admit(access: Access, what: string, need: Need, next: (admitted: Admitted) => void): void {
     const { told } = this;
     const go = (admitted: Admitted): void => {
-      const { claims, metadata, expiry } = admitted;
+      const { claims, metadata, expiry, keyName } = admitted;
       this.expiry = earlier(this.expiry, expiry);
+      if (keyName !== undefined) this.observation?.hasKey(keyName);
       this.limitByClaims(claims, () =>
         next(told.length === 0 ? admitted : { ...admitted, metadata: [...told, ...metadata] }),
       );
     };
-    if (claims === undefined) return go(access.open(this.head));
+    if (need.length === 0) return go(access.open(this.head));
     const isWebSocket = this.exchange.webSocket !== undefined;
     access
-      .admit(this.head, what, claims, isWebSocket)
+      .admit(this.head, what, need, isWebSocket)
       .then((admitted) => {
         // The client may be gone by now.
         if (!this.settled) go(admitted);
@@ -381,9 +376,9 @@ export class Run extends Ending implements RoutedOwner {
       this.call = run;
       run.start();
     };
-    const isOpen = access === undefined || !(access.protectsPages || endpoint.isGuarded());
+    const isOpen = access === undefined || (access.pageNeed.length === 0 && !endpoint.isGuarded());
     if (isOpen) this.limitByClaims(undefined, start);
-    else this.admit(access, 'this endpoint', new Map(), start);
+    else this.admit(access, 'this endpoint', access.anyNeed, start);
   }
 
   /** `/health` is for those who have no token, load balancers, and metadata are for those who have none yet. */
@@ -396,8 +391,9 @@ export class Run extends Ending implements RoutedOwner {
       );
     };
     const { head } = this;
-    if (access?.protectsPages !== true || isPublic(head.path)) this.limitByClaims(undefined, () => show({ head }));
-    else this.admit(access, 'this page', new Map(), show);
+    const isOpen = access === undefined || access.pageNeed.length === 0 || isPublic(head.path);
+    if (isOpen) this.limitByClaims(undefined, () => show({ head }));
+    else this.admit(access, 'this page', access.pageNeed, show);
   }
 
   /** @param routed what a route makes of the request */
@@ -417,21 +413,21 @@ export class Run extends Ending implements RoutedOwner {
     if (access === undefined) {
       return this.limitByClaims(undefined, () => send({ head: this.head, metadata: this.told }));
     }
-    // A call needs the same token whichever way it takes. The path may name more than one RPC, as servers read paths
+    // A call needs the same credential whichever way it takes. The path may name more than one RPC, as servers read paths
     // differently.
     const needs = rpcs.flatMap((rpc) => {
-      const claims = access.claimsFor(rpc);
-      return claims === undefined ? [] : [{ rpc, claims }];
+      const need = access.needOf(rpc);
+      return need.length === 0 ? [] : [{ rpc, need }];
     });
     const admitFrom = (index: number): void => {
-      const { rpc, claims } = needs[index]!;
-      this.admit(access, rpc, claims, index === needs.length - 1 ? send : () => admitFrom(index + 1));
+      const { rpc, need } = needs[index]!;
+      this.admit(access, rpc, need, index === needs.length - 1 ? send : () => admitFrom(index + 1));
     };
     if (needs.length > 0) return admitFrom(0);
     // A browser's preflight has no token, whatever the request behind it has. The method that counts is the one that the
     // fallback gets, and not what an override made of it here.
-    const isOpen = !access.protectsFallback || rpcs.length > 0 || isPreflight(exchange.method, exchange.headers);
-    this.admit(access, 'this path', isOpen ? undefined : new Map(), send);
+    const isOpen = rpcs.length > 0 || isPreflight(exchange.method, exchange.headers);
+    this.admit(access, 'this path', isOpen ? [] : access.fallbackNeed, send);
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Binding } from '../rule/index.js';
 import type { FieldDescriptor } from '../schema/types.js';
 import { givenBelow, givenOutsideBody } from './given.js';
-import type { DocumentedPart, Json, PrintOptions, RouteAccess } from './options.js';
+import type { DocumentedPart, Json, PrintOptions, RouteCredential } from './options.js';
 import { queryFields, queryName } from './parameters.js';
 import { plainPrint } from './print.js';
 import { sampleJson, sampleMessage, sampleText } from './sample.js';
@@ -49,11 +49,13 @@ export function partCurlLine(
   const reaches =
     bindingFor && ((path: string) => bindingFor(httpMethod === '*' ? 'GET' : httpMethod, path) === binding);
   const line = curlLine(binding, `${baseUrl}${prefix}`, reaches, options);
-  return access?.claimsFor(method.fullName) === undefined ? line : `${line} ${tokenOption(access)}`;
+  const [credential] = access?.credentialsFor(method.fullName) ?? [];
+  return credential === undefined ? line : `${line} ${credentialOption(credential)}`;
 }
 
-function tokenOption({ header }: RouteAccess): string {
-  return header === 'authorization' ? '-H "Authorization: Bearer $TOKEN"' : `-H "${header}: $TOKEN"`;
+function credentialOption({ kind, header }: RouteCredential): string {
+  const [scheme, variable] = kind === 'token' ? ['Bearer', 'TOKEN'] : ['ApiKey', 'API_KEY'];
+  return header === 'authorization' ? `-H "Authorization: ${scheme} $${variable}"` : `-H "${header}: $${variable}"`;
 }
 
 /** The template with a sample for each variable and wildcard. */

@@ -8,7 +8,7 @@
 import { yaml } from '../packages.js';
 import type { Binding } from '../rule/index.js';
 import type { ServiceDescriptor } from '../schema/types.js';
-import { operationOf } from './operation.js';
+import { operationOf, securityName } from './operation.js';
 import { ComponentNames } from './names.js';
 import { mergedNotes } from './notes.js';
 import {
@@ -18,7 +18,7 @@ import {
   type Json,
   type JsonObject,
   objectsOf,
-  type RouteAccess,
+  type RouteCredential,
 } from './options.js';
 import { type OpenApiPath, openApiPath } from './path.js';
 import { SchemaBuilder, text } from './schemas.js';
@@ -61,8 +61,14 @@ export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info:
       }
     }
   }
-  const guarded = parts.find(({ access, bindings }) =>
-    bindings.some(({ method }) => access?.claimsFor(method.fullName) !== undefined),
+  const credentials = new Map(
+    parts
+      .flatMap(({ access, bindings }) =>
+        access === undefined ? [] : bindings.flatMap(({ method }) => access.credentialsFor(method.fullName)),
+      )
+      // Of several places the first is shown.
+      .reverse()
+      .map((credential) => [securityName(credential), credential]),
   );
   const {
     info: head = {},
@@ -74,7 +80,8 @@ export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info:
     responses: _,
     ...more
   } = notes;
-  const schemes = { ...(guarded && { token: securityScheme(guarded.access!) }), ...(securitySchemes as JsonObject) };
+  const own = Object.fromEntries([...credentials].map(([name, credential]) => [name, securityScheme(credential)]));
+  const schemes = { ...own, ...(securitySchemes as JsonObject) };
   return compact({
     openapi: '3.1.1',
     info: compact({
@@ -120,7 +127,18 @@ function tagsOf(
   return [...new Map([...given, ...own].map((tag) => [tag['name'], tag])).values()];
 }
 
-function securityScheme({ header, issuers = [] }: RouteAccess): JsonObject {
+function securityScheme(credential: RouteCredential): JsonObject {
+  return credential.kind === 'token' ? tokenScheme(credential) : keyScheme(credential);
+}
+
+function keyScheme({ header }: RouteCredential): JsonObject {
+  const description = 'An API key. Curl lines take it from the variable `API_KEY` of the shell.';
+  return header === 'authorization'
+    ? { type: 'http', scheme: 'ApiKey', description }
+    : { type: 'apiKey', in: 'header', name: header, description };
+}
+
+function tokenScheme({ header, issuers = [] }: RouteCredential): JsonObject {
   const from = issuers.length === 0 ? '' : ` of ${issuers.map((issuer) => `\`${issuer}\``).join(' or ')}`;
   const description = `A JWT${from}. Curl lines take it from the variable \`TOKEN\` of the shell.`;
   return header === 'authorization'

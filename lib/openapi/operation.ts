@@ -12,7 +12,7 @@ import {
   type Json,
   type JsonObject,
   type OpenApiOptions,
-  type RouteAccess,
+  type RouteCredential,
 } from './options.js';
 import { commentOf, headerParameters, queryParameters } from './parameters.js';
 import type { OpenApiPath, PathParameter } from './path.js';
@@ -46,7 +46,7 @@ export function operationOf(
   const { method } = binding;
   const { schemas, operationId, part } = context;
   const { options, access } = part;
-  const claims = access?.claimsFor(method.fullName);
+  const credentials = access?.credentialsFor(method.fullName) ?? [];
   const own = options.notes?.operation(method);
   const { summary, rest } = splitComment(method.comment);
   const parameters = [
@@ -63,7 +63,7 @@ export function operationOf(
     description: text(
       own?.description ?? (own?.summary === undefined ? rest : method.comment),
       streamText(binding, options),
-      claimText(claims),
+      ...credentials.map(claimText),
     ),
     externalDocs: own?.externalDocs,
     deprecated: method.deprecated || own?.deprecated === true || undefined,
@@ -79,7 +79,8 @@ export function operationOf(
       options,
     ),
     // What the proxy checks itself is true in any case.
-    security: claims === undefined ? own?.security : [{ token: [] }],
+    security:
+      credentials.length === 0 ? own?.security : credentials.map((credential) => ({ [securityName(credential)]: [] })),
     ...own?.extensions,
     'x-codeSamples': [{ lang: 'Shell', label: 'curl', source: partCurlLine(part, binding, context.curlUrl) }],
   });
@@ -131,11 +132,16 @@ function byStatus([a]: [string, Json], [b]: [string, Json]): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function claimText(claims: ReturnType<RouteAccess['claimsFor']> = new Map()): string {
+/** The name of a security scheme. */
+export function securityName({ kind }: RouteCredential): string {
+  return kind === 'token' ? 'token' : 'apiKey';
+}
+
+function claimText({ kind, claims }: RouteCredential): string {
   const needs = [...claims].map(
     ([claim, values]) => `\`${claim}\` ${values.map((value) => `\`${value}\``).join(' or ')}`,
   );
-  return needs.length === 0 ? '' : `Needs a token with ${needs.join(' and ')}.`;
+  return needs.length === 0 ? '' : `Needs ${kind === 'token' ? 'a token' : 'an API key'} with ${needs.join(' and ')}.`;
 }
 
 /** The first sentence, and what follows it. */

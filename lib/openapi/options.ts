@@ -123,14 +123,21 @@ export interface DocumentedPart<B> {
   readonly bindingFor?: ((httpMethod: string, path: string) => B | undefined) | undefined;
 }
 
-/** Which RPCs need a token. */
+/** Which RPCs need which credentials. */
 export interface RouteAccess {
-  /** The request header with the token: after `Bearer` in `authorization`, alone in any other. */
+  /** One of them will do; empty if the RPC needs none. */
+  credentialsFor(rpc: string): readonly RouteCredential[];
+}
+
+/** What a caller shows of itself. */
+export interface RouteCredential {
+  readonly kind: 'token' | 'api_key';
+  /** Its request header: in `authorization` it follows `Bearer` or `ApiKey`, in any other it stands alone. */
   readonly header: string;
   /** Who makes tokens, as their claim `iss` names them. */
   readonly issuers?: readonly string[] | undefined;
-  /** For each required claim, the accepted values; undefined if the RPC needs no token. */
-  claimsFor(rpc: string): ReadonlyMap<string, readonly string[]> | undefined;
+  /** What it must say: names, and the accepted values of each. */
+  readonly claims: ReadonlyMap<string, readonly string[]>;
 }
 
 /** The head of a document. */

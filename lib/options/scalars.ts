@@ -221,7 +221,7 @@ export const textValue = lineValue();
 export const optionalTextValue = optional(textValue);
 
 /** Path of a file. A relative one is resolved against the reader's folder. */
-const somePath: LeafKind<string> = {
+export const fileValue: LeafKind<string> = {
   ...checkedText({
     placeholder: 'FILE',
     description: 'a path',
@@ -234,15 +234,15 @@ const somePath: LeafKind<string> = {
 };
 
 /** Path of a file, or `none`. */
-export const pathValue = optional(somePath, 'a path, or none');
+export const pathValue = optional(fileValue, 'a path, or none');
 
 /** A file in PEM, or what it holds, as a `data:` URL in base64; or `none`. */
 export const pemValue = optional<string, string, ''>(
   {
-    ...somePath,
+    ...fileValue,
     readNode(node, reader) {
-      const path = somePath.read(plain(node));
-      return path.startsWith('data:') ? path : somePath.readNode(node, reader);
+      const path = fileValue.read(plain(node));
+      return path.startsWith('data:') ? path : fileValue.readNode(node, reader);
     },
   },
   'a path, or none',

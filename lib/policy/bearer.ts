@@ -4,8 +4,9 @@
  */
 import { headerValues, type HeaderFields } from '../headers.js';
 import { Code, StatusError } from '../status.js';
-import { quote, UnescapeError, unescapeQuery } from '../uri.js';
+import { quote } from '../uri.js';
 import type { JwtOptions } from './jwt-options.js';
+import { parameterValues } from './query-parameter.js';
 
 /** The parts of a request that may hold a token. */
 export interface TokenRequest {
@@ -31,13 +32,8 @@ type PlaceOptions = Pick<JwtOptions, 'header' | 'queryParameter' | 'realm' | 'ma
  * @throws StatusError 401 if there is none, 400 if there are several.
  */
 export function findToken(request: TokenRequest, options: PlaceOptions): FoundToken {
-  const { header, queryParameter, maxTokenBytes } = options;
-  const values = headerValues(request.headers, header);
-  const found: FoundToken[] = [
-    ...values.flatMap((value) => tokenInHeader(header, value)).map((token) => ({ token, place: 'header' as const })),
-    ...(queryParameter === undefined ? [] : tokensInQuery(request.query, queryParameter)),
-    ...(request.isWebSocket ? tokensInProtocols(request.headers) : []),
-  ];
+  const { maxTokenBytes } = options;
+  const { values, found } = tokensOf(request, options);
   if (found.length > 1 || values.length > 1) throw severalTokens(options);
   const [only] = found;
   if (only === undefined) throw missingToken(values[0], options);
@@ -50,46 +46,30 @@ export function findToken(request: TokenRequest, options: PlaceOptions): FoundTo
   return only;
 }
 
+/** True if a request has something that is meant as a token, good or not. */
+export function sendsToken(request: TokenRequest, options: PlaceOptions): boolean {
+  return tokensOf(request, options).found.length > 0;
+}
+
+/** All tokens of a request, and the values of the header that may hold one. */
+function tokensOf(
+  request: TokenRequest,
+  { header, queryParameter }: PlaceOptions,
+): { readonly values: readonly string[]; readonly found: readonly FoundToken[] } {
+  const values = headerValues(request.headers, header);
+  const found: FoundToken[] = [
+    ...values.flatMap((value) => tokenInHeader(header, value)).map((token) => ({ token, place: 'header' as const })),
+    ...parameterValues(request.query, queryParameter).map((token) => ({ token, place: 'query' as const })),
+    ...(request.isWebSocket ? tokensInProtocols(request.headers) : []),
+  ];
+  return { values, found };
+}
+
 /** The token of a header value. The scheme is case-insensitive. */
 function tokenInHeader(name: string, value: string): string[] {
   const match = /^bearer(?: +(.*))?$/is.exec(value.trim());
   if (match !== null) return match[1] === undefined ? [] : [match[1]];
   return name === 'authorization' || value.trim() === '' ? [] : [value.trim()];
-}
-
-function tokensInQuery(query: string | undefined, parameter: string): FoundToken[] {
-  if (query === undefined) return [];
-  return query.split('&').flatMap((pair) => {
-    const value = valueOf(pair, parameter);
-    return value === undefined || value === '' ? [] : [{ token: value, place: 'query' as const }];
-  });
-}
-
-/** The value that a pair of a query gives the parameter; undefined if the pair has another name. */
-function valueOf(pair: string, parameter: string): string | undefined {
-  const equals = pair.indexOf('=');
-  const name = equals < 0 ? pair : pair.slice(0, equals);
-  if (decoded(name) !== parameter) return undefined;
-  return equals < 0 ? '' : decoded(pair.slice(equals + 1));
-}
-
-/** A malformed text is compared undecoded, and matches nothing. */
-function decoded(text: string): string {
-  try {
-    return unescapeQuery(text, false);
-  } catch (error) {
-    if (!(error instanceof UnescapeError)) throw error;
-    return text;
-  }
-}
-
-/** The query without the token. */
-export function withoutToken(query: string | undefined, parameter: string): string | undefined {
-  if (query === undefined) return undefined;
-  const pairs = query.split('&');
-  const kept = pairs.filter((pair) => valueOf(pair, parameter) === undefined);
-  if (kept.length === pairs.length) return query;
-  return kept.length === 0 ? undefined : kept.join('&');
 }
 
 function tokensInProtocols(headers: HeaderFields): FoundToken[] {
@@ -110,12 +90,17 @@ function severalTokens(options: PlaceOptions): StatusError {
 }
 
 function missingToken(value: string | undefined, options: PlaceOptions): StatusError {
-  const { header, queryParameter } = options;
   const [scheme = ''] = value?.trim().split(/\s/, 1) ?? [];
   const found = scheme === '' ? '' : `, and found ${quote(scheme, 20)} in it without one`;
+  return StatusError.http(401, `this needs a token; expected ${expectedToken(options)}${found}`, {
+    headers: [challenge(options)],
+  });
+}
+
+/** Where a token may stand, for messages. */
+export function expectedToken({ header, queryParameter }: Pick<JwtOptions, 'header' | 'queryParameter'>): string {
   const how = header === 'authorization' ? 'the header "Authorization: Bearer TOKEN"' : `the header "${header}: TOKEN"`;
-  const or = queryParameter === undefined ? '' : `, or ?${queryParameter}=TOKEN`;
-  return StatusError.http(401, `this needs a token; expected ${how}${or}${found}`, { headers: [challenge(options)] });
+  return queryParameter === undefined ? how : `${how}, or ?${queryParameter}=TOKEN`;
 }
 
 /** 401: the token is not valid. */
@@ -129,7 +114,7 @@ export function insufficientClaims(message: string, options: Pick<JwtOptions, 'r
 }
 
 /** The header `www-authenticate`. If no token was sent, it has no error code (RFC 6750, section 3.1). */
-function challenge({ realm }: Pick<JwtOptions, 'realm'>, error?: string, description = ''): [string, string] {
+export function challenge({ realm }: Pick<JwtOptions, 'realm'>, error?: string, description = ''): [string, string] {
   const parameters = [`realm="${realm}"`];
   if (error !== undefined) parameters.push(`error="${error}"`, `error_description="${quotable(description)}"`);
   return ['www-authenticate', `Bearer ${parameters.join(', ')}`];

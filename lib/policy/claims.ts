@@ -1,7 +1,7 @@
 /** The claims of a verified token: looked up by name, compared with the requirements of an RPC, and converted to metadata. */
 import type { MetadataEntry } from '../exchange.js';
 import { escapeUtf8, quote } from '../uri.js';
-import type { RequiredClaims } from './jwt-options.js';
+import type { RequiredClaims } from './credential-options.js';
 
 /** The payload of a token. */
 export type Claims = Readonly<Record<string, unknown>>;
@@ -34,13 +34,16 @@ function isScalar(value: unknown): value is string | number | boolean {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
 }
 
-/** The first requirement that is not met, completing "NAME needs a token …"; undefined if all are met. */
-export function missingClaim(claims: Claims, required: RequiredClaims): string | undefined {
+/**
+ * The first requirement that is not met, completing "NAME needs a token …"; undefined if all are met.
+ * @param what has the values, for the message
+ */
+export function missingClaim(claims: Claims, required: RequiredClaims, what = 'claim'): string | undefined {
   for (const [name, wanted] of required) {
     const values = valuesOf(claims, name);
     if (wanted.length === 0 || wanted.some((value) => values.includes(value))) continue;
-    const found = values.length === 0 ? 'no such claim' : quote(values.join(' '));
-    return `whose claim ${quote(name)} has ${wanted.map((value) => quote(value)).join(' or ')}; this one has ${found}`;
+    const found = values.length === 0 ? `no such ${what}` : quote(values.join(' '));
+    return `whose ${what} ${quote(name)} has ${wanted.map((value) => quote(value)).join(' or ')}; this one has ${found}`;
   }
   return undefined;
 }

@@ -2,10 +2,8 @@
  * `policies: { jwt: … }` of a file, or `jwt` of a program: where a request carries its token, and what RPCs require of
  * it. Each member is declared here once, with its kind, default and error messages.
  */
-import { connectionHeaders, isHeaderName } from '../headers.js';
 import {
   booleanValue,
-  checkedText,
   converted,
   defaultsOf,
   field,
@@ -13,126 +11,23 @@ import {
   type GivenOf,
   type InputNode,
   type InputsOf,
-  leaf,
-  type MapEntry,
-  mapOf,
   oneOrMany,
-  optional,
-  OptionError,
   pickFields,
   type Reader,
   record,
-  shown,
   type ValuesOf,
 } from '../options/index.js';
-import type { SourcePlace } from '../status.js';
+import {
+  checkExcept,
+  claimRules,
+  conflict,
+  forwardedClaims,
+  headerName,
+  parameterName,
+  realmText,
+} from './credential-options.js';
 import { type JwtProvider, noKeys, providerFields, providersKind, sharedFields, smallSize } from './jwt-providers.js';
-import { type RpcSelector, rpcSelector } from './rpc-selector.js';
-
-/** Headers that have another meaning. */
-const unusableHeaders = new Set([...connectionHeaders, 'host', 'content-length', 'content-type']);
-
-const headerName = checkedText({
-  placeholder: 'NAME',
-  description: 'the name of a request header, such as authorization',
-  code: 'config-type',
-  convert(text) {
-    const name = text.toLowerCase();
-    return isHeaderName(name) && !unusableHeaders.has(name) ? name : undefined;
-  },
-});
-
-const parameterName = optional(
-  checkedText({
-    placeholder: 'NAME',
-    description: 'the name of a query parameter',
-    code: 'config-type',
-    convert: (text) => (/^[\w.~-]{1,100}$/.test(text) ? text : undefined),
-  }),
-  'none or the name of a query parameter, such as access_token',
-);
-
-const realmText = checkedText({
-  placeholder: 'TEXT',
-  description: 'ASCII without quotes and backslashes, at most 200 characters',
-  code: 'config-type',
-  convert: (text) => (/^[\x20-\x21\x23-\x5b\x5d-\x7e]{1,200}$/.test(text) ? text : undefined),
-});
-
-/** For each required claim the accepted values, of which the token must have one; an empty list removes the requirement. */
-export type RequiredClaims = ReadonlyMap<string, readonly string[]>;
-
-/** The claims that the RPCs of a selector require. */
-export interface ClaimRule extends RpcSelector {
-  readonly claims: RequiredClaims;
-}
-
-/** Texts, numbers and booleans are compared as texts. */
-const claimValue = leaf<string, string | number | boolean>({
-  description: 'the values of a claim, such as [admin, owner]',
-  code: 'config-type',
-  jsonSchema: { type: ['string', 'number', 'boolean'] },
-  unit: '',
-  print: (value) => value,
-  convert: (raw) => (raw === null || typeof raw === 'object' ? undefined : String(raw)),
-});
-
-const claimRules = converted(
-  mapOf(
-    mapOf(oneOrMany(claimValue), (name) => `what ${name} needs is a map of claims, such as { roles: [admin] }`),
-    '"require" is a map of selectors, such as { pkg.Service.Method: { roles: [admin] } }',
-  ),
-  {
-    read: (entries) =>
-      entries.map(({ name, place, value }): ClaimRule => ({ selector: name, place, claims: mapFrom(value) })),
-    print: (rules) => rules.map(({ selector: name, place, claims }) => ({ name, place, value: entriesOf(claims) })),
-  },
-);
-
-/** Metadata that belongs to gRPC, to HTTP or to the proxy itself. */
-const reserved = new Set([
-  ...unusableHeaders,
-  'authorization',
-  'content-encoding',
-  'expect',
-  'traceparent',
-  'tracestate',
-  'user-agent',
-  'x-request-id',
-]);
-
-const metadataExpected = 'a name of metadata such as x-user-id: letters, digits, - _ .';
-
-const metadataName = checkedText({
-  placeholder: 'NAME',
-  description: metadataExpected,
-  code: 'config-type',
-  convert(text) {
-    const name = text.toLowerCase();
-    if (name.startsWith('grpc-') || reserved.has(name)) {
-      const message = `found ${shown(text)}, which is not for claims, expected ${metadataExpected}`;
-      throw new OptionError(message, 'config-type');
-    }
-    return /^[0-9a-z_.-]+$/.test(name) ? name : undefined;
-  },
-});
-
-const forwardedClaims = converted(
-  mapOf(metadataName, '"forward_claims" is a map of claims to metadata, such as { sub: x-user-id }'),
-  {
-    read(entries, _node, reader) {
-      for (const [index, { name, place, value }] of entries.entries()) {
-        if (!entries.slice(0, index).some((other) => other.value === value)) continue;
-        reader.attempt(name, place, () => {
-          const message = `${shown(value)} is there for another claim; choose a name for each`;
-          throw new OptionError(message, 'config-conflict');
-        });
-      }
-      return mapFrom(entries);
-    },
-    print: entriesOf,
-  },
-);
+import { rpcSelector } from './rpc-selector.js';
 
 const tokenFields = {
   // In `authorization` the token follows `Bearer `; in any other header it stands alone.
@@ -197,11 +92,7 @@ const policy = record({
     bypass: 'except',
   },
   check: ({ except = [], require = [], providers: several }, map, reader) => {
-    for (const { selector: name, place } of require) {
-      if (!except.some((other) => other.selector === name)) continue;
-      const message = `${name} stands under "except", too, and needs no token then; leave one of them out`;
-      conflict(reader, ['require', name], place, message);
-    }
+    checkExcept(except, require, 'token', reader);
     const alone = map.members.filter(({ name }) => several !== undefined && (name === 'issuer' || name === 'jwks'));
     for (const { name, value } of alone) {
       conflict(reader, [name], value.place, `"${name}" stands beside "providers"; write it into one of them`);
@@ -261,28 +152,6 @@ function checkIssuers(entries: NonNullable<Given['providers']>, reader: Reader):
   }
 }
 
-/** Reports a contradiction under the path of a member. */
-function conflict(
-  reader: Reader,
-  [name = '', ...rest]: readonly string[],
-  place: SourcePlace | undefined,
-  message: string,
-  code: 'config-conflict' | 'config-type' = 'config-conflict',
-): void {
-  reader.attempt(name, place, () => {
-    if (rest.length > 0) conflict(reader, rest, place, message, code);
-    else throw new OptionError(message, code);
-  });
-}
-
 function member(node: InputNode, wanted: string): InputNode | undefined {
   return node.kind === 'map' ? node.members.find(({ name }) => name === wanted)?.value : undefined;
-}
-
-function mapFrom<T>(entries: readonly MapEntry<T>[]): ReadonlyMap<string, T> {
-  return new Map(entries.map(({ name, value }) => [name, value]));
-}
-
-function entriesOf<T>(map: ReadonlyMap<string, T>): MapEntry<T>[] {
-  return [...map].map(([name, value]) => ({ name, value, place: undefined }));
 }

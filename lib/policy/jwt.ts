@@ -10,7 +10,8 @@ import { findToken, insufficientClaims, invalidToken, type TokenRequest, type To
 import { type Claims, missingClaim } from './claims.js';
 import type { Expiry } from './expiry.js';
 import type { KeySet } from './jwks.js';
-import type { JwtOptions, RequiredClaims } from './jwt-options.js';
+import type { RequiredClaims } from './credential-options.js';
+import type { JwtOptions } from './jwt-options.js';
 import type { JwtProvider } from './jwt-providers.js';
 import { KeysUnavailable } from './key-set.js';
 

@@ -12,6 +12,7 @@ import {
   sizeValue,
 } from '../options/index.js';
 
+import { apiKeysKind } from './api-key-options.js';
 import { jwtKind } from './jwt-options.js';
 
 const mediaTypesValue = {
@@ -82,6 +83,13 @@ export const policyOptions = {
     group: 'access',
     text: 'signed tokens (JWT) that calls require',
     peers: 'Envoy filter `jwt_authn`',
+  }),
+  api_keys: option(orFalse(apiKeysKind), {
+    default: undefined,
+    within: 'policies',
+    group: 'access',
+    text: 'keys that calls require, from a file; with jwt beside it a key or a token',
+    peers: 'Envoy filter `api_key_auth`',
   }),
 };
 

@@ -12,6 +12,7 @@ export type FieldReader = (record: RequestRecord, redaction: QueryRedaction) => 
 const readers = {
   request_id: ({ head }) => (head.requestId === '' ? undefined : head.requestId),
   client: ({ head }) => head.caller.address,
+  api_key: ({ apiKey }) => apiKey,
   protocol: ({ protocol }) => protocol,
   http_version: ({ head }) => head.httpVersion,
   method: ({ head }) => head.method,

@@ -57,6 +57,8 @@ export class RequestRecord implements Slotted {
   /** The cluster that a route chose, and the name of that route. */
   cluster: string | undefined = undefined;
   routeName: string | undefined = undefined;
+  /** The name of the API key. */
+  apiKey: string | undefined = undefined;
   /** Of the answer, as it went out. */
   responseHeaders: HeaderFields = [];
   /** What went wrong, for operators: it may name addresses. */

@@ -1,18 +1,8 @@
-/**
- * Detects that certificate files were replaced, by `stat` at intervals. As `stat` follows links, it notices a rename
- * over the file, a write into it, and the changed link of a mounted Kubernetes secret.
- */
-import { type Stats, statSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+/** Certificate files that are read again when they were replaced. */
+import { FileChanges } from '../file-changes.js';
 import { ConfigError } from '../status.js';
 import { tlsChannel, type TlsEvent } from './diagnostics.js';
 import { readTlsFiles, type TlsFiles, type TlsMaterial, type TlsNames } from './files.js';
-
-/**
- * Interval of checks. Changed files are read once they were unchanged for one interval, because certificate and key are
- * written one after the other.
- */
-const INTERVAL_MS = 1000;
 
 /** Files that are read again when they change. */
 export interface WatchedTlsFiles {
@@ -33,48 +23,22 @@ export function watchTlsFiles(files: TlsFiles, names: TlsNames): WatchedTlsFiles
 
 class TlsFileWatcher implements WatchedTlsFiles {
   material: TlsMaterial;
-  private readonly paths: readonly string[];
-  private lastState: string;
-  private timer: NodeJS.Timeout | undefined;
+  private readonly changes: FileChanges;
 
   constructor(
     private readonly files: TlsFiles,
     private readonly names: TlsNames,
   ) {
-    this.paths = [files.cert, files.key, files.ca].filter((path) => path !== undefined);
-    // Taken before the files are read, so that a change in between is noticed.
-    this.lastState = this.paths.map(stateSync).join('\n');
+    this.changes = new FileChanges([files.cert, files.key, files.ca].filter((path) => path !== undefined));
     this.material = readTlsFiles(files, names);
   }
 
   start(subject: string, apply: (material: TlsMaterial) => void): void {
-    if (this.paths.length === 0) return;
-    let changed = false;
-    let checking = false;
-    const check = async (): Promise<void> => {
-      const now = (await Promise.all(this.paths.map(stateOf))).join('\n');
-      checking = false;
-      if (this.timer === undefined) return;
-      if (now !== this.lastState) {
-        this.lastState = now;
-        changed = true;
-      } else if (changed) {
-        changed = false;
-        tlsChannel.publish({ subject, ...this.renew(apply) } satisfies TlsEvent);
-      }
-    };
-    this.timer = setInterval(() => {
-      // If the file system hangs, one check stays open instead of one more each second.
-      if (checking) return;
-      checking = true;
-      void check();
-    }, INTERVAL_MS);
-    this.timer.unref();
+    this.changes.start(() => tlsChannel.publish({ subject, ...this.renew(apply) } satisfies TlsEvent));
   }
 
   stop(): void {
-    clearInterval(this.timer);
-    this.timer = undefined;
+    this.changes.stop();
   }
 
   private renew(apply: (material: TlsMaterial) => void): Omit<TlsEvent, 'subject'> {
@@ -92,21 +56,4 @@ class TlsFileWatcher implements WatchedTlsFiles {
       return { outcome: 'kept', problems };
     }
   }
-}
-
-function stateSync(path: string): string {
-  try {
-    return stateText(statSync(path));
-  } catch {
-    return 'absent';
-  }
-}
-
-function stateOf(path: string): Promise<string> {
-  return stat(path).then(stateText, () => 'absent');
-}
-
-/** A text that changes with every write to the file and every replacement of it. */
-function stateText({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
-  return [dev, ino, size, mtimeMs, ctimeMs].join(' ');
 }

@@ -197,7 +197,8 @@ void t.test('what is configured counts', (t) => {
     info: { title: 'Mine', version: '3', description: 'Keeps.' },
     servers: [{ url: 'http://here' }],
   });
-  const access = { header: 'authorization', claimsFor: () => new Map<string, readonly string[]>() };
+  const credential = { kind: 'token', header: 'authorization', claims: new Map<string, readonly string[]>() } as const;
+  const access = { credentialsFor: () => [credential] };
   const guarded = openApiDocument([{ prefix: '', bindings, options: { ...plainOptions, notes }, access }], {});
   t.strictSame(at(guarded, `${get}/security`), [{ token: [] }], 'the proxy asks for a token whatever options say');
   t.end();
