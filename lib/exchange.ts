@@ -9,8 +9,6 @@ import type { HeaderFields } from './headers.js';
 import type { StatusError } from './status.js';
 import type { Frame } from './wire/frame.js';
 
-// ---------------------------------------------------------------------------------------------- towards the client
-
 /** The other end of the connection that a request came on. */
 export interface Peer {
   /** Its IP address; `unix` for a Unix socket, `unknown` if the application did not pass one. */
@@ -141,8 +139,6 @@ export interface MessageSocket {
   /** The reason is shortened to 123 bytes, what a close frame holds. */
   close(code: number, reason: string): void;
 }
-
-// --------------------------------------------------------------------------------------------- towards a gRPC server
 
 /** gRPC metadata in order. */
 export type Metadata = readonly MetadataEntry[];
@@ -325,8 +321,6 @@ export interface HttpChannel {
    */
   request(fields: HeaderFields, listener: HttpListener, hashKey?: string): HttpRequest;
 }
-
-// ------------------------------------------------------------------------------------------------ what a route does
 
 /** The method a plan calls. */
 export interface Rpc {

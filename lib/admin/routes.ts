@@ -1,5 +1,5 @@
 /** The routes of a proxy as JSON: for `photongate routes --json` and the page `/routes`. */
-import { allParts, type PreparedListener } from '../proxy.js';
+import { allParts, type PreparedListener } from '../proxy/index.js';
 import type { Binding } from '../rule/index.js';
 
 /** Every route in the order of the services and their methods. */

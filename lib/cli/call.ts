@@ -12,7 +12,7 @@ import { type Config, namesNoUpstream } from '../config/index.js';
 import { Connections } from '../connections.js';
 import type { Call, CallStatus, Channel, Metadata } from '../exchange.js';
 import { loadReflected } from '../live/index.js';
-import { type PreparedListener, prepareProxy } from '../proxy.js';
+import { type PreparedListener, prepareProxy } from '../proxy/index.js';
 import type { MessageDescriptor, MethodDescriptor, Schema } from '../schema/index.js';
 import { listen, urlOf } from '../server/index.js';
 import { headerPairs } from '../headers.js';

@@ -2,7 +2,7 @@
 import { type Config, namesNoUpstream } from '../config/index.js';
 import { Connections } from '../connections.js';
 import { compareUpstreams, loadReflected } from '../live/index.js';
-import { allParts, type PreparedProxy, prepareProxy } from '../proxy.js';
+import { allParts, type PreparedProxy, prepareProxy } from '../proxy/index.js';
 import { ConfigError, type Problem } from '../status.js';
 import { ExitCode } from './exit-code.js';
 import { type Finding, isGood, printReport, type Report, type ReportFormat, textReport } from './report.js';

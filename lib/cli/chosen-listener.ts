@@ -1,5 +1,5 @@
 /** The one listener that a command is about. */
-import type { PreparedListener } from '../proxy.js';
+import type { PreparedListener } from '../proxy/index.js';
 import { ConfigError } from '../status.js';
 
 /**

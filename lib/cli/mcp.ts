@@ -6,7 +6,7 @@ import type { Config, MountConfig } from '../config/index.js';
 import { Connections } from '../connections.js';
 import { loadReflected } from '../live/index.js';
 import { serveStdio } from '../mcp/index.js';
-import { prepareProxy } from '../proxy.js';
+import { prepareProxy } from '../proxy/index.js';
 import { chosenListener } from './chosen-listener.js';
 import { logEvents } from './event-log.js';
 import { ExitCode } from './exit-code.js';

@@ -2,7 +2,7 @@
 import type { Config } from '../config/index.js';
 import { loadReflected } from '../live/index.js';
 import { openApiDocument, printDocument } from '../openapi/index.js';
-import { documentedParts, prepareProxy } from '../proxy.js';
+import { documentedParts, prepareProxy } from '../proxy/index.js';
 import { urlOf } from '../server/index.js';
 import { chosenListener } from './chosen-listener.js';
 import { ExitCode } from './exit-code.js';

@@ -3,7 +3,7 @@ import { bodyText, routesJson } from '../admin/index.js';
 import type { Config } from '../config/index.js';
 import { partCurlLine } from '../openapi/index.js';
 import { loadReflected } from '../live/index.js';
-import { allParts, documentedParts, type PreparedListener, type PreparedPart, prepareProxy } from '../proxy.js';
+import { allParts, documentedParts, type PreparedListener, type PreparedPart, prepareProxy } from '../proxy/index.js';
 import { urlOf } from '../server/index.js';
 import { ExitCode } from './exit-code.js';
 import type { Terminal } from './terminal.js';

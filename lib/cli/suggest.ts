@@ -5,7 +5,7 @@
 import { resolve } from 'node:path';
 import type { Config, MountConfig } from '../config/index.js';
 import { loadReflected } from '../live/index.js';
-import { allParts, prepareProxy } from '../proxy.js';
+import { allParts, prepareProxy } from '../proxy/index.js';
 import { plainRule, type ProposedRule, proposeRules } from '../rule/index.js';
 import { diskFiles, type FileReader } from '../schema/index.js';
 import { ConfigError } from '../status.js';

@@ -4,7 +4,7 @@
  */
 import { libraryName, type LibraryOptions, loadConfig, optionSpecs } from '../config/index.js';
 import { Connections } from '../connections.js';
-import { prepareProxy } from '../proxy.js';
+import { prepareProxy } from '../proxy/index.js';
 import { ConfigError, type Problem } from '../status.js';
 import { fastifyPlugin } from './fastify.js';
 import { fetchHandler } from './fetch.js';

@@ -6,7 +6,7 @@ import { monotonicMs } from '../clock.js';
 import type { Config } from '../config/index.js';
 import type { Channel } from '../exchange.js';
 import { HealthRound } from '../builtin/index.js';
-import { allParts, type PreparedProxy } from '../proxy.js';
+import { allParts, type PreparedProxy } from '../proxy/index.js';
 import {
   type FieldDescriptor,
   loadSchema,

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ErrorWriter, Exchange } from '../exchange.js';
 import type { RequestCount } from '../gateway/index.js';
 import { snakeCase } from '../options/index.js';
-import type { PreparedListener } from '../proxy.js';
+import type { PreparedListener } from '../proxy/index.js';
 import { defaultListenerOptions, type ExchangeHandler, listen, type Listener } from '../server/index.js';
 import type { Problem } from '../status.js';
 

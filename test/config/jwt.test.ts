@@ -7,7 +7,7 @@ import { parseConfigFile } from '../../lib/config/file.js';
 import { printConfig } from '../../lib/config/print.js';
 import { ConfigError, type LibraryOptions, loadConfig, type Problem } from '../../lib/index.js';
 import type { JwtOptions } from '../../lib/policy/index.js';
-import { prepareProxy } from '../../lib/proxy.js';
+import { prepareProxy } from '../../lib/proxy/index.js';
 import { ProblemList } from '../../lib/status.js';
 
 /** What stands below `jwt:` → the options, or what is wrong with it. */

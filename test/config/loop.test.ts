@@ -1,7 +1,7 @@
 /** An upstream that is the listener's own address, by whatever name: told before anything is opened. */
 import t from 'tap';
 import { ConfigError, loadConfig } from '../../lib/index.js';
-import { prepareProxy } from '../../lib/proxy.js';
+import { prepareProxy } from '../../lib/proxy/index.js';
 
 const greeter = `syntax = "proto3";
 package greeter.v1;

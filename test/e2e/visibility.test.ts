@@ -12,7 +12,7 @@ import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { loadConfig, startProxy } from '../../lib/index.js';
 import { parseStatusDetails, statusBytes } from '../../lib/metadata/index.js';
-import { prepareProxy } from '../../lib/proxy.js';
+import { prepareProxy } from '../../lib/proxy/index.js';
 import { parseUpstream } from '../../lib/upstream/index.js';
 import { connectClient } from '../mcp/client.js';
 import { type EchoService, startEchoService } from '../support/echo-service.js';

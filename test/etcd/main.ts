@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadConfig, type RunningProxy, startProxy } from '../../lib/index.js';
-import { prepareProxy } from '../../lib/proxy.js';
+import { prepareProxy } from '../../lib/proxy/index.js';
 import { parseUpstream } from '../../lib/upstream/index.js';
 import { followDocument } from '../support/openapi.js';
 

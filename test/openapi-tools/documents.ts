@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Config, loadConfig, type Settings } from '../../lib/index.js';
-import { prepareProxy } from '../../lib/proxy.js';
+import { prepareProxy } from '../../lib/proxy/index.js';
 import { openApiForms } from '../cases/openapi-forms.js';
 import { ask } from '../support/exchange.js';
 

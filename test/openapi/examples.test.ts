@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { type Config, loadConfig, type Settings } from '../../lib/index.js';
-import { prepareProxy } from '../../lib/proxy.js';
+import { prepareProxy } from '../../lib/proxy/index.js';
 import { openApiForms as proto } from '../cases/openapi-forms.js';
 import { MemoryExchange } from '../support/exchange.js';
 import { followDocument, type JsonObject } from '../support/openapi.js';

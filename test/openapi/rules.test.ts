@@ -9,7 +9,7 @@ import t from 'tap';
 import { Codec } from '../../lib/codec/index.js';
 import { loadConfig } from '../../lib/index.js';
 import { ComponentNames, Constraints, type OpenApiOptions, SchemaBuilder } from '../../lib/openapi/index.js';
-import { type PreparedListener, prepareProxy } from '../../lib/proxy.js';
+import { type PreparedListener, prepareProxy } from '../../lib/proxy/index.js';
 import type { Schema } from '../../lib/schema/index.js';
 import { Validator } from '../../lib/validate/index.js';
 import { Writer } from '../../lib/wire/index.js';

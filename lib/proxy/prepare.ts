@@ -2,10 +2,10 @@
  * A configuration → what its listeners answer with. Loads the schema once and builds a gateway for each listener and mount.
  * Calls nobody and opens no port: `live` does, and `cli` lists the routes without.
  */
-import { type Config, type ListenerConfig, type MountConfig, reportLoops, upstreamSpecsOf } from './config/index.js';
-import { type Cluster, Connections, type Lease } from './connections.js';
-import { monotonicMs, wallClock } from './clock.js';
-import type { Channel, OwnHealth } from './exchange.js';
+import { type Config, type ListenerConfig, type MountConfig, reportLoops, upstreamSpecsOf } from '../config/index.js';
+import { type Cluster, Connections, type Lease } from '../connections.js';
+import { monotonicMs, wallClock } from '../clock.js';
+import type { Channel, OwnHealth } from '../exchange.js';
 import {
   buildGateway,
   type BuiltGateway,
@@ -13,8 +13,8 @@ import {
   type GatewayOptions,
   type ServedService,
   MountRouter,
-} from './gateway/index.js';
-import type { Fallback } from './fallback/index.js';
+} from '../gateway/index.js';
+import type { Fallback } from '../fallback/index.js';
 import {
   diskFiles,
   type FileReader,
@@ -22,13 +22,12 @@ import {
   type MethodDescriptor,
   type ReflectedSet,
   type Schema,
-  type SchemaSources,
-} from './schema/index.js';
-import { type Binding, checkRpcSelectors, RuleFiles, VisibleSchemas } from './rule/index.js';
-import type { DocumentedPart } from './openapi/index.js';
-import { fixedKeys, type JwtProvider, type KeySet, KeysUnavailable, readKeySet } from './policy/index.js';
-import { checkListenerTls, type ExchangeHandler } from './server/index.js';
-import { Code, ConfigError, type Problem, ProblemList, StatusError } from './status.js';
+} from '../schema/index.js';
+import { type Binding, checkRpcSelectors, RuleFiles, VisibleSchemas } from '../rule/index.js';
+import type { DocumentedPart } from '../openapi/index.js';
+import { fixedKeys, type JwtProvider, type KeySet, KeysUnavailable, readKeySet } from '../policy/index.js';
+import { checkListenerTls, type ExchangeHandler } from '../server/index.js';
+import { Code, ConfigError, type Problem, ProblemList, StatusError } from '../status.js';
 import {
   compileFilters,
   compileRateLimits,
@@ -38,9 +37,11 @@ import {
   type RequestFilter,
   RouteTable,
   type RouteTranscoder,
-} from './routes/index.js';
-import { quote } from './uri.js';
-import { type ClusterSpec, unusedUpstreams, UpstreamTable } from './upstream/index.js';
+} from '../routes/index.js';
+import { quote } from '../uri.js';
+import { type ClusterSpec, UpstreamTable } from '../upstream/index.js';
+import { bundled, reflectionProtos, withErrorDetails } from './bundled.js';
+import { reportUnfiltered, warnOfNoRoutes, warnOfUnusedUpstreams, withoutRepeats } from './problems.js';
 
 /** A configuration that was found good, not yet listening. */
 export interface PreparedProxy {
@@ -254,18 +255,6 @@ function prepareListeners(
   return { listeners, schema, warnings };
 }
 
-/** Virtual hosts pass requests and answers on without looking into them. */
-function reportUnfiltered({ root, routes }: ListenerConfig, problems: ProblemList): void {
-  if (routes === undefined) return;
-  const served = [root, ...routes.transcoders.map(({ mount }) => mount)];
-  if (served.every(({ options }) => options.visibility === undefined)) return;
-  problems.error({
-    code: 'visibility-routes',
-    message: 'visibility is set, but virtual_hosts pass on what no rule takes, so that nothing would be hidden there',
-    hint: 'leave out one of them: serve what is restricted on a listener of its own',
-  });
-}
-
 /** Whether the pages of a listener may tell of a mount: only if it shows nothing that they may not. */
 function mayList({ options: { visibility } }: MountConfig, mount: MountConfig): boolean {
   if (visibility === undefined) return true;
@@ -400,33 +389,6 @@ export function documentedParts(parts: readonly PreparedPart[]): DocumentedPart<
   });
 }
 
-const reflectionProtos = ['v1', 'v1alpha'].map((version) => `grpc/reflection/${version}/reflection.proto`);
-
-/** The types that may stand in an Any: those of the schema, and google.rpc's error details, which services send anyway. */
-function withErrorDetails(schema: Schema, details: Schema): GatewayContext['types'] {
-  return {
-    message: (name) => schema.message(name) ?? details.message(name),
-    hides: (name) => schema.hides(name),
-  };
-}
-
-/**
- * What is needed whether the user's protos import it or not, of the files that come with the package. A schema of its own,
- * so that it cannot clash with what the user's files define.
- */
-function bundled(protos: readonly string[], { annotationsRoot }: SchemaSources): Schema {
-  return loadSchema(
-    {
-      protos,
-      protoPaths: [annotationsRoot],
-      descriptorSets: [],
-      workingDirectory: annotationsRoot,
-      annotationsRoot,
-    },
-    new ProblemList(),
-  );
-}
-
 function fallbackOf({ options }: MountConfig, lease: Lease): Fallback | undefined {
   const { fallback, fallbackTimeoutMs, connectTimeoutMs } = options;
   return fallback === undefined ? undefined : lease.fallback({ fallback, fallbackTimeoutMs, connectTimeoutMs });
@@ -482,32 +444,6 @@ function usualChannel(table: RouteTable<Cluster>, service: string): Channel {
 function channelsOf(mount: MountConfig, lease: Lease, problems: ProblemList): (service: string) => Channel {
   const table = problems.attempt(() => new UpstreamTable(upstreamSpecsOf(mount), lease));
   return (service) => table?.channelFor(service) ?? offlineChannel;
-}
-
-/** A warning for each upstream whose name matches nothing that any listener serves: mostly misspelt. */
-function warnOfUnusedUpstreams(parts: readonly PreparedPart[], problems: ProblemList): void {
-  const services = parts.flatMap((part) => part.services.map(({ name }) => name));
-  const names = new Set(parts.flatMap(({ config }) => config.upstreams.map(({ name }) => name)));
-  for (const problem of unusedUpstreams(names, services)) problems.warn(problem);
-}
-
-/** A proxy that answers every request with 404 is hardly meant. */
-function warnOfNoRoutes(parts: readonly PreparedPart[], problems: ProblemList): void {
-  const answersOtherwise = parts.some(
-    ({ bindings, config: { options } }) =>
-      bindings.length > 0 || options.passThrough === 'all' || options.fallback !== undefined,
-  );
-  const services = parts.flatMap((part) => part.services);
-  if (answersOtherwise || services.length === 0 || problems.errors.length > 0) return;
-  problems.warn({
-    code: 'no-routes',
-    message: `no route is served: none of the methods of ${services.map(({ name }) => name).join(', ')} has a google.api.http rule`,
-    hint: '"photongate suggest" proposes rules for --rules; --auto-mapping serves every method at POST /package.Service/Method',
-  });
-}
-
-function withoutRepeats(problems: readonly Problem[]): Problem[] {
-  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
 }
 
 /** Leads nowhere. */
