@@ -514,6 +514,18 @@ void t.test('access logs', (t) => {
   for (const [more, message] of wrongs) t.match(options(OUT, more)[0], [message], more);
   const old = options(FILE, ', path: /a, json_format: { a: b }');
   t.match(old[0], [/typed_config\.json_format: it cannot be honoured here/]);
+  const filtered = (filter: string): ReturnType<typeof translate> =>
+    translate(bootstrapOf({ manager: log(OUT).replace('{ typed_config', `{ filter: ${filter}, typed_config`) }));
+  const { errors, warnings } = filtered('{ not_health_check_filter: {} }');
+  t.same(errors, []);
+  t.match(warnings, [{ message: /\.filter\.not_health_check_filter: it has no effect/, hint: /is logged, too/ }]);
+  for (const filter of ['{ duration_filter: {} }', '{ and_filter: { filters: [{ not_health_check_filter: {} }] } }']) {
+    t.match(
+      filtered(filter).errors,
+      [{ message: /\.filter\.\w+: .*all requests are logged|cannot be honoured/ }],
+      filter,
+    );
+  }
   const two = `access_log: [${['/a', '/b'].map((path) => log(FILE, `, path: ${path}`).slice('access_log: ['.length, -1)).join(', ')}]`;
   t.match(translate(bootstrapOf({ manager: two })).errors, [{ message: /access_log\[1\]: requests are logged once/ }]);
   t.end();

@@ -1,5 +1,5 @@
 /** Access logs: where lines go, and what they say. */
-import { any, honoured, list, message, noEffect, refused, required } from '../describe.js';
+import { any, honoured, list, message, noEffect, refused, required, warned } from '../describe.js';
 import { anything, bool, lineText, lineMap, string } from '../kinds.js';
 import { dataSource } from './common.js';
 
@@ -32,10 +32,27 @@ const STDERR_LOG = 'envoy.extensions.access_loggers.stream.v3.StderrAccessLog';
 const stream = message({ log_format: honoured(logFormat) });
 const toFile = refused('write a FileAccessLog or StdoutAccessLog, and let a collector send the lines');
 
+const allLogged = refused('all requests are logged; --access-log-sample logs a share of those that succeed');
+const filter = message({
+  not_health_check_filter: warned(anything, 'what the filter health_check answers is logged, too'),
+  status_code_filter: allLogged,
+  duration_filter: allLogged,
+  traceable_filter: allLogged,
+  runtime_filter: allLogged,
+  and_filter: allLogged,
+  or_filter: allLogged,
+  header_filter: allLogged,
+  response_flag_filter: allLogged,
+  grpc_status_filter: allLogged,
+  extension_filter: allLogged,
+  metadata_filter: allLogged,
+  log_type_filter: allLogged,
+});
+
 export const accessLogs = list(
   message({
     name: noEffect(string, '"@type" decides'),
-    filter: refused('all requests are logged; --access-log-sample logs a share of those that succeed'),
+    filter: honoured(filter),
     typed_config: required(
       any({
         [FILE_LOG]: message({
