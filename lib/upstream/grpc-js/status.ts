@@ -31,8 +31,9 @@ interface FailurePattern {
   readonly read: (match: RegExpExecArray, facts: CallFacts) => CallStatus;
 }
 
-/** The call was never sent: the connection takes none any more. */
-const UNUSABLE_CONNECTION = /^Failed to start HTTP\/2 stream/;
+/** The call was never sent: the connection takes none any more. Node tells it by an exception, since version 26 by a reset. */
+const UNUSABLE_CONNECTION =
+  /^(?:Failed to start HTTP\/2 stream|Received RST_STREAM with code \d+ triggered by internal client error: (?:New streams cannot be created after receiving a GOAWAY|The session has been destroyed)$)/;
 
 const failurePatterns: readonly FailurePattern[] = [
   {
