@@ -5,14 +5,14 @@ import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 
 const folder = (name) => new URL(name, import.meta.url).pathname;
-const { starter } = loadPackageDefinition(
+const { v1 } = loadPackageDefinition(
   loadSync('starter/v1/starter.proto', {
     includeDirs: [folder('proto')],
     keepCase: true,
     longs: String,
     defaults: true,
   }),
-);
+).starter;
 
 const items = new Map();
 const changes = new EventEmitter().setMaxListeners(0);
@@ -69,7 +69,7 @@ const methods = {
 };
 
 const server = new Server();
-server.addService(starter.v1.StarterService.service, {
+server.addService(v1.StarterService.service, {
   ...Object.fromEntries(
     Object.entries(methods).map(([name, method]) => [
       name,

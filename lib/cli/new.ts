@@ -15,7 +15,8 @@ const imports = ['annotations', 'http', 'field_behavior'].map((name) => `google/
  */
 export function newService(name: string, terminal: Terminal): number {
   const folder = resolve(terminal.workingDirectory, name);
-  if (!/^[a-z][a-z0-9]*(?:_[a-z0-9]+)*$/.test(name)) {
+  // The proto imports google/….
+  if (name === 'google' || !/^[a-z][a-z0-9]*(?:_[a-z0-9]+)*$/.test(name)) {
     const hint =
       'use lower-case letters, digits and _, as in bookshop: it names the folder, the proto package and the service';
     throw failed(`${JSON.stringify(name)} cannot be the name of a proto package`, hint);

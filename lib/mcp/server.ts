@@ -151,15 +151,14 @@ export class McpServer {
         return undefined;
       }
       case 'handshake tools/list':
-      case 'stateless tools/list': {
+      case 'stateless tools/list':
         return this.list(asked, this.tools.page(textIn(params, 'cursor')));
-      }
       case 'handshake tools/call':
       case 'stateless tools/call':
         return this.call(asked, textIn(params, 'name'), params.get('arguments') ?? EMPTY);
       default:
         if (this.resources.isOffered && method.startsWith('resources/')) return this.handleResource(asked);
-        throw new RpcError(RpcCode.METHOD_NOT_FOUND, `Method not found: ${JSON.stringify(method.slice(0, 100))}`);
+        throw unknownMethod(method);
     }
   }
 
@@ -173,7 +172,7 @@ export class McpServer {
       case 'resources/read':
         return this.read(asked, textIn(params, 'uri'));
       default:
-        throw new RpcError(RpcCode.METHOD_NOT_FOUND, `Method not found: ${JSON.stringify(method.slice(0, 100))}`);
+        throw unknownMethod(method);
     }
   }
 
@@ -368,6 +367,10 @@ export class McpServer {
     const joined = parts.flatMap((part, index) => [...(index === 0 ? [] : [',']), ...[part].flat()]);
     return resultMessage(message.id, '{', ...joined, '}');
   }
+}
+
+function unknownMethod(method: string): RpcError {
+  return new RpcError(RpcCode.METHOD_NOT_FOUND, `Method not found: ${JSON.stringify(method.slice(0, 100))}`);
 }
 
 function isText(mimeType: string | undefined, body: Buffer): boolean {

@@ -67,6 +67,7 @@ void t.test('what cannot be a new service', async (t) => {
     ['../up', '"../up" cannot be the name'],
     ['a-b', '"a-b" cannot be the name'],
     ['1a', '"1a" cannot be the name'],
+    ['google', '"google" cannot be the name'],
     ['there', 'there exists already'],
   ] as const) {
     const { code, stderr } = await runMain(['new', name], folder);
