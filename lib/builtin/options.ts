@@ -42,6 +42,11 @@ export const builtinOptions = {
     group: 'routes',
     text: 'names of schemas in the OpenAPI document: a.v1.Book.Page, a_v1_Book_Page, or Book_Page (with the package if two types share it)',
   }),
+  openapi_spec: option(enumValue('3.1', '3.2'), {
+    default: '3.1',
+    group: 'routes',
+    text: 'version of OpenAPI that the document is written in; 3.2 tells of streams what 3.1 cannot, and fewer tools read it',
+  }),
   // Needs `openapi`.
   docs: option(booleanValue, {
     default: true,

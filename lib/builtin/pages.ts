@@ -71,6 +71,8 @@ export function buildPages(
         version: options.openapiVersion,
         server: `${base}${prefix}` || '/',
         names: options.openapiNames,
+        spec: options.openapiSpec,
+        self: `${base}${prefix}/openapi.json`,
       }),
     );
     const print = (format: 'json' | 'yaml'): ((base: string) => FilePage) => {

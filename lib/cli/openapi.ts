@@ -26,11 +26,14 @@ export async function openapi(config: Config, request: OpenApiRequest, terminal:
   const { listeners } = prepareProxy(config, { offline: true, reflected: await loadReflected(config) });
   const listener = chosenListener(listeners, request.listener);
   const { options } = listener.config.root;
+  const server = request.server ?? urlOf(listener.config);
   const document = openApiDocument(documentedParts(listener.parts), {
     title: options.openapiTitle,
     version: options.openapiVersion,
     names: options.openapiNames,
-    server: request.server ?? urlOf(listener.config),
+    spec: options.openapiSpec,
+    self: options.openapi ? `${server.replace(/\/$/, '')}/openapi.json` : undefined,
+    server,
     isServerGiven: request.server !== undefined,
   });
   const format = request.format ?? (request.output?.endsWith('.json') === true ? 'json' : 'yaml');

@@ -1,6 +1,7 @@
 /**
- * Bindings → an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1.html) of what a listener serves, as its options
- * shape it. Texts come from the comments of the protos.
+ * Bindings → an OpenAPI document of what a listener serves, as its options shape it: of 3.1
+ * (https://spec.openapis.org/oas/v3.1.1.html), or of 3.2 (https://spec.openapis.org/oas/v3.2.0.html) for tools that know it.
+ * Texts come from the comments of the protos.
  *
  * OpenAPI cannot express path parameters with slashes (their description says so), nor maps and lists of messages in a query
  * (they are left out).
@@ -19,6 +20,7 @@ import {
   type JsonObject,
   objectsOf,
   type RouteCredential,
+  type SpecVersion,
 } from './options.js';
 import { type OpenApiPath, openApiPath } from './path.js';
 import { SchemaBuilder, text } from './schemas.js';
@@ -37,7 +39,8 @@ interface Documented {
 export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info: DocumentInfo): JsonObject {
   const all = parts.flatMap(({ bindings }) => bindings);
   const schemas = new SchemaBuilder(new ComponentNames(all, info.names ?? 'dotted'));
-  const paths = new Paths();
+  const spec = info.spec ?? '3.1';
+  const paths = new Paths(spec);
   const ids = new OperationIds(parts);
   const notes = notesOf(parts);
   const responses = (notes['responses'] ?? {}) as JsonObject;
@@ -47,7 +50,7 @@ export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info:
       const { service } = binding.method;
       services.set(service.fullName, service);
       const documented = { binding, part, path: openApiPath(binding) };
-      for (const method of methodsOf(binding, part.bindings)) {
+      for (const method of methodsOf(binding, part.bindings, spec)) {
         paths.add(documented, method, (names) =>
           operationOf(binding, documented.path, names, {
             schemas,
@@ -56,6 +59,7 @@ export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info:
             part,
             responses,
             curlUrl: curlBase(info.server),
+            spec,
           }),
         );
       }
@@ -83,7 +87,8 @@ export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info:
   const own = Object.fromEntries([...credentials].map(([name, credential]) => [name, securityScheme(credential)]));
   const schemes = { ...own, ...(securitySchemes as JsonObject) };
   return compact({
-    openapi: '3.1.1',
+    openapi: spec === '3.1' ? '3.1.1' : '3.2.0',
+    $self: spec === '3.1' ? undefined : info.self,
     info: compact({
       title: titleOf(parts),
       version: '1.0',
@@ -93,7 +98,7 @@ export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info:
     servers: info.isServerGiven === true || servers === undefined ? [{ url: info.server ?? '/' }] : servers,
     // Linters ask for it. Operations that need a token have a `security` of their own.
     security,
-    tags: tagsOf(objectsOf(tags), services.values(), parts),
+    tags: tagsOf(objectsOf(tags), services.values(), parts, spec),
     externalDocs,
     paths: paths.document,
     components: compact({
@@ -119,10 +124,17 @@ function tagsOf(
   given: readonly JsonObject[],
   services: Iterable<ServiceDescriptor>,
   parts: readonly DocumentedPart<Binding>[],
+  spec: SpecVersion,
 ): JsonObject[] {
   const notes = parts.find(({ options }) => options.notes !== undefined)?.options.notes;
   const own = [...services].map((service) =>
-    compact({ name: service.fullName, description: text(service.comment), ...notes?.tag(service) }),
+    compact({
+      name: service.fullName,
+      // A short name for a list of services.
+      ...(spec === '3.1' ? {} : { summary: service.name, kind: 'nav' }),
+      description: text(service.comment),
+      ...notes?.tag(service),
+    }),
   );
   return [...new Map([...given, ...own].map((tag) => [tag['name'], tag])).values()];
 }
@@ -171,11 +183,15 @@ export function titleOf(parts: readonly DocumentedPart<Binding>[]): string {
   return packages.length > 0 && packages.length <= 3 ? packages.join(', ') : 'REST API';
 }
 
-/** The keys of a binding in a path item; methods that OpenAPI does not know get the prefix `x-`. */
-function methodsOf({ httpMethod, template }: Binding, all: readonly Binding[]): string[] {
+/**
+ * The keys of a binding in a path item. A method without a key of its own gets the prefix `x-`; in 3.2 it stands by its name in
+ * `additionalOperations`.
+ */
+function methodsOf({ httpMethod, template }: Binding, all: readonly Binding[], spec: SpecVersion): string[] {
   if (httpMethod !== '*') {
     const name = httpMethod.toLowerCase();
-    return [methods.includes(name) ? name : `x-${name}`];
+    const isKnown = methods.includes(name) || (name === 'query' && spec !== '3.1');
+    return [isKnown ? name : spec === '3.1' ? `x-${name}` : httpMethod];
   }
   const { shape } = template;
   const exact = all.filter((other) => other.httpMethod !== '*' && other.template.shape === shape);
@@ -184,6 +200,8 @@ function methodsOf({ httpMethod, template }: Binding, all: readonly Binding[]): 
 
 /** Path items by shape: to OpenAPI, paths that differ only in parameter names are equal. The first one gives the names. */
 class Paths {
+  constructor(private readonly spec: SpecVersion) {}
+
   private readonly items = new Map<string, { path: string; names: readonly string[]; item: Record<string, Json> }>();
 
   get document(): JsonObject {
@@ -199,7 +217,10 @@ class Paths {
       found = { path: `${part.prefix}${path.path}`, names, item: {} };
       this.items.set(key, found);
     }
-    found.item[method] ??= make(found.names);
+    // Names of methods are upper case, keys are lower case.
+    const isAdditional = this.spec !== '3.1' && method !== method.toLowerCase();
+    const item = isAdditional ? ((found.item['additionalOperations'] ??= {}) as Record<string, Json>) : found.item;
+    item[method] ??= make(found.names);
   }
 }
 

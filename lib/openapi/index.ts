@@ -10,6 +10,7 @@ export {
   type DocumentInfo,
   type JsonObject,
   type OpenApiOptions,
+  type SpecVersion,
 } from './options.js';
 export { queryFields, queryName } from './parameters.js';
 export { takesSlashes } from './path.js';

@@ -4,7 +4,7 @@ import type { Binding } from '../rule/index.js';
 import { isHttpBody, wellKnownKind } from '../codec/index.js';
 import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
 import { partCurlLine } from './curl.js';
-import { enveloped, envelopedSample, errorFrame, errorResponse } from './errors.js';
+import { enveloped, envelopedSample, errorResponse } from './errors.js';
 import { type Given, givenBelow, givenOutsideBody } from './given.js';
 import {
   compact,
@@ -13,12 +13,14 @@ import {
   type JsonObject,
   type OpenApiOptions,
   type RouteCredential,
+  type SpecVersion,
 } from './options.js';
 import { commentOf, headerParameters, queryParameters } from './parameters.js';
 import type { OpenApiPath, PathParameter } from './path.js';
 import { isNeeded as isNeededField } from './required.js';
 import { sampleJson, sampleMessage, sampleParameter } from './sample.js';
 import { type SchemaBuilder, text } from './schemas.js';
+import { answerContent, uploadContent } from './streams.js';
 
 /** What an operation needs besides its binding. */
 export interface OperationContext {
@@ -31,6 +33,8 @@ export interface OperationContext {
   readonly responses: JsonObject;
   /** Base URL of the curl line, without the prefix of the part. */
   readonly curlUrl: string;
+  /** The version of OpenAPI that the document is written in. */
+  readonly spec: SpecVersion;
 }
 
 /**
@@ -71,7 +75,7 @@ export function operationOf(
     requestBody: requestBody(binding, context),
     responses: withNotes(
       {
-        [String(binding.options.successStatus ?? 200)]: success(binding, schemas, options),
+        [String(binding.options.successStatus ?? 200)]: success(binding, context),
         default: errorResponse(schemas, options),
       },
       { ...context.responses, ...own?.responses },
@@ -205,6 +209,7 @@ function requestBody(binding: Binding, context: OperationContext): JsonObject | 
   if (body.kind === 'all') {
     if (isHttpBody(method.input)) return rawContent();
     return content(
+      context,
       binding,
       bodySchema(method.input, given, partial, context),
       sampleMessage(method.input, options, given),
@@ -219,7 +224,7 @@ function requestBody(binding: Binding, context: OperationContext): JsonObject | 
     : schemas.field(field, options);
   const isNeeded =
     body.path.every((step) => isNeededField(step, options)) || (below.length > 0 && schema['required'] !== undefined);
-  return content(binding, schema, sampleJson(field, options, below), isNeeded);
+  return content(context, binding, schema, sampleJson(field, options, below), isNeeded);
 }
 
 /** True for the GET of kind `*`: many clients cannot send a body with GET. */
@@ -245,9 +250,15 @@ function bodySchema(
     : schemas.object(message, options, given, partial);
 }
 
-function content({ method }: Binding, schema: JsonObject, example: Json, required: boolean): JsonObject {
+function content(
+  { spec }: OperationContext,
+  { method }: Binding,
+  schema: JsonObject,
+  example: Json,
+  required: boolean,
+): JsonObject {
   const media: JsonObject = method.clientStreaming
-    ? { 'application/json': { schema: { type: 'array', items: schema } }, 'application/x-ndjson': { schema } }
+    ? uploadContent(schema, spec)
     : { 'application/json': { schema, example } };
   return compact({ required: required || undefined, content: media });
 }
@@ -256,7 +267,7 @@ function rawContent(): JsonObject {
   return { description: 'Any bytes, of any content type.', ...rawBytes };
 }
 
-function success(binding: Binding, schemas: SchemaBuilder, options: OpenApiOptions): JsonObject {
+function success(binding: Binding, { schemas, part: { options }, spec }: OperationContext): JsonObject {
   const { method, responseBody } = binding;
   const status = binding.options.successStatus ?? 200;
   const headers = responseHeaders(binding, schemas, options);
@@ -268,38 +279,21 @@ function success(binding: Binding, schemas: SchemaBuilder, options: OpenApiOptio
   const schema = field === undefined ? schemas.message(method.output, options) : schemas.responseBody(field, options);
   const sampled = { ...options, isAnswer: true };
   const sample = field === undefined ? sampleMessage(method.output, sampled) : sampleJson(field, sampled);
-  const example = envelopedSample(sample, options);
   return compact({
     description: text((field?.comment ?? method.output.comment).split('\n\n')[0]!) ?? 'OK',
     headers,
     content: method.serverStreaming
-      ? streamContent(schema, example, schemas, options)
-      : { 'application/json': { schema: enveloped(schema, schemas, options), example } },
+      ? answerContent(schema, sample, schemas, options, spec)
+      : {
+          'application/json': {
+            schema: enveloped(schema, schemas, options),
+            example: envelopedSample(sample, options),
+          },
+        },
   });
 }
 
 const rawBytes: JsonObject = { content: { '*/*': { schema: { type: 'string', format: 'binary' } } } };
-
-/** Elements of an array and results of grpc-gateway's lines are never wrapped in the envelope. */
-function streamContent(
-  message: JsonObject,
-  example: Json,
-  schemas: SchemaBuilder,
-  options: OpenApiOptions,
-): JsonObject {
-  const error = errorFrame(schemas, options);
-  const frame: JsonObject = { anyOf: [enveloped(message, schemas, options), error] };
-  const json: JsonObject =
-    options.streamFormat === 'grpc-gateway'
-      ? { anyOf: [{ type: 'object', properties: { result: message }, required: ['result'] }, error] }
-      : { type: 'array', items: options.closeErrorArray ? { anyOf: [message, error] } : message };
-  return {
-    'application/json': { schema: json },
-    'application/x-ndjson': { schema: frame, example },
-    'text/event-stream': { schema: frame, example },
-    ...(options.streamFormat === 'json-seq' && { 'application/json-seq': { schema: frame, example } }),
-  };
-}
 
 function responseHeaders(binding: Binding, schemas: SchemaBuilder, options: OpenApiOptions): JsonObject | undefined {
   const { responseHeaders: bound } = binding.options;

@@ -140,6 +140,9 @@ export interface RouteCredential {
   readonly claims: ReadonlyMap<string, readonly string[]>;
 }
 
+/** A version of OpenAPI. */
+export type SpecVersion = '3.1' | '3.2';
+
 /** The head of a document. */
 export interface DocumentInfo {
   /** Default: what options of the schema say, else the service or the packages. */
@@ -153,6 +156,10 @@ export interface DocumentInfo {
   readonly isServerGiven?: boolean | undefined;
   /** Default `dotted`. */
   readonly names?: ComponentNaming | undefined;
+  /** The version of OpenAPI that the document is written in. Default 3.1. */
+  readonly spec?: SpecVersion | undefined;
+  /** The URL that the document is served at, for OpenAPI 3.2. Default: the document does not say it. */
+  readonly self?: string | undefined;
 }
 
 /** A JSON value of the document. */

@@ -24,12 +24,13 @@ export function enumValue<const T extends string>(...values: readonly T[]): Leaf
     placeholder: values.join('|'),
     words: values,
     description,
-    jsonSchema: { enum: values },
+    // YAML reads 3.1 as a number.
+    jsonSchema: { enum: values.flatMap((value) => (Number.isNaN(Number(value)) ? [value] : [value, Number(value)])) },
     unit: '',
     print: (value) => value,
     convert(raw) {
       const near = typeof raw === 'string' ? nearestName(raw, values) : undefined;
-      const found = values.find((value) => value === raw);
+      const found = values.find((value) => value === (typeof raw === 'number' ? String(raw) : raw));
       if (found !== undefined || near === undefined) return found;
       throw new OptionError(`found ${shown(raw)}, expected ${description}; did you mean ${near}?`);
     },

@@ -133,6 +133,13 @@ const rows: readonly Row[] = [
     off: [200, '"#/components/schemas/o.v1.Message"'],
     on: [200, '"#/components/schemas/Message"'],
   },
+  {
+    option: 'openapi_spec',
+    value: '3.2',
+    request: 'GET /openapi.json',
+    off: [200, '"openapi": "3.1.1"'],
+    on: [200, '"openapi": "3.2.0"'],
+  },
   { option: 'docs', value: false, request: 'GET /docs', off: [200, 'docs/scalar.js'], on: [404] },
   {
     option: 'error_pages',
