@@ -136,7 +136,6 @@ export class Connection implements FrameSink, StreamOwner {
   ) {
     this.blocks = new BlockReader(options.maxHeaderListBytes, options.essentialHeaders);
     this.receiveWindow = options.connectionWindowBytes;
-    socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.on('drain', () => this.unchoke());
     socket.on('error', (error) => this.close(error));
     socket.on('end', () => this.close(undefined));
@@ -335,7 +334,8 @@ export class Connection implements FrameSink, StreamOwner {
 
   // ------------------------------------------------------------------------------------- receiving
 
-  private receive(chunk: Buffer): void {
+  /** What comes from the socket; it is read before the call returns, and nothing of it is kept. Whoever made the socket calls this. */
+  receive(chunk: Buffer): void {
     if (this.closed) return;
     this.lastReadAt = monotonicMs();
     try {

@@ -43,14 +43,14 @@ export const MAX_WINDOW_BYTES = 0x7fffffff;
 export const MAX_STREAM_ID = 0x7fffffff;
 
 /**
- * Takes frames as they are complete; the payload is `buffer[start..end)` and stays as it is. A DATA frame may come as several, as
- * if the peer had sent it like that.
+ * Takes frames as they are complete; the payload is `buffer[start..end)`, and is only there until the call returns. A DATA frame
+ * may come as several, as if the peer had sent it like that.
  */
 export interface FrameSink {
   onFrame(type: number, flags: number, streamId: number, buffer: Buffer, start: number, end: number): void;
 }
 
-/** Cuts a byte stream into frames. The length is checked before anything of the payload is kept. */
+/** Cuts a byte stream into frames. The length is checked before anything of the payload is kept. What is kept is copied. */
 export class FrameReader {
   private readonly kept = new Pieces();
   /** Of the first frame that is not complete: bytes that must be there before another look is worth it. */
@@ -77,7 +77,7 @@ export class FrameReader {
   push(chunk: Buffer): void {
     const { kept } = this;
     if (kept.length === 0) return this.read(chunk);
-    kept.push(chunk);
+    kept.copy(chunk, this.needed - kept.length);
     if (kept.length >= this.needed) this.read(kept.takeAll());
   }
 
@@ -104,8 +104,7 @@ export class FrameReader {
       this.sink.onFrame(buffer[start - 6]!, buffer[start - 5]!, streamId, buffer, start, pos);
     }
     if (pos === buffer.length) return;
-    this.kept.push(pos === 0 ? buffer : buffer.subarray(pos));
-    this.kept.settle();
+    this.kept.copy(pos === 0 ? buffer : buffer.subarray(pos), this.needed);
   }
 
   /** True if the frame may be handed on in parts. Only the last part can end the stream; padding would have to be found first. */

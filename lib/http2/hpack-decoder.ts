@@ -80,7 +80,7 @@ export class FieldDecoder {
   }
 
   /**
-   * Decodes the next part of the block. However long that is, what is held of it is bounded.
+   * Decodes the next part of the block. However long that is, what is held of it is bounded, and a copy.
    * @throws ConnectionError COMPRESSION_ERROR
    */
   push(part: Buffer): void {
@@ -88,7 +88,7 @@ export class FieldDecoder {
     this.skipped -= skipped;
     const { held } = this;
     if (held.length === 0) return this.read(part, skipped, part.length);
-    held.push(part);
+    held.copy(part, this.needed - held.length);
     if (held.length < this.needed) return;
     const whole = held.takeAll();
     this.read(whole, 0, whole.length);
@@ -116,9 +116,8 @@ export class FieldDecoder {
     } catch (error) {
       if (!(error instanceof CutShort)) throw error;
       // Nothing of it has changed the table yet.
-      this.held.push(buffer.subarray(at, end));
-      this.held.settle();
       this.needed = end - at + error.missing;
+      this.held.copy(buffer.subarray(at, end), this.needed);
     }
   }
 

@@ -31,7 +31,7 @@ export interface StreamListener {
    * @param cut true if the list is over its limit, and a part of it is missing.
    */
   onHeaders(status: number, fields: HeaderFields, last: boolean, cut: boolean): void;
-  /** Part of the body; `Stream.consumed` gives the server leave to send as much again. */
+  /** Part of the body, which is only there until the call returns; `Stream.consumed` gives the server leave to send as much again. */
   onData(chunk: Buffer): void;
   onTrailers(fields: HeaderFields, cut: boolean): void;
   /** The body ended without trailers. */

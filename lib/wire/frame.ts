@@ -67,6 +67,15 @@ export class FrameReader {
     this.pieces.push(chunk);
   }
 
+  /** The same for bytes whose memory may then be used for something else. Each payload of up to 1 MiB is copied once. */
+  appendCopy(chunk: Buffer): void {
+    const { pieces, payloadBytes } = this;
+    let expected = chunk.length;
+    if (payloadBytes >= 0) expected = payloadBytes - pieces.length;
+    else if (pieces.length === 0 && expected >= FRAME_HEAD_BYTES) expected = FRAME_HEAD_BYTES + chunk.readUInt32BE(1);
+    pieces.copy(chunk, expected);
+  }
+
   /**
    * True if a frame is complete.
    * @throws FrameError

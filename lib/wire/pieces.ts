@@ -8,6 +8,12 @@ import { Queue } from '../queue.js';
 /** Smaller pieces are copied into blocks. */
 const SMALL_PIECE_BYTES = 2048;
 
+/** A block that is made for bytes that are announced has this many of them at most: who announces much must also send it. */
+const MAX_EXPECTED_BYTES = 1024 ** 2;
+
+/** Up to this size the engine takes memory from a pool, which costs no allocation. */
+const POOLED_BYTES = 2048;
+
 /** A piece may keep alive this many times its size. */
 const MAX_WASTE = 8;
 
@@ -38,6 +44,33 @@ export class Pieces {
       this.append(piece);
     }
     this.bytes += piece.length;
+  }
+
+  /**
+   * Adds a copy of a piece, whose memory may then be used for something else.
+   * @param expected bytes that belong together, from the first one of this piece on: they get one block of memory.
+   */
+  copy(piece: Buffer, expected = piece.length): void {
+    const { length } = piece;
+    if (length === 0) return;
+    let rest = piece;
+    if (this.room > 0) {
+      const fits = Math.min(this.room, length);
+      this.extend(piece, fits);
+      this.bytes += fits;
+      if (fits === length) return;
+      rest = piece.subarray(fits);
+    }
+    const size = Math.max(
+      rest.length,
+      Math.min(MAX_EXPECTED_BYTES, expected - (length - rest.length)),
+      this.bytes === 0 ? 0 : this.nextBlockBytes(),
+    );
+    const block = size <= POOLED_BYTES ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size);
+    rest.copy(block);
+    this.pieces.push(size === rest.length ? block : block.subarray(0, rest.length));
+    this.room = size - rest.length;
+    this.bytes += rest.length;
   }
 
   /** Call it before the rest waits for longer: a small rest must not keep a large piece alive. */
@@ -82,14 +115,25 @@ export class Pieces {
   private append(piece: Buffer): void {
     const { pieces } = this;
     if (this.room < piece.length) {
-      this.room = Math.max(piece.length, Math.min(MAX_BLOCK_BYTES, Math.max(MIN_BLOCK_BYTES, this.bytes)));
+      this.room = Math.max(piece.length, this.nextBlockBytes());
       pieces.push(Buffer.allocUnsafeSlow(this.room).subarray(0, 0));
     }
+    this.extend(piece, piece.length);
+  }
+
+  /** The more is held, the more comes. */
+  private nextBlockBytes(): number {
+    return Math.min(MAX_BLOCK_BYTES, Math.max(MIN_BLOCK_BYTES, this.bytes));
+  }
+
+  /** Copies the first `count` bytes of a piece behind the last one, where room is. */
+  private extend(piece: Buffer, count: number): void {
+    const { pieces } = this;
     const { buffer, byteOffset, length } = pieces.last!;
-    const longer = Buffer.from(buffer, byteOffset, length + piece.length);
-    piece.copy(longer, length);
+    const longer = Buffer.from(buffer, byteOffset, length + count);
+    piece.copy(longer, length, 0, count);
     pieces.replaceLast(longer);
-    this.room -= piece.length;
+    this.room -= count;
   }
 
   /** Removes `count` bytes from several pieces. Each byte is copied once. */

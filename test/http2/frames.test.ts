@@ -26,7 +26,14 @@ function reader(maxBytes?: number, splitsData = false): { push: (chunk: Buffer) 
     maxBytes,
     splitsData,
   );
-  return { push: (chunk) => frames.push(chunk), seen };
+  return {
+    push: (chunk) => {
+      const lent = Buffer.from(chunk);
+      frames.push(lent);
+      lent.fill(0xaa);
+    },
+    seen,
+  };
 }
 
 const anyFrame = fc.record({
@@ -176,7 +183,7 @@ async function withStream(): Promise<{
     onClose: (error) => (closed = error ?? 'closed'),
   });
   const feed = async (bytes: Buffer): Promise<void> => {
-    socket.push(bytes);
+    connection.receive(bytes);
     await new Promise(setImmediate);
   };
   await feed(settings());
@@ -286,14 +293,14 @@ void t.test('rules whose breach ends the connection', async (t) => {
   const fresh = fakeSocket();
   let end: Error | undefined;
   const nothing = (): void => undefined;
-  new Connection(fresh, {
+  const connection = new Connection(fresh, {
     onReady: nothing,
     onRoom: nothing,
     onDraining: nothing,
     onTooManyPings: nothing,
     onClose: (error) => (end = error),
   });
-  fresh.push(frame(6, 0, 0, '0000000000000000'));
+  connection.receive(frame(6, 0, 0, '0000000000000000'));
   await new Promise(setImmediate);
   t.equal(end?.message, 'did not send its settings first');
 });

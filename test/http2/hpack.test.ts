@@ -189,7 +189,9 @@ function decodeParts(decoder: FieldDecoder, block: Buffer, sizes: readonly numbe
   decoder.begin();
   for (let pos = 0, turn = 0; pos < block.length; turn++) {
     const size = sizes[Math.min(turn, sizes.length - 1)]!;
-    decoder.push(Buffer.from(block.subarray(pos, pos + size)));
+    const part = Buffer.from(block.subarray(pos, pos + size));
+    decoder.push(part);
+    part.fill(0xaa);
     pos += size;
   }
   return decoder.finish();
@@ -409,7 +411,9 @@ void t.test('Node as the other side: our lists arrive, and what it sends is read
     onTooManyPings: nothing,
     onClose: nothing,
   };
-  const connection = new Connection(connectTcp(port, '127.0.0.1'), listener);
+  const socket = connectTcp(port, '127.0.0.1');
+  const connection = new Connection(socket, listener);
+  socket.on('data', (chunk: Buffer) => connection.receive(chunk));
   t.teardown(() => {
     connection.destroy();
     server.close();

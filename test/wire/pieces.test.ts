@@ -5,7 +5,7 @@ import { Pieces } from '../../lib/wire/index.js';
 import { heldBytes } from '../support/memory.js';
 import { countMoves } from '../support/moves.js';
 
-type Step = readonly [kind: 'push' | 'take' | 'takeSome' | 'settle' | 'clear', size: number];
+type Step = readonly [kind: 'push' | 'copy' | 'take' | 'takeSome' | 'settle' | 'clear', size: number, more: number];
 
 void t.test('what comes out is what went in, however it is cut', (t) => {
   const size = fc.oneof(
@@ -14,22 +14,30 @@ void t.test('what comes out is what went in, however it is cut', (t) => {
     // Edges of what is small, and of a block.
     fc.constantFrom(1023, 1024, 1025, 2047, 2048, 2049, 16_383, 16_384, 16_385, 40_000),
   );
+  // Of a copy: how much is expected, which may be wrong in both directions.
+  const more = fc.integer({ min: 0, max: 100_000 });
   const step = fc.tuple(
-    fc.constantFrom('push', 'push', 'push', 'take', 'takeSome', 'settle', 'clear'),
+    fc.constantFrom('push', 'push', 'push', 'copy', 'copy', 'take', 'takeSome', 'settle', 'clear'),
     size,
+    more,
   ) as fc.Arbitrary<Step>;
   let next = 0;
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), fc.boolean(), (steps, isSlice) => {
       const pieces = new Pieces();
       let expected = Buffer.alloc(0);
-      for (const [kind, size] of steps) {
-        if (kind === 'push') {
+      for (const [kind, size, more] of steps) {
+        if (kind === 'push' || kind === 'copy') {
           const memory = Buffer.alloc(isSlice ? size + 70_000 : size);
           const piece = memory.subarray(0, size);
           for (let index = 0; index < size; index++) piece[index] = next++;
-          pieces.push(piece);
           expected = Buffer.concat([expected, piece]);
+          if (kind === 'push') {
+            pieces.push(piece);
+          } else {
+            pieces.copy(piece, more % 4 === 0 ? undefined : more);
+            piece.fill(0xaa);
+          }
         } else if (kind === 'settle') {
           pieces.settle();
         } else if (kind === 'clear' && size === 0) {
@@ -81,15 +89,17 @@ void t.test('a single piece is not copied, nor is a large one', async (t) => {
 });
 
 void t.test('memory and copies grow with the bytes', async (t) => {
-  const cases: readonly (readonly [name: string, piece: () => Buffer, count: number])[] = [
-    ['single bytes', () => Buffer.alloc(1), 1_000_000],
-    ['small parts of large chunks', () => Buffer.alloc(64 * 1024).subarray(0, 3000), 300],
+  const cases: readonly (readonly [name: string, piece: () => Buffer, count: number, add: 'push' | 'copy'])[] = [
+    ['single bytes', () => Buffer.alloc(1), 1_000_000, 'push'],
+    ['single bytes, copied', () => Buffer.alloc(1), 1_000_000, 'copy'],
+    ['small parts of large chunks', () => Buffer.alloc(64 * 1024).subarray(0, 3000), 300, 'push'],
+    ['small parts of large chunks, copied', () => Buffer.alloc(64 * 1024).subarray(0, 3000), 300, 'copy'],
   ];
-  for (const [name, piece, count] of cases) {
+  for (const [name, piece, count, add] of cases) {
     const pieces = new Pieces();
     const before = await heldBytes();
     const { bytes } = await countMoves(() => {
-      for (let index = 0; index < count; index++) pieces.push(piece());
+      for (let index = 0; index < count; index++) pieces[add](piece());
     });
     const { length } = pieces;
     const held = (await heldBytes()) - before;

@@ -140,7 +140,7 @@ export class NativeCall extends Sending implements Call, AnswerFacts {
     this.unconsumedBytes += chunk.length;
     const head = this.head!;
     if (head.http !== undefined || head.cut) return this.discard(head, chunk.length);
-    this.reader.append(chunk);
+    this.reader.appendCopy(chunk);
     this.deliver();
     this.reader.settle();
   }

@@ -3,7 +3,7 @@
  * 8305), and the first server that sends its settings wins. While all of them are silent, one is tried afresh at intervals: a
  * server that returns does not know of connections from before. The connect time-out limits the whole dial.
  */
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, type OnReadOpts, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { CallStatus } from '../../exchange.js';
 import { Connection, ConnectionError, type ConnectionListener, defaultConnectionOptions } from '../../http2/index.js';
@@ -39,6 +39,12 @@ const NEXT_ADDRESS_MS = 250;
 
 /** How often an address is tried afresh. */
 const FRESH_ATTEMPT_MS = 500;
+
+/**
+ * All cleartext connections read into the same memory: what comes is read, and copied where it is kept, before the next read.
+ * A buffer for each read, as Node makes them, lets the collector run for every few megabytes (bench:peers, HttpBody).
+ */
+const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** Idle time after which TCP keep-alive probes start. */
 const TCP_KEEP_ALIVE_MS = 60_000;
@@ -156,7 +162,7 @@ class Attempt implements ConnectionListener {
     private readonly options: DialOptions,
     private readonly listener: AttemptListener,
   ) {
-    this.socket = connectTcp(address);
+    this.socket = connectTcp(options.secureContext === undefined ? { ...address, onread: this.onread } : address);
     this.socket.setNoDelay(true).setKeepAlive(true, TCP_KEEP_ALIVE_MS);
     this.socket.on('error', (error: NodeJS.ErrnoException) => this.socketFailed(error));
     this.socket.once('connect', () => this.connected());
@@ -168,13 +174,24 @@ class Attempt implements ConnectionListener {
     this.socket.destroy();
   }
 
+  private get onread(): OnReadOpts {
+    return {
+      buffer: readBuffer,
+      callback: (length) => {
+        this.connection?.receive(readBuffer.subarray(0, length));
+        return true;
+      },
+    };
+  }
+
   private connected(): void {
     const { socket, options } = this;
     this.isHttp2Started = true;
     if (options.secureContext === undefined) return this.startHttp2(socket);
     const secure = handshake(socket, options.secureContext, options.serverName, (error) => {
-      if (error !== undefined) this.fail(error.reason);
-      else this.startHttp2(secure);
+      if (error !== undefined) return this.fail(error.reason);
+      this.startHttp2(secure!);
+      secure!.on('data', (chunk: Buffer) => this.connection?.receive(chunk));
     });
     secure.on('error', () => undefined);
   }

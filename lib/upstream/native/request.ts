@@ -67,7 +67,7 @@ export class NativeRequest extends Sending implements HttpRequest {
   onData(chunk: Buffer): void {
     if (this.over) return;
     this.unconsumedBytes += chunk.length;
-    if (!this.listener.onData(chunk)) this.paused = true;
+    if (!this.listener.onData(Buffer.from(chunk))) this.paused = true;
     if (!this.paused) this.consume();
   }
 
