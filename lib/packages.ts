@@ -37,8 +37,19 @@ export function isInstalled(name: string): boolean {
 
 /** `@opentelemetry/api`. */
 export const opentelemetry = lazily<typeof OpenTelemetry>('@opentelemetry/api');
+let isGrpcJsLoaded = false;
+const loadGrpcJs = lazily<typeof GrpcJs>('@grpc/grpc-js');
+
 /** `@grpc/grpc-js`: a peer that only users of `upstream_client: grpc-js` install. */
-export const grpcJs = lazily<typeof GrpcJs>('@grpc/grpc-js');
+export function grpcJs(): typeof GrpcJs {
+  isGrpcJsLoaded = true;
+  return loadGrpcJs();
+}
+
+/** True once it has been used: what it has open towards servers and control planes that are silent cannot be closed. */
+export function isGrpcJsInUse(): boolean {
+  return isGrpcJsLoaded;
+}
 /** `jose`. */
 export const jose = lazily<typeof Jose>('jose');
 /** `sonic-boom`. */
@@ -103,11 +114,6 @@ export function xdsPackage(): XdsPackage | undefined {
     // No documented part of the package. Without it, a call would be the first to notice a bootstrap that is wrong.
     ...(require('@grpc/grpc-js-xds/build/src/xds-bootstrap') as Pick<XdsPackage, 'loadBootstrapInfo'>),
   })));
-}
-
-/** True once `xdsPackage` has been found: what it has open belongs to the process and cannot be closed. */
-export function isXdsInUse(): boolean {
-  return xds !== undefined;
 }
 
 function ifInstalled<Packages>(load: () => Packages): Packages | undefined {

@@ -3,7 +3,7 @@ import type { Config } from '../config/index.js';
 import { needsRestart, startProxy, type StartOptions, watchFiles } from '../live/index.js';
 import { ConfigError, messageOf, type Problem } from '../status.js';
 import { packageVersion } from '../installation.js';
-import { isXdsInUse } from '../packages.js';
+import { isGrpcJsInUse } from '../packages.js';
 import { isWorker, runWorker, WorkersFailed } from '../workers/index.js';
 import { logEvents, logReload, onRefused, onReload } from './event-log.js';
 import { ExitCode } from './exit-code.js';
@@ -13,8 +13,8 @@ import { startWorkers, workerCount } from './primary.js';
 import type { ServingProxy } from './serving-proxy.js';
 import type { Terminal } from './terminal.js';
 
-/** How long the process may take to end by itself if it uses xDS. */
-const XDS_END_MS = 500;
+/** How long the process may take to end by itself if it uses grpc-js. */
+const GRPC_JS_END_MS = 500;
 
 const signalNumbers: Readonly<Partial<Record<NodeJS.Signals, number>>> = { SIGINT: 2, SIGTERM: 15 };
 
@@ -41,8 +41,8 @@ export async function serve(load: () => Config, terminal: Terminal): Promise<num
   } finally {
     for (const stop of stops) stop();
     await observing.close();
-    // A call to a control plane that is gone would keep the process alive for ever.
-    if (isXdsInUse()) setTimeout(() => terminal.exit(code), XDS_END_MS).unref();
+    // A call to a control plane that is gone, or a connection that is never answered, would keep the process alive for ever.
+    if (isGrpcJsInUse()) setTimeout(() => terminal.exit(code), GRPC_JS_END_MS).unref();
   }
 }
 

@@ -49,12 +49,12 @@ export class GrpcJsChannel implements Channel {
 
   private open(material: TlsMaterial | undefined): RawChannel {
     const { parsed, options } = this;
-    const { tls, maxUpstreamHeaderBytes } = options;
+    const { tls, maxUpstreamHeaderBytes: maxHeaderBytes, connectTimeoutMs } = options;
     this.credentials = guardedCredentials(
       material,
       parsed,
       tls?.authority,
-      maxUpstreamHeaderBytes,
+      { maxHeaderBytes, connectTimeoutMs },
       this.lists,
       this.xds,
     );
@@ -175,6 +175,7 @@ export class GrpcJsChannel implements Channel {
     this.files?.stop();
     this.raw.close();
     for (const raw of this.retired) this.closeRetired(raw);
+    this.credentials.abandon();
   }
 }
 

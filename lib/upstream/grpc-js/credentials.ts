@@ -8,6 +8,7 @@ import type { SecureContext } from 'node:tls';
 import { grpcJs } from '../../packages.js';
 import type { TlsMaterial } from '../../tls/index.js';
 import type { Target } from '../target.js';
+import { MAX_TIMER_MS } from '../options.js';
 import { handshake, secureContextOf, serverNameOf } from '../tls.js';
 import { type Reason, ReasonError } from '../reason.js';
 import { HeaderGuard } from './header-guard.js';
@@ -27,6 +28,15 @@ interface Tls {
 export interface GuardedCredentials extends ChannelCredentials {
   /** Why the last TLS handshake failed; grpc-js keeps only its text. */
   readonly lastProblem: Reason | undefined;
+  /** Drops connections over which no server has spoken yet. */
+  abandon(): void;
+}
+
+/** How connections are made. */
+export interface ConnectLimits {
+  readonly maxHeaderBytes: number;
+  /** How long a server may take to its first frame of HTTP/2. */
+  readonly connectTimeoutMs: number;
 }
 
 /**
@@ -37,7 +47,7 @@ export function guardedCredentials(
   material: TlsMaterial | undefined,
   target: Target,
   authority: string | undefined,
-  maxHeaderBytes: number,
+  limits: ConnectLimits,
   lists: HeaderLists,
   xds: Xds | undefined,
 ): GuardedCredentials {
@@ -46,7 +56,7 @@ export function guardedCredentials(
     serverName: serverNameOf(target, authority),
   };
   const own = ownCredentials(tls);
-  return guarded(xds === undefined ? own : xds.credentials(own), maxHeaderBytes, lists);
+  return guarded(xds === undefined ? own : xds.credentials(own), limits, lists);
 }
 
 /** TLS, or cleartext if it is undefined. */
@@ -87,10 +97,45 @@ function secured(socket: Socket, { secureContext, serverName }: Tls): Promise<So
   });
 }
 
-function guarded(inner: ChannelCredentials, maxHeaderBytes: number, lists: HeaderLists): GuardedCredentials {
+/**
+ * Sockets of connections over which the server has not spoken HTTP/2 yet. grpc-js waits for it without end, does not try
+ * another connection meanwhile, and keeps the socket when its channel is closed.
+ */
+class SilentSockets {
+  private readonly timers = new Map<Socket, NodeJS.Timeout>();
+
+  constructor(private readonly timeoutMs: number) {}
+
+  add(socket: Socket): void {
+    const timer = setTimeout(() => socket.destroy(new Error('ETIMEDOUT')), Math.min(this.timeoutMs, MAX_TIMER_MS));
+    timer.unref();
+    this.timers.set(socket, timer);
+    socket.once('close', () => this.forget(socket)).on('error', () => undefined);
+  }
+
+  forget(socket: Socket): void {
+    clearTimeout(this.timers.get(socket));
+    this.timers.delete(socket);
+  }
+
+  destroyAll(): void {
+    for (const socket of this.timers.keys()) socket.destroy();
+  }
+}
+
+function guarded(
+  inner: ChannelCredentials,
+  { maxHeaderBytes, connectTimeoutMs }: ConnectLimits,
+  lists: HeaderLists,
+): GuardedCredentials {
   const { ChannelCredentials } = grpcJs();
   class Credentials extends ChannelCredentials implements GuardedCredentials {
     lastProblem: Reason | undefined;
+    private readonly silent = new SilentSockets(connectTimeoutMs);
+
+    abandon(): void {
+      this.silent.destroyAll();
+    }
 
     override _isSecure(): boolean {
       return inner._isSecure();
@@ -106,10 +151,11 @@ function guarded(inner: ChannelCredentials, maxHeaderBytes: number, lists: Heade
       const connector = inner._createSecureConnector(...given);
       return {
         connect: async (socket) => {
+          this.silent.add(socket);
           const { socket: connected, secure } = await connector.connect(socket).catch((error: unknown) => {
             throw this.noticed(error);
           });
-          const guard = new HeaderGuard(connected, maxHeaderBytes, lists);
+          const guard = new HeaderGuard(connected, maxHeaderBytes, lists, () => this.silent.forget(socket));
           // Node's HTTP/2 client takes any Duplex, and grpc-js passes it on.
           return { socket: guard as unknown as Socket, secure };
         },

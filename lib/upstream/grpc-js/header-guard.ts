@@ -33,12 +33,17 @@ export class HeaderGuard extends Duplex implements FrameSink {
   private readonly blocks: BlockReader;
   private readonly encoder = new FieldEncoder();
   private readonly writer = new FrameWriter();
+  private hasSpoken = false;
 
-  /** @param socket connected, after the TLS handshake. */
+  /**
+   * @param socket connected, after the TLS handshake.
+   * @param onFirstFrame the server has spoken: called once
+   */
   constructor(
     private readonly socket: Socket,
     maxHeaderBytes: number,
     private readonly lists: HeaderLists,
+    private readonly onFirstFrame: () => void,
   ) {
     super();
     this.blocks = new BlockReader(maxHeaderBytes, essentialHeaders);
@@ -65,6 +70,10 @@ export class HeaderGuard extends Duplex implements FrameSink {
 
   onFrame(type: number, flags: number, streamId: number, buffer: Buffer, start: number, end: number): void {
     this.blocks.check(type, streamId);
+    if (!this.hasSpoken) {
+      this.hasSpoken = true;
+      this.onFirstFrame();
+    }
     switch (type) {
       case FrameType.HEADERS:
         return this.pass(this.blocks.headers(flags, streamId, buffer, start, end));
