@@ -20,12 +20,20 @@ import {
 import { CallerRules } from '../metadata/index.js';
 import { ProtocolTable, type ProtocolTarget } from '../protocol/index.js';
 import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
-import { bindingsOf, selectServices, type Binding, type MethodRule, type RuleSet } from '../rule/index.js';
+import {
+  bindingsOf,
+  selectServices,
+  type Binding,
+  type MethodRule,
+  type RuleSet,
+  withQueryRules,
+} from '../rule/index.js';
 import { RetryBudgets } from '../retry/index.js';
 import type { MethodDescriptor, Schema, ServiceDescriptor } from '../schema/index.js';
 import { ConfigError, ProblemList, type StatusError } from '../status.js';
 import type { Observer } from '../telemetry/index.js';
 import {
+  acceptQuery,
   checkPlan,
   compilePlan,
   createContext,
@@ -164,7 +172,8 @@ export function buildGateway(
 ): BuiltGateway {
   const options = withIdentityHeaders(given);
   const services = visibleServices(servicesOf(wholeSchema, options.services, problems), schema, options);
-  const bindings = bindingsOf(services, problems, { ...options, rules, methods: methodRules });
+  const written = bindingsOf(services, problems, { ...options, rules, methods: methodRules });
+  const bindings = withQueryRules(written, options);
   const context = createContext(types, options, errorFormat && { format: errorFormat, report: publishFault });
   // Whatever a route transcodes, clients of gRPC reach the services of all.
   const others = [...transcoders.values()];
@@ -344,6 +353,10 @@ class LazyRoute implements Route {
 
   get template(): string {
     return this.binding.template.source;
+  }
+
+  get acceptQuery(): string | undefined {
+    return acceptQuery(this.binding);
   }
 
   get plan(): MethodPlan {

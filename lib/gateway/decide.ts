@@ -20,6 +20,8 @@ export interface Route {
   readonly channel: Channel;
   /** As it was written, without the prefix of the mount: `/v1/shelves/{shelf}`. */
   readonly template: string;
+  /** The types of body that a QUERY takes, as `Accept-Query`; undefined: it takes none. */
+  readonly acceptQuery: string | undefined;
 }
 
 /** The tables that decide, and the switches that change what they mean. */
@@ -55,8 +57,8 @@ export type Decision =
   | { readonly kind: 'preflight'; readonly allowed: readonly string[]; readonly status: 200 | 204 }
   | { readonly kind: 'page'; readonly page: Page }
   | { readonly kind: 'mcp'; readonly endpoint: McpEndpoint }
-  /** Answer 204 with these methods; none for `OPTIONS *`. */
-  | { readonly kind: 'options'; readonly allowed: readonly string[] }
+  /** Answer 204 with these methods and `Accept-Query`; none for `OPTIONS *`. */
+  | { readonly kind: 'options'; readonly allowed: readonly string[]; readonly acceptQuery?: string | undefined }
   | { readonly kind: 'fallback'; readonly fallback: Fallback }
   /** The virtual hosts know what answers. */
   | { readonly kind: 'routed'; readonly routes: Routes }
@@ -114,7 +116,9 @@ function decideMiss(tables: RouteTables, { method, path }: RequestHead): Decisio
   // Envoy knows no 405.
   if (routes !== undefined && fallback === undefined) return { kind: 'not-found' };
   const allowed = allowedMethods(tables, path);
-  if (isOptions && allowed.length > 0) return { kind: 'options', allowed };
+  if (isOptions && allowed.length > 0) {
+    return { kind: 'options', allowed, acceptQuery: tables.matcher.match('QUERY', path)?.value.acceptQuery };
+  }
   if (fallback !== undefined) return { kind: 'fallback', fallback };
   return allowed.length === 0 ? { kind: 'not-found' } : { kind: 'wrong-method', allowed };
 }

@@ -55,6 +55,11 @@ export const gatewayOptions = {
     text: 'what of the schema callers may see: all of it, or what google.api.visibility leaves unrestricted and restricts to these labels; with none, only the first',
     peers: 'grpc-gateway `visibility_restriction_selectors`, for documents alone',
   }),
+  query_methods: option(booleanValue, {
+    default: false,
+    group: 'routes',
+    text: 'each rule of GET also takes QUERY (RFC 10008), with the request message as its body; a rule of QUERY at the same path comes first',
+  }),
   strict_slash: option(booleanValue, {
     default: false,
     presets: { 'grpc-gateway': true },

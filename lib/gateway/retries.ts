@@ -13,7 +13,7 @@ export interface RetrySources {
   /** The least specific first. */
   readonly rules: readonly MethodRule[];
   readonly methods: readonly MethodDescriptor[];
-  /** A rule for GET says that its RPC may be repeated. */
+  /** A rule for GET or QUERY says that its RPC may be repeated. */
   readonly bindings: readonly Binding[];
   readonly budgets: RetryBudgets;
 }
@@ -27,7 +27,7 @@ export class Retries {
   /** Reports codes of an RPC that may not be repeated: `retry-not-idempotent`. */
   constructor({ retries, rules, methods, bindings, budgets }: RetrySources, problems: ProblemList) {
     this.budgets = budgets;
-    for (const { method, httpMethod } of bindings) if (httpMethod === 'GET') this.idempotent.add(method.fullName);
+    for (const { method, httpMethod } of bindings) if (isSafe(httpMethod)) this.idempotent.add(method.fullName);
     for (const { fullName, isIdempotent } of methods) if (isIdempotent) this.idempotent.add(fullName);
     const speaking = rules.filter((rule) => rule.retries !== undefined);
     for (const { fullName } of methods) {
@@ -81,4 +81,8 @@ export class Retries {
     const budget = policy.budget && this.budgets.of(channel.target, policy.budget);
     return retryingChannel(channel, { policy, budget, onRetry });
   }
+}
+
+function isSafe(httpMethod: string): boolean {
+  return httpMethod === 'GET' || httpMethod === 'QUERY';
 }

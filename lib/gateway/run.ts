@@ -197,8 +197,9 @@ export class Run extends Ending implements RoutedOwner {
         return this.onReply(emptyReply(head, ['allow', allowed.join(', '), ...headers], status));
       }
       case 'options': {
-        const { allowed } = decision;
-        return this.onReply(emptyReply(head, allowed.length === 0 ? [] : ['allow', allowed.join(', ')]));
+        const { allowed, acceptQuery } = decision;
+        const query = acceptQuery === undefined ? [] : ['accept-query', acceptQuery];
+        return this.onReply(emptyReply(head, allowed.length === 0 ? [] : ['allow', allowed.join(', '), ...query]));
       }
       case 'wrong-method':
         return this.refuseMethod(decision.allowed.join(', '));

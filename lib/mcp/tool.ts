@@ -106,7 +106,7 @@ function descriptionOf({ method, source: { options } }: Tool): string {
  * hints are left to their defaults, which are the careful ones.
  */
 function annotationsOf({ method, httpMethods }: Tool): JsonObject {
-  const isReadOnly = method.hasNoSideEffects || httpMethods.includes('GET');
+  const isReadOnly = method.hasNoSideEffects || httpMethods.includes('GET') || httpMethods.includes('QUERY');
   if (isReadOnly) return { readOnlyHint: true, destructiveHint: false, idempotentHint: true };
   const isDelete = httpMethods.includes('DELETE');
   return compact({

@@ -50,6 +50,8 @@ export interface Binding {
   readonly responseBody: FieldPath | undefined;
   /** The same object for all bindings of an RPC. */
   readonly options: MethodOptions;
+  /** What a QUERY at the same path takes; undefined: there is none, or the method is none of GET, HEAD and QUERY. */
+  readonly query?: Pick<Binding, 'method' | 'body'>;
   /** 0 for the rule itself, n for its nth additional binding. */
   readonly index: number;
   /** Place of the pattern, for messages. */

@@ -1,3 +1,4 @@
+export { acceptQuery } from './accept-query.js';
 export { createContext, type TranscodeContext } from './context.js';
 export { prefersHtml } from './answer/accept.js';
 export type { ErrorAnswer, ErrorFormatter, ErrorRequest } from './answer/custom-error.js';

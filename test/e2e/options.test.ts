@@ -85,6 +85,14 @@ const rows: readonly Row[] = [
     off: [200],
     on: [400, 'address: must be a valid IPv4 address'],
   },
+  {
+    option: 'query_methods',
+    value: true,
+    request: 'QUERY /v1/x',
+    send: agent('{"snake_case":"y"}'),
+    off: [405],
+    on: [200, '"snakeCase":"y"'],
+  },
   { option: 'strict_slash', value: true, request: 'GET /slash/', off: [200], on: [404] },
   {
     option: 'mcp',

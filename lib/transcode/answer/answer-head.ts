@@ -3,6 +3,7 @@ import type { Metadata, RequestHead } from '../../exchange.js';
 import { metadataText } from '../../metadata/index.js';
 import type { Binding } from '../../rule/index.js';
 import type { TranscodeContext } from '../context.js';
+import { acceptQuery } from '../accept-query.js';
 import { ignoredStatusChannel, type IgnoredStatus } from '../diagnostics.js';
 import { compileFieldHeaders } from './field-headers.js';
 
@@ -18,10 +19,12 @@ export type HeadWriter = (request: RequestHead, metadata: Metadata, message: Buf
 /** Compiles the heads of one binding's answers. */
 export function compileHead(binding: Binding, { codec, buffers, names }: TranscodeContext): HeadWriter {
   const addFieldHeaders = compileFieldHeaders(binding, codec, buffers.scratch);
+  const query = acceptQuery(binding);
   const usualStatus = binding.options.successStatus ?? 200;
   const rpc = binding.method.fullName;
   return (request, metadata, message) => {
     const headers = ['x-request-id', request.requestId];
+    if (query !== undefined) headers.push('accept-query', query);
     names.addHeaders(headers, metadata);
     if (message !== undefined) addFieldHeaders?.(message, headers);
     return { status: serviceStatus(metadata, rpc, request) ?? usualStatus, headers };

@@ -11,6 +11,7 @@ import { Code, type FieldViolation, StatusError } from '../../status.js';
 import { quote } from '../../uri.js';
 import { makeTag, WireType, type Writer } from '../../wire/index.js';
 import type { TranscodeContext } from '../context.js';
+import { acceptQuery } from '../accept-query.js';
 import { DEFAULT_CONTENT_TYPE, writeHttpBody } from '../http-body.js';
 import { parseMultipart } from './multipart.js';
 import type { TranscodeOptions } from '../options.js';
@@ -44,16 +45,18 @@ export const jsonType: BodyType = Object.freeze({ kind: 'json', contentType: '',
 function bodyTypeOf(
   headers: HeaderFields,
   { textPlainJson, ignoreContentType }: Pick<TranscodeOptions, 'textPlainJson' | 'ignoreContentType'>,
+  refusalHeaders: StatusError['headers'],
 ): BodyType {
   const contentType = header(headers, 'content-type') ?? '';
   if (ignoreContentType) return { ...jsonType, contentType };
   if (contentType.trim() === '') return jsonType;
   const { type, parameters } = parseMediaType(contentType);
   const problem = charsetProblem(parameters);
-  if (problem !== undefined) throw StatusError.http(415, problem);
+  if (problem !== undefined) throw StatusError.http(415, problem, { headers: refusalHeaders });
   const kind = textPlainJson && type === 'text/plain' ? 'json' : kindOf(type);
   if (kind === undefined) {
-    throw StatusError.http(415, `content-type ${quote(contentType)} is not read here; send one of: ${ACCEPTED}`);
+    const message = `content-type ${quote(contentType)} is not read here; send one of: ${ACCEPTED}`;
+    throw StatusError.http(415, message, { headers: refusalHeaders });
   }
   if (kind !== 'multipart') return { kind, contentType, boundary: '' };
   const boundary = parameters.get('boundary') ?? '';
@@ -98,13 +101,15 @@ export function compileBodyReader(binding: Binding, shared: TranscodeContext, ra
   const field = body.kind === 'field' ? body.path[body.path.length - 1]! : undefined;
   const message = field === undefined ? method.input : field.repeated ? undefined : field.message;
   if (rawBodies && message !== undefined && isHttpBody(message)) return rawReader(field, shared);
+  const accepted = binding.httpMethod === 'QUERY' ? acceptQuery(binding) : undefined;
+  const refusalHeaders: StatusError['headers'] = accepted === undefined ? [] : [['accept-query', accepted]];
   const label = body.kind === 'field' ? body.path.map(({ name }) => name).join('.') : '*';
   const readers: Record<Exclude<BodyKind, 'raw'>, BodyReader['read']> = {
     json: jsonReader(binding, field, label, shared),
     ...messageReaders(field, message, label, shared),
   };
   return {
-    typeOf: (headers) => bodyTypeOf(headers, shared.options),
+    typeOf: (headers) => bodyTypeOf(headers, shared.options, refusalHeaders),
     read: (bytes, type, context, origin) =>
       readers[isJsonBody(bytes, type) ? 'json' : (type.kind as keyof typeof readers)](bytes, type, context, origin),
   };
