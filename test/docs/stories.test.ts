@@ -8,6 +8,7 @@ const pages = [
   'docs/browser.md',
   'docs/from-grpc-gateway.md',
   'docs/library.md',
+  'docs/http.md',
   'docs/rate-limits.md',
 ];
 
