@@ -105,6 +105,22 @@ export interface StatusDetail {
   readonly value: Uint8Array;
 }
 
+/** What refuses requests before they get to a service, by the name of its option. The list is that of the metric's labels. */
+export const refusers = [
+  'max_concurrent_requests',
+  'addresses',
+  'allowed_hosts',
+  'check_origin',
+  'refuse_underscores',
+  'rate_limits',
+  'jwt',
+  'api_keys',
+  'ext_authz',
+  'access',
+] as const;
+
+export type Refuser = (typeof refusers)[number];
+
 /** Optional parts of a `StatusError`. */
 export interface StatusErrorOptions {
   /** HTTP status, if it is not that of the gRPC code (405, 413 …). */
@@ -115,9 +131,11 @@ export interface StatusErrorOptions {
   readonly details?: readonly StatusDetail[];
   /** Extra response headers, such as `allow`. */
   readonly headers?: readonly (readonly [name: string, value: string])[];
-  /** The error that led to this one; logged, never shown to a client. */
   /** True for the status of a call, whoever ended it: a service, or the transport. */
   readonly isOfCall?: boolean;
+  /** Who refused the request, for metrics. Default: nobody, it failed otherwise. */
+  readonly refusedBy?: Refuser;
+  /** The error that led to this one; logged, never shown to a client. */
   readonly cause?: unknown;
 }
 
@@ -131,6 +149,8 @@ export class StatusError extends Error {
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** True for the status of a call, whoever ended it: a service, or the transport. */
   readonly isOfCall: boolean;
+  /** Who refused the request, for metrics; undefined: it failed otherwise. */
+  refusedBy: Refuser | undefined;
 
   constructor(code: number, message: string, options: StatusErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -141,6 +161,7 @@ export class StatusError extends Error {
     this.details = options.details ?? [];
     this.headers = options.headers ?? [];
     this.isOfCall = options.isOfCall ?? false;
+    this.refusedBy = options.refusedBy;
   }
 
   /**
@@ -172,6 +193,12 @@ export class StatusError extends Error {
     if (thrown instanceof StatusError) return thrown;
     return new StatusError(Code.INTERNAL, 'internal error', { cause: thrown });
   }
+}
+
+/** The same error, with the name of who refused the request if it has none yet. */
+export function refusedBy(error: unknown, refuser: Refuser): unknown {
+  if (error instanceof StatusError) error.refusedBy ??= refuser;
+  return error;
 }
 
 /** The error of one message of a stream, with its number. */

@@ -152,7 +152,8 @@ async function answer(
 async function replyTo(request: IncomingMessage, pages: AdminPages, policies: readonly Policy[]): Promise<AdminReply> {
   const { method = '', url = '', rawHeaders } = request;
   const headers = rawHeaders.map((text, index) => (index % 2 === 0 ? text.toLowerCase() : text));
-  for (const policy of policies) policy.onRequest({ method, headers });
+  const caller = { address: request.socket.remoteAddress ?? 'unknown', forwarded: [] };
+  for (const policy of policies) policy.onRequest({ method, headers, caller });
   const { path, query } = splitTarget(url);
   const known = method === 'HEAD' ? 'GET' : method;
   const page = pages.get(`${known} ${path}`);

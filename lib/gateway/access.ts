@@ -5,8 +5,8 @@
 import type { Channel, Metadata, RequestHead } from '../exchange.js';
 import { type Claims, earlier, type Expiry, type RequiredClaims } from '../policy/index.js';
 import { selectorMatches, selectorRank } from '../rule/index.js';
-import { StatusError } from '../status.js';
-import type { Guard, Proof } from './guards.js';
+import { refusedBy, type Refuser, StatusError } from '../status.js';
+import type { CredentialRequest, Guard, Proof } from './guards.js';
 
 /** A credential that will do for an RPC, and what it must say. */
 export interface Credential {
@@ -86,7 +86,7 @@ export class Access {
     const sent = need.length === 1 ? need : need.filter(({ guard }) => guard.isSent(request));
     if (sent.length === 0) throw missing(need);
     const proofs = new Map<Guard, Proof>();
-    for (const { guard } of sent) proofs.set(guard, await guard.check(request));
+    for (const { guard } of sent) proofs.set(guard, await check(guard, request));
     authorize(sent, proofs, what);
     const all = [...proofs.values()];
     return {
@@ -99,6 +99,18 @@ export class Access {
   }
 }
 
+async function check(guard: Guard, request: CredentialRequest): Promise<Proof> {
+  try {
+    return await guard.check(request);
+  } catch (error) {
+    throw refusedBy(error, refuserOf(guard));
+  }
+}
+
+function refuserOf({ kind }: Guard): Refuser {
+  return kind === 'token' ? 'jwt' : 'api_keys';
+}
+
 /** One that permits it is enough. @throws StatusError 403 of the first that does not */
 function authorize(sent: Need, proofs: ReadonlyMap<Guard, Proof>, what: string): void {
   let refusal: unknown;
@@ -106,7 +118,7 @@ function authorize(sent: Need, proofs: ReadonlyMap<Guard, Proof>, what: string):
     try {
       return proofs.get(guard)!.authorize(claims, what);
     } catch (error) {
-      refusal ??= error;
+      refusal ??= refusedBy(error, refuserOf(guard));
     }
   }
   throw refusal;
@@ -116,6 +128,7 @@ function missing(need: Need): StatusError {
   const whats = need.map(({ guard }) => guard.what).join(' or ');
   const places = need.map(({ guard }) => guard.expected).join(', or ');
   return StatusError.http(401, `this needs ${whats}; expected ${places}`, {
+    refusedBy: refuserOf(need[0]!.guard),
     headers: need.map(
       ({
         guard: {

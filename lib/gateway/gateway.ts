@@ -240,6 +240,7 @@ function headOf(
 
 function tooMany(limit: number): StatusError {
   return StatusError.http(503, `${limit} requests are under way already; try again`, {
+    refusedBy: 'max_concurrent_requests',
     headers: [['retry-after', '1']],
   });
 }

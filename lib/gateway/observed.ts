@@ -19,7 +19,7 @@ import type {
   SocketUpgrade,
 } from '../exchange.js';
 import type { HeaderFields } from '../headers.js';
-import { Code, messageOf, type StatusError } from '../status.js';
+import { Code, messageOf, StatusError } from '../status.js';
 import { DelegateExchange } from './delegate-exchange.js';
 import type { ProtocolName } from '../protocol/index.js';
 import {
@@ -76,6 +76,7 @@ export class Observation {
 
   failed(cause: unknown): void {
     this.record.error ??= messageOf(cause);
+    if (cause instanceof StatusError) this.record.refusedBy ??= cause.refusedBy;
   }
 
   /** The request has ended; later calls do nothing. */

@@ -1,4 +1,5 @@
 /** Decides once, from the options, which policies a listener has and in which order. */
+import { addressPolicy } from './addresses.js';
 import { methodOverridePolicy } from './method-override.js';
 import type { PolicyOptions } from './options.js';
 import { hostPolicy, isLoopback, originPolicy } from './origin.js';
@@ -11,6 +12,7 @@ export type ListenHost = string | (() => string);
 /** The policies of a listener, in the order in which they run. */
 export function compilePolicies(options: PolicyOptions, listenHost: ListenHost): readonly Policy[] {
   const policies: Policy[] = [];
+  if (options.addresses !== undefined) policies.push(addressPolicy(options.addresses));
   if (options.refuseUnderscores) policies.push(underscorePolicy());
   // The checks see the method that was sent, so that an override cannot bypass them.
   if (!options.allowedHosts.includes('*')) policies.push(...hostCheck(options.allowedHosts, listenHost));

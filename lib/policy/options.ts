@@ -12,6 +12,7 @@ import {
   sizeValue,
 } from '../options/index.js';
 
+import { addressesKind } from './addresses.js';
 import { apiKeysKind } from './api-key-options.js';
 import { jwtKind } from './jwt-options.js';
 
@@ -69,6 +70,13 @@ export const policyOptions = {
     why: 'or `Host`',
     group: 'access',
     text: 'host names that a loopback listener accepts besides IP addresses and localhost; * for all',
+  }),
+  addresses: option(orFalse(addressesKind), {
+    default: undefined,
+    within: 'policies',
+    group: 'access',
+    text: 'addresses whose requests are let through or refused',
+    peers: 'Envoy filter `rbac`',
   }),
   cors: option(orFalse(corsKind), {
     default: undefined,

@@ -29,6 +29,7 @@ export function originPolicy(): Policy {
         403,
         `a page of origin ${quote([origin, ...others].join(', '))} may not send ${method} requests to ${quote(host ?? '')}; ` +
           'if it is yours, name it in policies.cors.origins, or start with --no-check-origin (check_origin: false)',
+        { refusedBy: 'check_origin' },
       );
     },
   };
@@ -76,6 +77,7 @@ export function hostPolicy(allowed: readonly string[]): Policy {
           403,
           `this proxy listens on loopback and does not answer to the name ${quote(host)}; ` +
             `use an IP address or localhost, or start with --allowed-hosts ${/^[\w.-]+$/.test(name) ? name : 'NAME'} (allowed_hosts)`,
+          { refusedBy: 'allowed_hosts' },
         );
       }
     },

@@ -3,13 +3,12 @@
  * sees the request. Policies that are not configured are not in the list.
  */
 import type { Cors } from '../cors/index.js';
-import type { HeaderFields } from '../headers.js';
+import type { RequestHead } from '../exchange.js';
 
 /** The head of a request, which policies may change. */
-export interface PolicyRequest {
+export interface PolicyRequest extends Pick<RequestHead, 'headers' | 'caller'> {
   /** Method override may replace it. */
   method: string;
-  readonly headers: HeaderFields;
 }
 
 /** A check of each request before routing. */

@@ -11,7 +11,9 @@ export function underscorePolicy(): Policy {
       for (let index = 0; index < headers.length; index += 2) {
         const name = headers[index]!;
         if (!name.includes('_')) continue;
-        throw StatusError.http(400, `the name of the header ${quote(name)} has an underscore; write - in its place`);
+        throw StatusError.http(400, `the name of the header ${quote(name)} has an underscore; write - in its place`, {
+          refusedBy: 'refuse_underscores',
+        });
       }
     },
   };

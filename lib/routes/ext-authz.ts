@@ -68,7 +68,10 @@ export function compileExtAuthz(settings: ExtAuthzSettings, surroundings: AuthzS
         publishFilterFailure({
           message: `the authorizer ${channel.target} gave no answer that counts: ${error.message}`,
         });
-        if (!failureModeAllow) throw StatusError.http(statusOnError, 'the request could not be authorized; try again');
+        if (!failureModeAllow) {
+          const message = 'the request could not be authorized; try again';
+          throw StatusError.http(statusOnError, message, { refusedBy: 'ext_authz' });
+        }
         return settings.failureModeAllowHeader === true ? told(request, [FAILURE_HEADER, 'true']) : undefined;
       }
     };

@@ -85,6 +85,7 @@ export class RefusedRequest extends StatusError {
     const { status, headers } = reply;
     super(code, message, {
       httpStatus: status,
+      refusedBy: 'ext_authz',
       headers: headerPairs(headers).filter(([name]) => name !== 'content-type'),
     });
     this.reply = reply;

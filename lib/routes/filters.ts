@@ -159,7 +159,10 @@ function compileRateLimit(settings: RateLimitSettings, surroundings: FilterSurro
     if (share < 1 && random() >= share) return undefined;
     const time = now();
     if (buckets.tokens('', time) < 1) {
-      throw new StatusError(code, 'local_rate_limited', { httpStatus: status, headers: more });
+      throw new StatusError(code, 'local_rate_limited', {
+        ...{ httpStatus: status, headers: more },
+        refusedBy: 'rate_limits',
+      });
     }
     buckets.take('', time);
     return undefined;
@@ -196,7 +199,7 @@ function compileAccess({ action, rules }: AccessSettings): RequestFilter {
     };
     const readings = pathReadings(request.path);
     if (action === 'allow' ? readings.every(isTaken) : !readings.some(isTaken)) return undefined;
-    throw StatusError.http(403, 'RBAC: access denied');
+    throw StatusError.http(403, 'RBAC: access denied', { refusedBy: 'access' });
   };
 }
 

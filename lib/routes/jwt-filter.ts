@@ -354,12 +354,13 @@ function claimText(value: unknown): string | undefined {
 
 function refusal({ message, httpStatus }: TokenProblem, request: FilteredRequest, isStripped: boolean): StatusError {
   const code = httpStatus === 403 ? Code.PERMISSION_DENIED : Code.UNAUTHENTICATED;
-  if (isStripped) return new StatusError(code, '', { httpStatus });
+  if (isStripped) return new StatusError(code, '', { httpStatus, refusedBy: 'jwt' });
   const realm = `${schemeOf(request)}://${header(request.headers, 'host') ?? ''}${targetOf(request)}`;
   const shown = realm.slice(0, MAX_REALM_CHARS).replace(/[^\x20-\x7e]|["\\]/g, (char) => escapeUtf8(char));
   const error = message === missingText ? '' : ', error="invalid_token"';
   return new StatusError(code, message, {
     httpStatus,
+    refusedBy: 'jwt',
     headers: [['www-authenticate', `Bearer realm="${shown}"${error}`]],
   });
 }

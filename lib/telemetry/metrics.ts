@@ -7,6 +7,7 @@ import type { ChannelStatus, ClusterHostStatus } from '../exchange.js';
 import { promClient } from '../packages.js';
 import { exposition, type MetricFamily, OTHER, type Scrape } from './exposition.js';
 import { Histogram } from './histogram.js';
+import { refusers } from '../status.js';
 import { RequestTable } from '../request-table.js';
 import { type RequestRecord, SilentObserver } from './record.js';
 import { CallSeries, methodName, RequestSeries } from './series.js';
@@ -42,6 +43,7 @@ export class Metrics extends SilentObserver {
   private readonly retries: PromClient.Counter;
   private readonly reloads: PromClient.Counter;
   private readonly refusals: PromClient.Counter;
+  private readonly policyRefusals: PromClient.Counter;
   private readonly active = new RequestTable<RequestRecord>();
   /** Messages of streams that are counted already, up and down. */
   private readonly counted = new WeakMap<RequestRecord, readonly [number, number]>();
@@ -99,6 +101,13 @@ export class Metrics extends SilentObserver {
       labelNames: ['reason'],
       registers,
     });
+    this.policyRefusals = new Counter({
+      name: 'photongate_policy_refusals_total',
+      help: 'Requests that a policy or a limit refused, by the name of its option.',
+      labelNames: ['reason'],
+      registers,
+    });
+    for (const reason of refusers) this.policyRefusals.inc({ reason }, 0);
     const gauge = (name: string, help: string, labelNames: string[], fill: (gauge: PromClient.Gauge) => void): void => {
       new Gauge({
         name,
@@ -189,6 +198,7 @@ export class Metrics extends SilentObserver {
     const method = methodOf(record);
     const seconds = record.durationMs / 1000;
     this.requests.observe({ method, route, status, seconds, bytesIn, bytesOut, traceId });
+    if (record.refusedBy !== undefined) this.policyRefusals.inc({ reason: record.refusedBy });
     if (record.isStream) this.countMessages(record);
   }
 

@@ -6,6 +6,7 @@ import { monotonicMs } from '../clock.js';
 import type { Metadata, Peer, RequestHead, Rpc } from '../exchange.js';
 import { header, type HeaderFields } from '../headers.js';
 import type { Slotted } from '../request-table.js';
+import type { Refuser } from '../status.js';
 import { type SplitTarget, splitTarget } from '../uri.js';
 
 /** How a request ended. */
@@ -63,6 +64,8 @@ export class RequestRecord implements Slotted {
   responseHeaders: HeaderFields = [];
   /** What went wrong, for operators: it may name addresses. */
   error: string | undefined = undefined;
+  /** Which policy or limit refused it; undefined: none did. */
+  refusedBy: Refuser | undefined = undefined;
   outcome: Outcome = 'complete';
   slot = 0;
   /** 32 hex digits: of our own span, or else of the client's `traceparent`. */

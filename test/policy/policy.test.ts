@@ -1,6 +1,7 @@
 /** Origin, host and method override as tables: what is let through, what is refused and with which words. */
 import t from 'tap';
 import { compileCors } from '../../lib/cors/index.js';
+import type { Caller } from '../../lib/exchange.js';
 import { compilePolicies, defaultPolicyOptions, isLoopback, type PolicyOptions } from '../../lib/policy/index.js';
 import { StatusError } from '../../lib/status.js';
 
@@ -12,12 +13,14 @@ interface Row {
   readonly methodAfter?: string;
 }
 
+const caller: Caller = { address: '192.0.2.1', forwarded: [] };
+
 function check(rows: readonly Row[], listenHost: string, options: Partial<PolicyOptions>): void {
   const cors = options.cors && compileCors(options.cors);
   const policies = compilePolicies({ ...defaultPolicyOptions, ...options }, listenHost);
   for (const { method, headers, refused, methodAfter } of rows) {
     const name = `${method} ${headers.join(' ')}`;
-    const request = { method, headers };
+    const request = { method, headers, caller };
     const run = (): void => policies.forEach((policy) => policy.onRequest(request, cors));
     if (refused === undefined) {
       t.doesNotThrow(run, name);
@@ -156,7 +159,11 @@ check(
 );
 for (const bad of ['PU T', 'CONNECT', 'PUT\u0000']) {
   const [policy] = compilePolicies({ ...defaultPolicyOptions, checkOrigin: false, methodOverride: true }, '0.0.0.0');
-  t.throws(() => policy!.onRequest({ method: 'POST', headers: ['x-http-method-override', bad] }), { code: 3 }, bad);
+  t.throws(
+    () => policy!.onRequest({ method: 'POST', headers: ['x-http-method-override', bad], caller }),
+    { code: 3 },
+    bad,
+  );
 }
 
 for (const [address, expected] of [
@@ -174,3 +181,47 @@ for (const [address, expected] of [
 ] as const) {
   t.equal(isLoopback(address), expected, address);
 }
+
+interface AddressRow {
+  readonly allow?: readonly string[];
+  readonly deny?: readonly string[];
+  readonly passes: readonly string[];
+  readonly refused: readonly string[];
+}
+
+const addressRows: readonly AddressRow[] = [
+  { allow: ['10.0.0.0/8'], passes: ['10.0.0.0', '10.255.255.255', '::ffff:10.1.2.3'], refused: ['11.0.0.0', '::1'] },
+  { allow: ['10.1.2.3'], passes: ['10.1.2.3'], refused: ['10.1.2.4', 'unix', 'unknown', '', 'nonsense'] },
+  { allow: ['::ffff:10.0.0.0/104'], passes: ['10.1.2.3', '::ffff:a01:203'], refused: ['11.1.2.3'] },
+  { allow: ['fd00::/8'], passes: ['fd12::1', 'FD00:0:0::1', 'fd00::1%eth0'], refused: ['fe00::1', '10.0.0.1'] },
+  { allow: ['::1', 'unix'], passes: ['::1', '0:0:0:0:0:0:0:1', 'unix'], refused: ['::2', '127.0.0.1'] },
+  { allow: ['0.0.0.0/0'], passes: ['1.2.3.4'], refused: ['::1'] },
+  { deny: ['10.0.0.0/8'], passes: ['11.0.0.1', '::1', 'unknown', 'unix'], refused: ['10.0.0.1', '::ffff:10.0.0.1'] },
+  { allow: ['10.0.0.0/8'], deny: ['10.6.0.0/16'], passes: ['10.5.0.1'], refused: ['10.6.0.1', '11.0.0.1'] },
+  { allow: ['10.6.6.6'], deny: ['10.6.0.0/16'], passes: [], refused: ['10.6.6.6'] },
+];
+
+void t.test('addresses', (t) => {
+  for (const { passes, refused, ...addresses } of addressRows) {
+    const [policy, ...others] = compilePolicies({ ...defaultPolicyOptions, addresses, checkOrigin: false }, '0.0.0.0');
+    t.strictSame(others, []);
+    for (const address of [...passes, ...refused]) {
+      const error = thrownBy(() =>
+        policy!.onRequest({ method: 'GET', headers: [], caller: { address, forwarded: [] } }),
+      );
+      const name = `${JSON.stringify(addresses)} ${address}`;
+      if (passes.includes(address)) {
+        t.equal(error, undefined, name);
+        continue;
+      }
+      t.match(error, { httpStatus: 403, code: 7, refusedBy: 'addresses' }, name);
+      const list = addresses.deny !== undefined && !/^11/.test(address) ? 'deny' : 'allow';
+      t.equal(
+        (error as Error).message,
+        `requests from your address are not allowed (policies.addresses.${list})`,
+        'who calls is not told: it may be a proxy within',
+      );
+    }
+  }
+  t.end();
+});

@@ -41,6 +41,7 @@ export function tooManyRequests(spent: readonly Standing[]): StatusError {
     `too many requests: the limit is ${which}; try again in ${seconds} second${seconds === 1 ? '' : 's'}`,
     {
       httpStatus: 429,
+      refusedBy: 'rate_limits',
       headers: [['retry-after', String(seconds)]],
       details: [retryInfoDetail(waitMs), quotaFailureDetail(violations)],
     },

@@ -58,7 +58,9 @@ export async function askService(
     });
     if (!failureModeDeny) return NOTHING_SAID;
     const headers = [['retry-after', '1']] as const;
-    throw StatusError.http(503, 'the limits of rate could not be checked; try again', { headers });
+    throw StatusError.http(503, 'the limits of rate could not be checked; try again', {
+      ...{ headers, refusedBy: 'rate_limits' },
+    });
   }
 }
 
@@ -92,7 +94,9 @@ function verdictOf(
     headers,
     ...(isRefused &&
       spent.length === 0 && {
-        refusal: new StatusError(Code.RESOURCE_EXHAUSTED, 'too many requests; try again later', { httpStatus: 429 }),
+        refusal: new StatusError(Code.RESOURCE_EXHAUSTED, 'too many requests; try again later', {
+          ...{ httpStatus: 429, refusedBy: 'rate_limits' },
+        }),
       }),
   };
 }
