@@ -44,6 +44,7 @@ export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info:
   const ids = new OperationIds(parts);
   const notes = notesOf(parts);
   const responses = (notes['responses'] ?? {}) as JsonObject;
+  const components = givenComponents(notes, schemas, parts);
   const services = new Map<string, ServiceDescriptor>();
   for (const part of parts) {
     for (const binding of part.bindings) {
@@ -82,6 +83,7 @@ export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info:
     securitySchemes,
     externalDocs,
     responses: _,
+    components: __,
     ...more
   } = notes;
   const own = Object.fromEntries([...credentials].map(([name, credential]) => [name, securityScheme(credential)]));
@@ -102,11 +104,25 @@ export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info:
     externalDocs,
     paths: paths.document,
     components: compact({
+      ...components,
       schemas: schemas.components,
       securitySchemes: Object.keys(schemes).length === 0 ? undefined : schemes,
     }),
     ...more,
   });
+}
+
+/** What parts of options refer to; schemas are among all others. */
+function givenComponents(
+  notes: JsonObject,
+  schemas: SchemaBuilder,
+  parts: readonly DocumentedPart<Binding>[],
+): JsonObject {
+  const { schemas: given, ...rest } = (notes['components'] ?? {}) as JsonObject;
+  const options = parts.find((part) => part.options.notes !== undefined)?.options;
+  if (options === undefined) return rest;
+  schemas.give((given ?? {}) as JsonObject, options);
+  return schemas.named(rest, options);
 }
 
 /** What options of the served files say of the document, as one. */

@@ -1,6 +1,6 @@
 /**
- * What options of a schema say for documents: `grpc.gateway.protoc_gen_openapiv2.options.openapiv2_*`, as parts of an OpenAPI 3
- * document. Files are read when something of them is asked for, and only in schemas that define these options.
+ * What options of a schema say for documents, as parts of an OpenAPI 3.1 document: those of grpc-gateway's two generators and of
+ * gnostic's. Files are read when something of them is asked for, and only in schemas that define such options.
  */
 import { Codec, type JsonWriter } from '../codec/index.js';
 import type {
@@ -23,19 +23,15 @@ import {
   objectsOf,
   type OperationNotes,
 } from './options.js';
-import { documentNotes, fieldNotes, ignoredMembers, operationNotes, schemaNotes, tagNotes } from './openapiv2.js';
+import { gnostic } from './gnostic.js';
+import type { NoteFamily, NoteKind } from './note-family.js';
+import { openapiv2 } from './openapiv2.js';
+import { openapiv3 } from './openapiv3.js';
 
-const PREFIX = 'grpc.gateway.protoc_gen_openapiv2.options.openapiv2_';
-const OPTION = /^\[grpc\.gateway\.protoc_gen_openapiv2\.options\.openapiv2_(\w+)\]$/;
-/** Those of gnostic, and of grpc-gateway's generator for OpenAPI 3. */
-const OTHER_OPTIONS = /^\[(?:openapi\.v3|gnostic\.openapi\.v3|grpc\.gateway\.protoc_gen_openapiv3\.options)\./;
-/** Files that define options of documents. */
-const DEFINITIONS = [
-  `${PREFIX}swagger`,
-  'openapi.v3.document',
-  'gnostic.openapi.v3.document',
-  'grpc.gateway.protoc_gen_openapiv3.options.openapiv3_document',
-];
+/** If several say something, the first counts. */
+const families: readonly NoteFamily[] = [openapiv3, gnostic('openapi.v3'), gnostic('gnostic.openapi.v3'), openapiv2];
+
+const noNotes: OperationNotes = Object.freeze({ parameters: [], responses: {}, extensions: {} });
 
 /** The options of one schema. */
 export class SchemaNotes implements DocumentNotes {
@@ -49,60 +45,89 @@ export class SchemaNotes implements DocumentNotes {
   /** Undefined if the schema has no such options. */
   static of(schema: Schema): SchemaNotes | undefined {
     const type = schema.message('google.protobuf.FileDescriptorProto');
-    if (type === undefined || DEFINITIONS.every((name) => schema.fileOf(name) === undefined)) return undefined;
+    if (type === undefined || families.every((family) => !isDefined(family, schema))) return undefined;
     return new SchemaNotes(schema, new Codec(schema).writer(type));
   }
 
   document(file: FileDescriptor): JsonObject {
-    return documentNotes(this.option(this.optionsOf(file).get(''), 'swagger'));
+    const options = this.optionsOf(file).get('') ?? {};
+    return mergedNotes(
+      families.flatMap((family) => {
+        const option = optionOf(options, family, 'document');
+        return option === undefined ? [] : [family.document(option)];
+      }),
+    );
   }
 
   tag(service: ServiceDescriptor): JsonObject {
-    return tagNotes(this.of(service.fullName, 'tag'));
+    return joinedNotes(this.all(service.fullName, 'tag', (family, option) => family.tag(option)));
   }
 
   operation(method: MethodDescriptor): OperationNotes {
-    return operationNotes(this.of(method.fullName, 'operation'));
+    const found = this.all(method.fullName, 'operation', (family, option) => family.operation(option));
+    return found.reduceRight<OperationNotes>(
+      (rest, first) => ({
+        ...rest,
+        ...first,
+        parameters: [...first.parameters, ...rest.parameters],
+        responses: { ...rest.responses, ...first.responses },
+        extensions: { ...rest.extensions, ...first.extensions },
+      }),
+      noNotes,
+    );
   }
 
   message(message: MessageDescriptor): JsonObject {
-    const { jsonSchema, ...outer } = this.of(message.fullName, 'schema');
-    return schemaNotes({ ...(jsonSchema as JsonObject | undefined), ...outer }, message);
+    return joinedNotes(this.all(message.fullName, 'message', (family, option) => family.message(option, message)));
   }
 
   field(field: FieldDescriptor): FieldNotes {
-    return fieldNotes(this.of(field.fullName, 'field'), field);
+    const found = this.all(field.fullName, 'field', (family, option) => family.field(option, field));
+    return {
+      schema: joinedNotes(found.map(({ schema }) => schema)),
+      items: joinedNotes(found.map(({ items }) => items)),
+      isRequired: found.some(({ isRequired }) => isRequired),
+    };
   }
 
   enum(descriptor: EnumDescriptor): JsonObject {
-    return schemaNotes(this.of(descriptor.fullName, 'enum'), undefined);
+    return joinedNotes(this.all(descriptor.fullName, 'enum', (family, option) => family.enum(option)));
   }
 
   /** The members of options in a file that documents do not follow: `openapiv2_operation.consumes`. */
   ignored(file: FileDescriptor): readonly string[] {
     const found = new Set<string>();
     for (const [, options] of this.optionsOf(file)) {
-      for (const [name, option] of Object.entries(options)) {
-        const [, kind] = OPTION.exec(name) ?? [];
-        if (kind !== undefined)
-          for (const member of ignoredMembers(kind, option as JsonObject)) found.add(`openapiv2_${kind}.${member}`);
-        else if (OTHER_OPTIONS.test(name)) found.add(name.slice(1, -1));
+      for (const family of families) {
+        for (const [kind, name] of Object.entries(family.names) as [NoteKind, string][]) {
+          const option = optionOf(options, family, kind);
+          if (option === undefined) continue;
+          for (const member of family.ignored(kind, option)) found.add(`${shortName(name)}.${member}`);
+        }
       }
     }
     return [...found];
   }
 
-  typeOf(fullName: string): MessageDescriptor | EnumDescriptor | undefined {
-    return this.schema.message(fullName) ?? this.schema.enum(fullName);
+  typeOf(name: string): MessageDescriptor | EnumDescriptor | undefined {
+    // Documents of gnostic have names without packages: `Book_Page`.
+    const short = [...this.files.keys()].map((file) => joinName(file.package, name.replaceAll('_', '.')));
+    for (const fullName of [name, ...short]) {
+      const found = this.schema.message(fullName) ?? this.schema.enum(fullName);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
-  private of(fullName: string, kind: string): JsonObject {
+  /** What each family with such an option says. */
+  private all<T>(fullName: string, kind: NoteKind, make: (family: NoteFamily, option: JsonObject) => T): T[] {
     const file = this.schema.fileOf(fullName);
-    return file === undefined ? {} : this.option(this.optionsOf(file).get(fullName), kind);
-  }
-
-  private option(options: JsonObject | undefined, kind: string): JsonObject {
-    return (options?.[`[${PREFIX}${kind}]`] ?? {}) as JsonObject;
+    const options = file && this.optionsOf(file).get(fullName);
+    if (options === undefined) return [];
+    return families.flatMap((family) => {
+      const option = optionOf(options, family, kind);
+      return option === undefined ? [] : [make(family, option)];
+    });
   }
 
   /** By full name; those of the file by ''. */
@@ -126,6 +151,25 @@ export class SchemaNotes implements DocumentNotes {
     collect(declarations, file.package, found);
     return found;
   }
+}
+
+function isDefined({ names }: NoteFamily, schema: Schema): boolean {
+  return names.document !== undefined && schema.fileOf(names.document) !== undefined;
+}
+
+function optionOf(options: JsonObject, { names }: NoteFamily, kind: NoteKind): JsonObject | undefined {
+  const name = names[kind];
+  return name === undefined ? undefined : (options[`[${name}]`] as JsonObject | undefined);
+}
+
+/** As people write and search it: `openapiv2_field`, `openapi.v3.property`. */
+function shortName(option: string): string {
+  return option.replace(/^grpc\.gateway\.\w+\.options\./, '');
+}
+
+/** Of each member the first. */
+function joinedNotes(notes: readonly JsonObject[]): JsonObject {
+  return Object.assign({}, ...[...notes].reverse()) as JsonObject;
 }
 
 /** The members of FileDescriptorProto, DescriptorProto and ServiceDescriptorProto that have options. */

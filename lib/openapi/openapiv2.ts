@@ -1,9 +1,42 @@
 /** Options of protoc-gen-openapiv2, in ProtoJSON → parts of an OpenAPI 3.1 document. */
 import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
+import {
+  COUNTS,
+  extensions,
+  fieldNotesOf,
+  isTextField,
+  mapped,
+  type NoteFamily,
+  type NoteKind,
+  object,
+  plain,
+  requiredNames,
+} from './note-family.js';
 import { compact, type FieldNotes, type Json, type JsonObject, objectsOf, type OperationNotes } from './options.js';
 
+const PREFIX = 'grpc.gateway.protoc_gen_openapiv2.options.openapiv2_';
+
+/** `openapiv2_*` */
+export const openapiv2: NoteFamily = {
+  names: {
+    document: `${PREFIX}swagger`,
+    tag: `${PREFIX}tag`,
+    operation: `${PREFIX}operation`,
+    message: `${PREFIX}schema`,
+    field: `${PREFIX}field`,
+    enum: `${PREFIX}enum`,
+  },
+  document: documentNotes,
+  tag: plain,
+  operation: operationNotes,
+  message: messageNotes,
+  field: fieldNotes,
+  enum: (option) => keywords(option, false),
+  ignored: ignoredMembers,
+};
+
 /** `Swagger` */
-export function documentNotes(swagger: JsonObject): JsonObject {
+function documentNotes(swagger: JsonObject): JsonObject {
   const { info, tags, externalDocs, security, securityDefinitions, responses } = swagger;
   const { security: schemes } = object(securityDefinitions);
   return compact({
@@ -18,13 +51,8 @@ export function documentNotes(swagger: JsonObject): JsonObject {
   });
 }
 
-/** `Tag` */
-export function tagNotes(tag: JsonObject): JsonObject {
-  return plain(tag);
-}
-
 /** `Operation` */
-export function operationNotes(operation: JsonObject): OperationNotes {
+function operationNotes(operation: JsonObject): OperationNotes {
   const { tags, summary, description, externalDocs, operationId, deprecated, security, responses, parameters } =
     operation;
   return {
@@ -36,36 +64,16 @@ export function operationNotes(operation: JsonObject): OperationNotes {
   };
 }
 
-/** `Schema` with its `JSONSchema`, or `EnumSchema`. @param message whose fields `required` names */
-export function schemaNotes(schema: JsonObject, message: MessageDescriptor | undefined): JsonObject {
-  const { required } = schema;
-  const names = Array.isArray(required) ? (required as readonly string[]) : [];
-  return compact({
-    ...keywords(schema, false),
-    required: names.length === 0 ? undefined : names.map((name) => message?.field(name)?.name ?? name),
-  });
+/** `Schema` with its `JSONSchema` */
+function messageNotes({ jsonSchema, ...outer }: JsonObject, message: MessageDescriptor): JsonObject {
+  const schema = { ...object(jsonSchema), ...outer };
+  return compact({ ...keywords(schema, false), required: requiredNames(schema['required'], message) });
 }
 
-/** `JSONSchema` of a field: what constrains one value holds for the elements of a list. */
-export function fieldNotes(schema: JsonObject, field: FieldDescriptor): FieldNotes {
-  const isText = /^(?:string|bytes|enum|.*64)$/.test(field.type) && !field.repeated && field.map === undefined;
-  const all = keywords(schema, isText);
-  const { required } = schema;
-  const isRequired = Array.isArray(required) && required.some((name) => name === field.name || name === field.jsonName);
-  if (!field.repeated) return { schema: all, items: {}, isRequired };
-  const isOfItem = ([name]: [string, Json]): boolean => ITEM_KEYWORDS.has(name);
-  const entries = Object.entries<Json>(all);
-  return {
-    schema: Object.fromEntries(entries.filter((entry) => !isOfItem(entry))),
-    items: Object.fromEntries(entries.filter(isOfItem)),
-    isRequired,
-  };
+/** `JSONSchema` of a field */
+function fieldNotes(schema: JsonObject, field: FieldDescriptor): FieldNotes {
+  return fieldNotesOf(keywords(schema, isTextField(field)), field, schema['required']);
 }
-
-const ITEM_KEYWORDS: ReadonlySet<string> = new Set([
-  ...['format', 'pattern', 'minLength', 'maxLength', 'enum', 'multipleOf'],
-  ...['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum'],
-]);
 
 /** @param isText the value is a string, whatever it looks like */
 function keywords(schema: JsonObject, isText: boolean): JsonObject {
@@ -86,9 +94,6 @@ function keywords(schema: JsonObject, isText: boolean): JsonObject {
   });
 }
 
-/** 64-bit numbers, which ProtoJSON has as strings. */
-const COUNTS = ['maxLength', 'minLength', 'maxItems', 'minItems', 'maxProperties', 'minProperties'];
-
 /** JSON in a string; the string itself if it is none. */
 function parsed(text: Json): Json {
   if (typeof text !== 'string') return text;
@@ -97,25 +102,6 @@ function parsed(text: Json): Json {
   } catch {
     return text;
   }
-}
-
-function object(value: Json | undefined): JsonObject {
-  return (value ?? {}) as JsonObject;
-}
-
-function mapped(values: JsonObject, make: (value: JsonObject) => JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, make(object(value))]));
-}
-
-/** A message whose members have the names of OpenAPI. */
-function plain(message: JsonObject): JsonObject {
-  const { extensions: _, ...members } = message;
-  return { ...members, ...extensions(message) };
-}
-
-/** Only `x-…` may stand in a document beside its own members. */
-function extensions({ extensions: found }: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(object(found)).filter(([name]) => name.startsWith('x-')));
 }
 
 /** Without a host there is none: the document's own server is where it was loaded from. */
@@ -187,18 +173,17 @@ function typedSchema(schema: JsonObject): JsonObject {
 }
 
 /** Members that the proxy decides, or that OpenAPI 3 does not have. */
-const IGNORED: Readonly<Record<string, readonly string[]>> = {
-  swagger: ['consumes', 'produces', 'schemes', 'basePath'],
+const IGNORED: Readonly<Partial<Record<NoteKind, readonly string[]>>> = {
+  document: ['consumes', 'produces', 'schemes', 'basePath'],
   operation: ['consumes', 'produces', 'schemes'],
-  schema: ['discriminator'],
+  message: ['discriminator'],
   field: ['type', 'array', 'ref', 'fieldConfiguration'],
   enum: ['ref', 'required'],
 };
 
-/** The members of an option that documents do not follow. @param kind `swagger`, `operation`, `schema`, `field`, `enum` or `tag` */
-export function ignoredMembers(kind: string, option: JsonObject): readonly string[] {
+function ignoredMembers(kind: NoteKind, option: JsonObject): readonly string[] {
   // With a host they make a server.
   const isServer = (name: string): boolean =>
-    kind === 'swagger' && option['host'] !== undefined && /^(?:schemes|basePath)$/.test(name);
+    kind === 'document' && option['host'] !== undefined && /^(?:schemes|basePath)$/.test(name);
   return (IGNORED[kind] ?? []).filter((name) => option[name] !== undefined && !isServer(name));
 }

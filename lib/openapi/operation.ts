@@ -58,8 +58,7 @@ export function operationOf(
     ...headerParameters(binding, schemas, options),
     ...queryParameters(binding, schemas, options),
   ];
-  const named = new Set(parameters.map(lowerName));
-  parameters.push(...(own?.parameters ?? []).filter((parameter) => !named.has(lowerName(parameter))));
+  const everyParameter = withNoted(parameters, own?.parameters ?? [], schemas, options);
   return compact({
     operationId,
     tags: own?.tags ?? [options.notes?.tag(method.service)['name'] ?? method.service.fullName],
@@ -71,8 +70,9 @@ export function operationOf(
     ),
     externalDocs: own?.externalDocs,
     deprecated: method.deprecated || own?.deprecated === true || undefined,
-    parameters: parameters.length === 0 ? undefined : parameters,
-    requestBody: requestBody(binding, context),
+    servers: own?.servers,
+    parameters: everyParameter.length === 0 ? undefined : everyParameter,
+    requestBody: withBodyNotes(requestBody(binding, context), own?.requestBody),
     responses: withNotes(
       {
         [String(binding.options.successStatus ?? 200)]: success(binding, context),
@@ -90,8 +90,43 @@ export function operationOf(
   });
 }
 
+/**
+ * Parameters with what options of the schema say of them. Headers and cookies are added; a query or a path has none but those
+ * that the proxy knows.
+ */
+function withNoted(
+  parameters: readonly JsonObject[],
+  noted: readonly JsonObject[],
+  schemas: SchemaBuilder,
+  options: OpenApiOptions,
+): JsonObject[] {
+  const isSame = (a: JsonObject, b: JsonObject): boolean =>
+    a['in'] === b['in'] &&
+    (a['in'] === 'header' ? lowerName(a) === lowerName(b) : a['name'] === b['name'] && a['name'] !== undefined);
+  const known = parameters.map((parameter) => {
+    const found = noted.find((one) => isSame(one, parameter));
+    if (found === undefined) return parameter;
+    const { description, deprecated, example, examples } = found;
+    const own = example === undefined && examples === undefined ? parameter : { ...parameter, example: undefined };
+    return compact({ ...own, ...compact({ description, deprecated, example, examples }) });
+  });
+  const added = noted
+    .filter((one) => !/^(?:query|path)$/.test(one['in'] as string) && !parameters.some((other) => isSame(one, other)))
+    .map((one) => schemas.named(one, options));
+  return [...known, ...added];
+}
+
 function lowerName({ name }: JsonObject): string {
   return (name as string).toLowerCase();
+}
+
+/** A body with the text and the examples that options of the schema give. */
+function withBodyNotes(body: JsonObject | undefined, notes: JsonObject | undefined): JsonObject | undefined {
+  if (body === undefined || notes === undefined) return body;
+  const { description, ...examples } = notes;
+  const content =
+    Object.keys(examples).length === 0 ? body['content'] : withExamples(body['content'] as JsonObject, examples);
+  return compact({ ...body, ...compact({ description }), content });
 }
 
 /** Responses with what options of the schema say of them. What the proxy answers with is its own schema in any case. */
@@ -102,33 +137,41 @@ function withNotes(
   options: OpenApiOptions,
 ): JsonObject {
   const noted = Object.entries(notes).map(([status, note]): [string, JsonObject] => {
-    const { schema, example, headers, ...rest } = note as JsonObject;
     const own = responses[status];
+    const { schema, example, headers, content: given, ...rest } = schemas.named(note as JsonObject, options);
+    // A response that is described elsewhere, and not by the proxy.
+    if (own === undefined && rest['$ref'] !== undefined) return [status, rest];
+    const { $ref: _, ...more } = rest;
     const { content, ...known } = own ?? {};
-    const media =
-      own === undefined
-        ? schema && { 'application/json': { schema: schemas.named(schema as JsonObject, options) } }
-        : content;
+    const media = own === undefined ? (given ?? (schema && { 'application/json': { schema } })) : content;
     return [
       status,
       compact({
         description: STATUS_CODES[status] ?? 'A response.',
         ...known,
-        ...rest,
+        ...more,
         headers:
           headers === undefined
             ? known['headers']
             : { ...(known['headers'] as JsonObject), ...(headers as JsonObject) },
-        content: media && example !== undefined ? withExample(media as JsonObject, example) : media,
+        content: media && withExamples(media as JsonObject, exampleNotes(example, given)),
       }),
     ];
   });
   return Object.fromEntries([...Object.entries({ ...responses, ...Object.fromEntries(noted) })].sort(byStatus));
 }
 
-function withExample(media: JsonObject, example: Json): JsonObject {
+function exampleNotes(example: Json | undefined, given: Json | undefined): JsonObject {
+  const json = ((given ?? {}) as JsonObject)['application/json'] as JsonObject | undefined;
+  return compact({ example: example ?? json?.['example'], examples: json?.['examples'] });
+}
+
+/** Of JSON, with `example` or `examples`. */
+function withExamples(media: JsonObject, notes: JsonObject): JsonObject {
   const json = media['application/json'] as JsonObject | undefined;
-  return json === undefined ? media : { ...media, 'application/json': { ...json, example } };
+  if (json === undefined || Object.keys(notes).length === 0) return media;
+  const { example: _, ...rest } = json;
+  return { ...media, 'application/json': { ...rest, ...notes } };
 }
 
 /** `default` is the last. */

@@ -42,7 +42,10 @@ export type PrintOptions = Pick<
 
 /** Parts of documents that options of a schema give, in the form of OpenAPI 3.1. Members that are not given are missing. */
 export interface DocumentNotes {
-  /** `info`, `servers`, `tags`, `externalDocs`, `security`, `securitySchemes`, `responses` of all operations, `x-…`. */
+  /**
+   * `info`, `servers`, `tags`, `externalDocs`, `security`, `securitySchemes`, `responses` of all operations, `components` that
+   * other parts refer to, `x-…`.
+   */
   document(file: FileDescriptor): JsonObject;
   tag(service: ServiceDescriptor): JsonObject;
   operation(method: MethodDescriptor): OperationNotes;
@@ -50,8 +53,8 @@ export interface DocumentNotes {
   message(message: MessageDescriptor): JsonObject;
   field(field: FieldDescriptor): FieldNotes;
   enum(descriptor: EnumDescriptor): JsonObject;
-  /** The type that a `$ref` of a response names. */
-  typeOf(fullName: string): MessageDescriptor | EnumDescriptor | undefined;
+  /** The type that a `$ref` names, with or without its package. */
+  typeOf(name: string): MessageDescriptor | EnumDescriptor | undefined;
 }
 
 /** What options say of an operation. */
@@ -64,9 +67,12 @@ export interface OperationNotes {
   readonly deprecated?: boolean;
   /** Empty: nobody needs anything. */
   readonly security?: readonly JsonObject[];
-  /** Headers. */
+  readonly servers?: Json;
+  /** `description` and `examples` of the body. */
+  readonly requestBody?: JsonObject;
+  /** Headers and cookies; for parameters that the document has, what else is said of them. */
   readonly parameters: readonly JsonObject[];
-  /** By status: `description`, `headers`, `schema`, `example`, `x-…`. */
+  /** By status: `description`, `headers`, `schema`, `example`, `content`, `links`, `$ref`, `x-…`. */
   readonly responses: JsonObject;
   readonly extensions: JsonObject;
 }

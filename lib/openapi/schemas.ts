@@ -97,6 +97,7 @@ const openApiForm: SchemaForm = { refs: '#/components/schemas/', isExact: false 
 /** Makes the schemas of one document. */
 export class SchemaBuilder {
   private readonly made = new Map<string, JsonObject>();
+  private readonly given = new Map<string, JsonObject>();
 
   constructor(
     private readonly names: ComponentNames,
@@ -105,7 +106,7 @@ export class SchemaBuilder {
 
   /** All components, by name. */
   get components(): JsonObject {
-    return Object.fromEntries([...this.made].sort(([a], [b]) => (a < b ? -1 : 1)));
+    return Object.fromEntries([...this.given, ...this.made].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
   /** Adds a component of the proxy's own, such as an error shape; returns a reference to it. */
@@ -161,17 +162,37 @@ export class SchemaBuilder {
       required: required.length === 0 ? undefined : required,
       dependentSchemas: oneofRules(oneofs, options),
       ...(this.form.isExact ? {} : groupRules(message, free, options)),
-      deprecated: message.deprecated || undefined,
+      deprecated: message.deprecated || said['deprecated'],
     });
   }
 
-  /** The schema of an option, whose `$ref` is the full name of a type: `.a.v1.Book`. A type that is unknown has any value. */
-  named(schema: JsonObject, options: OpenApiOptions): JsonObject {
-    const { $ref } = schema;
-    if (typeof $ref !== 'string') return schema;
-    const type = options.notes?.typeOf($ref.replace(/^\./, ''));
-    if (type === undefined) return {};
-    return 'fields' in type ? this.message(type, options) : this.enum(type, options);
+  /**
+   * A part of an option, with references to our schemas where it names types: `.a.v1.Book`, or `#/components/schemas/Book` as
+   * other generators name them. A type that is unknown has any value.
+   */
+  named(part: JsonObject, options: OpenApiOptions): JsonObject {
+    return this.referring(part, options) as JsonObject;
+  }
+
+  private referring(part: Json, options: OpenApiOptions): Json {
+    if (typeof part !== 'object' || part === null) return part;
+    if (Array.isArray(part)) return part.map((one: Json) => this.referring(one, options));
+    const { $ref, ...beside } = part as JsonObject;
+    if (typeof $ref !== 'string') {
+      return Object.fromEntries(Object.entries(part).map(([name, one]) => [name, this.referring(one, options)]));
+    }
+    const name = /^(?:#\/components\/schemas\/|\.|(?!#))(.*)$/.exec($ref)?.[1];
+    if (name === undefined || this.given.has(name)) return part;
+    const type = options.notes?.typeOf(name);
+    if (type === undefined) return beside;
+    return { ...('fields' in type ? this.message(type, options) : this.enum(type, options)), ...beside };
+  }
+
+  /** Schemas that options of the schema give. A schema of the proxy's of the same name counts. */
+  give(schemas: JsonObject, options: OpenApiOptions): void {
+    for (const name of Object.keys(schemas)) this.given.set(name, {});
+    for (const [name, schema] of Object.entries(schemas))
+      this.given.set(name, this.named(schema as JsonObject, options));
   }
 
   /** The value of a field, with its comment. */

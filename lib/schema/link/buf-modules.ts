@@ -18,6 +18,7 @@ const MODULES: readonly (readonly [prefix: string, module: string])[] = [
   ['ibc/', 'cosmos/ibc'],
   ['opentelemetry/', 'opentelemetry/opentelemetry'],
   ['protoc-gen-openapiv2/', 'grpc-ecosystem/grpc-gateway'],
+  ['protoc-gen-openapiv3/', 'grpc-ecosystem/grpc-gateway'],
   ['tendermint/', 'tendermint/tendermint'],
   ['udpa/', 'cncf/xds'],
   ['validate/', 'envoyproxy/protoc-gen-validate'],
