@@ -11,7 +11,7 @@ const clocks = [
 
 export default tseslint.config(
   // What test/browser needs is installed by CI, which checks its types.
-  { ignores: ['dist/', '.tap/', 'node_modules/', 'test/browser/'] },
+  { ignores: ['build/', 'dist/', '.tap/', 'node_modules/', 'test/browser/'] },
   {
     files: ['**/*.ts'],
     extends: [...tseslint.configs.recommendedTypeChecked],

@@ -1,4 +1,4 @@
-/** `npm run bench`: all benchmarks, as ratios where a yardstick can run beside us. No timed assertions anywhere. */
+/** `npm run bench`: all benchmarks, as ratios if a yardstick can run beside us. No timed assertions anywhere. */
 import { benchCodec } from './codec.js';
 import { benchLong } from './long.js';
 import { benchRouter } from './router.js';

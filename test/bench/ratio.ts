@@ -1,6 +1,8 @@
 /** Compares two functions in interleaved rounds, so that a busy machine slows both alike. */
+import { once } from './once.js';
 
-const ROUNDS = 41;
+const ROUNDS = once ? 1 : 41;
+const WARM_UPS = once ? 0 : 10;
 
 /** The median of our time over theirs, and the median of our time in microseconds. */
 export function medianRatio(
@@ -9,7 +11,7 @@ export function medianRatio(
   callsPerRound: number,
 ): { ratio: number; micros: number } {
   // Enough calls for the optimising compiler to have settled.
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < WARM_UPS; round++) {
     timeOf(ours, callsPerRound);
     timeOf(theirs, callsPerRound);
   }

@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { once } from './once.js';
 
 export interface StartFigure {
   readonly name: string;
@@ -18,7 +19,7 @@ export interface StartFigure {
   readonly megabytes: number | undefined;
 }
 
-const ROUNDS = 3;
+const ROUNDS = once ? 1 : 3;
 const command = fileURLToPath(new URL('../../bin/photongate', import.meta.url));
 const bare =
   'require("node:http").createServer().listen(0, "127.0.0.1", () => console.log("listening on http://127.0.0.1"))';

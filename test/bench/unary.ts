@@ -7,11 +7,12 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { once as briefly } from './once.js';
 import type { Answer, Command } from './process.js';
 
 const CONNECTIONS = 32;
-const ROUNDS = 5;
-const REQUESTS = 4000;
+const ROUNDS = briefly ? 1 : 5;
+const REQUESTS = briefly ? 64 : 4000;
 
 export interface UnaryFigure {
   readonly name: string;

@@ -1,7 +1,7 @@
 /**
  * Which client of `lib/upstream` the tests run over. Suites of that folder run over both, one after the other. All others run
  * over the default, or over what the process was told: `node --import tsx test/e2e/http.test.ts --upstream-client=grpc-js`,
- * `npx tap --test-arg=--upstream-client=grpc-js test/e2e`.
+ * `npx tap --test-arg=--upstream-client=grpc-js build/test/e2e/*.test.js`.
  */
 import { defaultUpstreamOptions, type UpstreamClient } from '../../lib/upstream/index.js';
 
