@@ -210,6 +210,11 @@ export const transcodeOptions = {
     group: 'answers',
     text: 'add an ETag to answers to GET, and answer 304 if If-None-Match names it',
   }),
+  conditional_requests: option(enumValue('off', 'quoted', 'bare'), {
+    default: 'off',
+    group: 'requests',
+    text: 'If-Match of a write fills the string field etag of the request or resource (AIP-154), and ETag is taken from that of the answer; the field holds tags with their quotes, or bare',
+  }),
   // `Grpc-Metadata-X` becomes `x` and back, well-known headers get `grpcgateway-`, others are dropped.
   grpc_gateway_names: presetOption(booleanValue, {
     default: false,

@@ -6,6 +6,7 @@ import type { CallStatus, ErrorWriter, Metadata, MethodPlan, Reply, RequestHead,
 import { headerPairs, withoutFields } from '../headers.js';
 import type { Binding } from '../rule/index.js';
 import type { StatusError } from '../status.js';
+import { type Condition, preconditionStatus } from './request/conditions.js';
 import { HeaderBinder } from './request/bound-headers.js';
 import { limitAnswers } from './answer/answer-limit.js';
 import { callError } from './answer/call-error.js';
@@ -63,7 +64,7 @@ export function compilePlan(binding: Binding, context: TranscodeContext): Method
         contentCodings: open.contentCodings,
         request: (body) => request.finish(open, body),
         reply: (message, headers, trailers) => answer(head, message, headers, trailers),
-        fail: (status, headers) => failedCall(status, headers, head, context),
+        fail: (status, headers) => failedCall(status, headers, head, context, open.condition),
       } satisfies UnaryExchange;
     },
 
@@ -93,11 +94,13 @@ function failedCall(
   metadata: Metadata,
   head: RequestHead,
   { names, writeError }: Pick<TranscodeContext, 'names' | 'writeError'>,
+  condition?: Condition,
 ): Reply {
   const fields: string[] = [];
   names.addHeaders(fields, metadata);
   const trailers = names.splitTrailers(head, status.trailers, fields);
-  const reply = writeError(callError(status, headerPairs(fields)), head);
+  const httpStatus = preconditionStatus(condition, status.code) ?? status.httpStatus;
+  const reply = writeError(callError({ ...status, httpStatus }, headerPairs(fields)), head);
   // On HTTP/1.1 trailers need a chunked body.
   return trailers.length === 0
     ? reply

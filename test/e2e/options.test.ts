@@ -32,6 +32,7 @@ service O {
   }
   rpc Ruled(Ruled) returns (Message) { option (google.api.http) = { get: "/ruled" }; }
   rpc Marked(Marked) returns (Message) { option (google.api.http) = { get: "/marked" }; }
+  rpc Tagged(Tagged) returns (Tagged) { option (google.api.http) = { get: "/tagged" }; }
   rpc Slash(Message) returns (Message) { option (google.api.http) = { get: "/slash" }; }
   rpc Bare(Message) returns (Message);
   rpc Watch(Message) returns (stream Message) { option (google.api.http) = { get: "/watch" }; }
@@ -41,6 +42,7 @@ message Marked {
   string id = 1 [(google.api.field_behavior) = REQUIRED];
   string address = 2 [(google.api.field_info).format = IPV4];
 }
+message Tagged { string name = 1; string etag = 2; }
 enum Color { NONE = 0; RED = 1; }
 message Message {
   string name = 1; int64 big = 2; bool flag = 3; Color color = 4; string snake_case = 5; repeated string list = 6; Message inner = 7;
@@ -84,6 +86,14 @@ const rows: readonly Row[] = [
     request: 'GET /marked?address=1.2.3',
     off: [200],
     on: [400, 'address: must be a valid IPv4 address'],
+  },
+  {
+    option: 'conditional_requests',
+    value: 'quoted',
+    request: 'GET /tagged?etag=%22x%22',
+    send: header('if-none-match', '"x"'),
+    off: [200, '"etag":"\\"x\\""'],
+    on: [304],
   },
   {
     option: 'query_methods',

@@ -3,7 +3,8 @@
  * those that a client sends. A compressed copy of a body has its own tag: `"x"` becomes `"x-gzip"`.
  */
 import { createHash } from 'node:crypto';
-import { header, headerValues, type HeaderFields } from '../../headers.js';
+import { header, type HeaderFields } from '../../headers.js';
+import { tagsOf } from '../conditional.js';
 
 /** A strong tag. @param form distinguishes forms that are made from the same bytes, such as indented JSON */
 export function entityTag(bytes: Uint8Array, form: string): string {
@@ -33,13 +34,6 @@ export function isExpected(headers: HeaderFields, tag: string): boolean {
   if (header(headers, 'if-match') === undefined) return true;
   const isSame = (given: string): boolean => given === tag || withoutCoding(given) === tag;
   return tagsOf(headers, 'if-match').some((given) => given === '*' || (!given.startsWith('W/') && isSame(given)));
-}
-
-/** The tags of all lines of a header, as written; `*` is one of them. */
-function tagsOf(headers: HeaderFields, name: string): string[] {
-  return headerValues(headers, name).flatMap((line) =>
-    line.trim() === '*' ? ['*'] : Array.from(line.matchAll(/(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g), ([tag]) => tag),
-  );
 }
 
 /** `"x-gzip"` → `"x"`. */

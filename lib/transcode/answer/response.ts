@@ -7,6 +7,8 @@ import type { Binding } from '../../rule/index.js';
 import { Code, type FieldViolation, isBodyless, StatusError } from '../../status.js';
 import { WireError } from '../../wire/index.js';
 import { compileFormats, finishJson, type AnswerFormat } from './answer-format.js';
+import { compileFieldText } from './field-headers.js';
+import { answerTagField, tagOfText } from '../conditional.js';
 import { compileHead } from './answer-head.js';
 import type { TranscodeContext } from '../context.js';
 import { writeEnvelope } from './envelope.js';
@@ -38,6 +40,7 @@ export interface ResponseCompiler {
 export function compileResponse(binding: Binding, context: TranscodeContext): ResponseCompiler {
   const { options, buffers, names } = context;
   const writeHead = compileHead(binding, context);
+  const fieldTag = compileFieldTag(binding, context);
 
   const answerWith =
     (writeBody: BodyWriter): AnswerWriter =>
@@ -56,13 +59,18 @@ export function compileResponse(binding: Binding, context: TranscodeContext): Re
     trailers: Metadata,
   ): Reply => {
     const { status, headers } = writeHead(head, metadata, message);
+    if (fieldTag !== undefined && status < 300 && status !== 206) addFieldTag(headers, fieldTag(message), head.method);
     if (isBodyless(status)) {
       names.addTrailers(headers, trailers);
       return { status, headers, body: undefined };
     }
-    const isTagged = options.etag && status < 300 && status !== 206 && isSafe(head.method);
+    const isTagged = (options.etag || fieldTag !== undefined) && status < 300 && status !== 206 && isSafe(head.method);
     const givenTag = isTagged ? header(headers, 'etag') : undefined;
-    const { bytes, contentType, tag = givenTag } = writeBody(message, head, isTagged && givenTag === undefined);
+    const {
+      bytes,
+      contentType,
+      tag = givenTag,
+    } = writeBody(message, head, isTagged && options.etag && givenTag === undefined);
     if (tag !== undefined) {
       if (!isExpected(head.headers, tag)) throw notExpected(tag);
       const known = matchingTag(head.headers, tag);
@@ -130,7 +138,24 @@ function httpBodyWriter({ method, responseBody = [] }: Binding): BodyWriter | un
   };
 }
 
-/** Only safe methods have entity tags: for others, If-Match would be checked after the service has acted. */
+/** Reads the entity tag of an answer out of its field `etag`; undefined if that is not asked for, or if there is no such field. */
+function compileFieldTag(
+  binding: Binding,
+  { codec, buffers, options }: TranscodeContext,
+): ((message: Buffer) => string | undefined) | undefined {
+  const { conditionalRequests: form } = options;
+  const path = form === 'off' ? undefined : answerTagField(binding);
+  if (form === 'off' || path === undefined) return undefined;
+  const textOf = compileFieldText(path, codec, buffers.scratch);
+  return (message) => tagOfText(textOf(message), form);
+}
+
+/** What is deleted has no tag any more, and one that the service set itself stays. */
+function addFieldTag(headers: string[], tag: string | undefined, method: string): void {
+  if (tag !== undefined && method !== 'DELETE' && header(headers, 'etag') === undefined) headers.push('etag', tag);
+}
+
+/** Only safe methods have entity tags made of their body: for others, If-Match would be checked after the service has acted. */
 function isSafe(method: string): boolean {
   return method === 'GET' || method === 'HEAD' || method === 'QUERY';
 }

@@ -169,6 +169,11 @@ export class MessageNode {
     return other;
   }
 
+  /** The value that is bound to a field of this message. */
+  bound(field: FieldDescriptor): BoundValue | undefined {
+    return this.values?.find((value) => value.field === field);
+  }
+
   /** Removes and returns the value of a field. */
   remove(field: FieldDescriptor): BoundValue | undefined {
     const index = this.values?.findIndex((value) => value.field === field) ?? -1;

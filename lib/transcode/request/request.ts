@@ -9,6 +9,7 @@ import type { FieldDescriptor } from '../../schema/types.js';
 import { type FieldViolation, StatusError } from '../../status.js';
 import { HeaderBinder } from './bound-headers.js';
 import { type BodyType, compileBodyReader, isBlank, isJsonBody, jsonType, unexpectedBody } from './body.js';
+import { compileConditions, type Condition } from './conditions.js';
 import { contentCodingsOf } from './content-coding.js';
 import type { TranscodeContext } from '../context.js';
 import { PathBinder } from './path.js';
@@ -28,6 +29,8 @@ export interface OpenRequest {
   readonly contentCodings: readonly ContentCoding[];
   /** Fills the update mask; undefined if that is not to be done. */
   readonly mask: UpdateMask | undefined;
+  /** What must hold for the service to act; undefined: nothing. */
+  readonly condition: Condition | undefined;
   /** The form of answer that the query asks for. */
   readonly system: SystemParameters;
 }
@@ -69,6 +72,7 @@ export function compileRequest(binding: Binding, shared: TranscodeContext, carri
   const names = new ParameterResolver('query parameter', root, reserved, codec, options);
   const query = new QueryBinder(names, options);
   const bodyReader = message.body.kind === 'none' ? undefined : compileBodyReader(message, shared, carrier === 'body');
+  const conditions = compileConditions(binding, codec, options);
   const updateMask = UpdateMask.compile(binding, options);
   const spellings = options.systemParameters ? systemNames(binding.method.input) : undefined;
   const bodyParents = binding.body.kind === 'field' ? binding.body.path.slice(0, -1) : [];
@@ -94,6 +98,7 @@ export function compileRequest(binding: Binding, shared: TranscodeContext, carri
         contentCodings: hasBody ? contentCodingsOf(head.headers, options.requestCompression) : NO_CODINGS,
         bodyType: hasBody ? bodyReader.typeOf(head.headers) : jsonType,
         mask: head.method === 'PATCH' ? updateMask : undefined,
+        condition: undefined,
       };
       path.bind(head.path, captures, request.node, request.violations);
       const takenByHeaders = boundHeaders.bind(head.headers, request.node, request.violations);
@@ -106,7 +111,8 @@ export function compileRequest(binding: Binding, shared: TranscodeContext, carri
           system,
         );
       }
-      return request;
+      const condition = conditions?.(head, request.node, request.violations);
+      return condition === undefined ? request : { ...request, condition };
     },
 
     finish({ node, violations, bodyType, mask }, body, origin) {
