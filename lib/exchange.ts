@@ -265,6 +265,39 @@ export interface RetryLimit {
   release(): void;
 }
 
+/** Which attempts of a call are followed by another one. */
+export interface RetryRules {
+  /** The first included. */
+  readonly maxAttempts: number;
+  /** Of one attempt, in milliseconds; undefined: any. */
+  readonly perTryTimeoutMs: number | undefined;
+  /** Of the messages that are held. */
+  readonly maxBufferedBytes: number;
+  /** Tokens that attempts cost and successes give back; undefined: nothing is counted. */
+  readonly budget: { readonly maxTokens: number; readonly tokenRatio: number } | undefined;
+  /** True if a call that ended so may be sent again. */
+  mayRetry(status: CallStatus): boolean;
+  /** The pause before an attempt, in milliseconds, after so many others. */
+  backoffMs(retries: number): number;
+}
+
+/** What the service config of a channel says of an RPC. Undefined members: nothing. */
+export interface MethodConfig {
+  /** The longest time of a call. */
+  readonly timeoutMs: number | undefined;
+  /** The largest message to the service. */
+  readonly maxRequestBytes: number | undefined;
+  /** The largest message from the service. */
+  readonly maxResponseBytes: number | undefined;
+  readonly retries: RetryRules | undefined;
+}
+
+/** What a service config says of single RPCs. */
+export interface MethodConfigs {
+  /** @param rpc `package.Service.Method` */
+  of(rpc: string): MethodConfig | undefined;
+}
+
 /** Calls to one gRPC server or a balanced set of them. */
 export interface Channel {
   /** As configured: `127.0.0.1:50051`, `dns:///host:port`, `unix:/path`, `xds:///name`. */
@@ -282,6 +315,8 @@ export interface Channel {
   status?(): ChannelStatus;
   /** Undefined: any number of its calls may be sent again at once. */
   readonly retryLimit?: RetryLimit | undefined;
+  /** Undefined: it has no service config, or one that says nothing of single RPCs. The caller honours it. */
+  readonly methodConfigs?: MethodConfigs | undefined;
 }
 
 /** Receives the answer to an HTTP request: the head, data, then `onTrailers`, `onEnd` or `onFail`. */

@@ -22,8 +22,10 @@ import {
   type BalanceSettings,
   balancingPolicies,
   type ClusterSpec,
+  grpcHealthCheck,
   isXds,
   parseTarget,
+  serviceConfigKind,
 } from '../upstream/index.js';
 import { upstreamTlsKind } from './upstreams.js';
 
@@ -80,6 +82,10 @@ const clusterRecord = record({
       enumValue('all', 'first'),
       'calls go to all addresses of an endpoint in turn (the default), or to the first that answers',
     ),
+    service_config: field(
+      serviceConfigKind,
+      'a gRPC service config, or the path of its JSON file; what stands beside it goes before it',
+    ),
     tls: field(upstreamTlsKind, 'they are reached by TLS'),
     connect_timeout: field(timeValue, 'how long a call waits for a connection. Default 5s'),
     dns_refresh_rate: field(optionalTimeValue, 'how often host names are resolved anew. Default 30s'),
@@ -87,7 +93,13 @@ const clusterRecord = record({
     keepalive_timeout: field(timeValue, 'silence after that PING which means that it is gone'),
   },
   about: 'a cluster',
-  check({ protocol, healthCheck, loadBalancingPolicy, hashHeader }) {
+  check({ protocol, healthCheck, loadBalancingPolicy, hashHeader, serviceConfig }) {
+    if (protocol === 'http1' && serviceConfig !== undefined) {
+      throw new OptionError(
+        'a service_config is for gRPC, and a cluster with protocol: http1 takes none',
+        'config-type',
+      );
+    }
     if (protocol === 'http1' && (healthCheck?.kind === 'grpc' || healthCheck?.httpVersion === 'http2')) {
       throw new OptionError('a cluster with protocol: http1 has a health_check of the kind http or tcp', 'config-type');
     }
@@ -114,17 +126,21 @@ function checkHash(policy: string | undefined, hashHeader: string | undefined): 
 }
 
 function specOf(name: string, settings: ClusterSettings): ClusterSpec {
-  const { endpoints, protocol = 'http2', loadBalancingPolicy = 'round_robin', tls = false } = settings;
+  const { endpoints, protocol = 'http2', tls = false, serviceConfig } = settings;
+  const { loadBalancingPolicy = serviceConfig?.policy ?? 'round_robin' } = settings;
+  const healthService = serviceConfig?.healthService;
   const { connectTimeoutMs = 5000, addresses = 'all', keepaliveTimeoutMs } = settings;
   return {
     name,
     endpoints: endpoints.map(({ target: value, weight = 1, priority = 0 }) => ({ value, weight, priority })),
     ...{ protocol, policy: loadBalancingPolicy },
     tls: tls === false ? undefined : tls,
+    ...(healthService !== undefined && { healthCheck: grpcHealthCheck(healthService) }),
     ...balanceOf(settings),
     options: {
       connectTimeoutMs,
       loadBalancingPolicy: addresses === 'all' ? 'round_robin' : 'pick_first',
+      ...(serviceConfig !== undefined && { serviceConfig }),
       ...('dnsRefreshRateMs' in settings && { dnsRefreshRateMs: settings.dnsRefreshRateMs }),
       ...('keepaliveTimeMs' in settings && { upstreamKeepaliveTimeMs: settings.keepaliveTimeMs }),
       ...(keepaliveTimeoutMs !== undefined && { upstreamKeepaliveTimeoutMs: keepaliveTimeoutMs }),
@@ -139,7 +155,7 @@ function balanceOf(settings: BalanceSettings): BalanceSettings {
 
 function settingsOf(spec: ClusterSpec): ClusterSettings {
   const { endpoints, protocol, policy, tls, options } = spec;
-  const { connectTimeoutMs, upstreamKeepaliveTimeoutMs } = options;
+  const { connectTimeoutMs, upstreamKeepaliveTimeoutMs, serviceConfig } = options;
   return {
     endpoints: endpoints.map(({ value, weight, priority = 0 }) => ({
       target: value,
@@ -149,6 +165,7 @@ function settingsOf(spec: ClusterSpec): ClusterSettings {
     ...{ protocol, loadBalancingPolicy: policy },
     ...balanceOf(spec as BalanceSettings),
     addresses: options.loadBalancingPolicy === 'pick_first' ? 'first' : 'all',
+    ...(serviceConfig !== undefined && { serviceConfig }),
     ...(tls !== undefined && { tls }),
     ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
     ...('dnsRefreshRateMs' in options && { dnsRefreshRateMs: options.dnsRefreshRateMs }),

@@ -7,6 +7,7 @@ import {
   field,
   type InputNode,
   type Kind,
+  type KindValue,
   mapOf,
   oneOf,
   OptionError,
@@ -20,9 +21,12 @@ import {
   balanceFields,
   balancingPolicies,
   type ClusterBalancing,
+  grpcHealthCheck,
   isXds,
   parseTarget,
   parseUpstream,
+  type ServiceConfig,
+  serviceConfigKind,
   upstreamCallOptions,
   type UpstreamSpec,
   type UpstreamTls,
@@ -73,6 +77,10 @@ const targetFields = {
     'for a target with several addresses. Default: the option of the mount',
   ),
   ...balanceFields,
+  service_config: field(
+    serviceConfigKind,
+    'a gRPC service config, or the path of its JSON file; what stands beside it goes before it',
+  ),
 };
 
 const targetRecord = record({
@@ -86,6 +94,8 @@ const targetRecord = record({
   expected: targetExpected,
 });
 
+type TargetSettings = KindValue<typeof targetRecord>;
+
 /** One upstream under its name. */
 const namedUpstream: Kind<UpstreamSpec, unknown> = {
   unit: '',
@@ -94,15 +104,20 @@ const namedUpstream: Kind<UpstreamSpec, unknown> = {
     const isText = node.kind === 'scalar' && typeof node.value === 'string';
     const given = isText ? { target: targetText.readNode(node, reader) } : targetRecord.readNode(node, reader);
     const { target, ...others } = given;
-    const { tls, ...balance } = 'tls' in others ? others : { ...others, tls: undefined };
+    const { tls, serviceConfig, ...balance }: Omit<TargetSettings, 'target'> = others;
     return {
       ...parseUpstream(reader.name === 'default' ? target : `${reader.name}=${target}`),
       ...(tls !== undefined && { tls }),
+      ...(serviceConfig !== undefined && { serviceConfig }),
       ...(Object.keys(balance).length > 0 && { balance }),
     };
   },
-  print({ target, tls, balance }) {
-    const others = { ...(tls !== undefined && { tls }), ...balance };
+  print({ target, tls, serviceConfig, balance }) {
+    const others = {
+      ...(tls !== undefined && { tls }),
+      ...balance,
+      ...(serviceConfig !== undefined && { serviceConfig }),
+    };
     return Object.keys(others).length === 0 ? target : targetRecord.print({ target, ...others });
   },
 };
@@ -144,12 +159,31 @@ export function upstreamSpecsOf({ upstreams, options }: MountConfig): UpstreamSp
   if (upstreams.length > 0 && options.upstreamClient === 'grpc-js') requireGrpcJs();
   const userAgent = `photongate/${packageVersion()}`;
   const tls = upstreamTlsOf(options);
-  return upstreams.map(({ balance, ...spec }) => {
+  return upstreams.map(({ balance, serviceConfig, ...spec }) => {
     checkClient(spec.target, options);
-    const balancing = balancingOf(balance, options, spec.target);
-    const call = { ...pickFields(upstreamCallOptions, options), userAgent, tls };
+    const policy = balance?.loadBalancingPolicy === undefined ? simplePolicyOf(serviceConfig) : undefined;
+    const own = policy === undefined ? options : { ...options, loadBalancingPolicy: policy };
+    const balancing = balancingOf(balanceWith(balance, serviceConfig), own, spec.target);
+    const call = { ...pickFields(upstreamCallOptions, own), userAgent, tls, serviceConfig };
     return { ...spec, options: balancing === undefined ? call : { ...call, balancing } };
   });
+}
+
+/** The policy of a service config, if every client knows it. */
+function simplePolicyOf(config: ServiceConfig | undefined): 'pick_first' | 'round_robin' | undefined {
+  const policy = config?.policy;
+  return policy === 'pick_first' || policy === 'round_robin' ? policy : undefined;
+}
+
+/** What an upstream says goes before its service config. */
+function balanceWith(balance: UpstreamSpec['balance'], config: ServiceConfig | undefined): UpstreamSpec['balance'] {
+  if (config === undefined) return balance;
+  const { policy, healthService } = config;
+  return {
+    ...(policy !== undefined && simplePolicyOf(config) === undefined && { loadBalancingPolicy: policy }),
+    ...(healthService !== undefined && { healthCheck: grpcHealthCheck(healthService) }),
+    ...balance,
+  };
 }
 
 function requireGrpcJs(): void {

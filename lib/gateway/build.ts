@@ -190,7 +190,14 @@ export function buildGateway(
   const methods = [...all.flatMap((service) => service.methods), ...reflecting.map(({ method }) => method)];
   const access = problems.attempt(() => accessOf(options, methods, keysOf, apiKeysOf));
   const retries = new Retries(
-    { retries: options.retries, rules: methodRules ?? [], methods, bindings: allBindings, budgets: retryBudgets },
+    {
+      retries: options.retries,
+      rules: methodRules ?? [],
+      methods,
+      bindings: allBindings,
+      budgets: retryBudgets,
+      hasServiceConfig: served.some(({ channel }) => channel.methodConfigs !== undefined),
+    },
     problems,
   );
   const requestRules = compileRequestRules(schema, options, bindings, targets, problems);

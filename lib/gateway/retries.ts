@@ -1,10 +1,14 @@
-/** Which calls of a gateway are sent again: decided at the start for each RPC, from the options and their selectors. */
-import type { Channel, Rpc } from '../exchange.js';
+/**
+ * Which calls of a gateway are sent again, and what service configs allow them: decided at the start for each RPC, from the
+ * options, their selectors and the channels.
+ */
+import type { Channel, MethodConfig, RetryRules, Rpc } from '../exchange.js';
 import type { RetryBudgets } from '../retry/index.js';
 import { retryingChannel, RetryPolicy, type RetryPolicies, type RetrySettings } from '../retry/index.js';
 import { type Binding, type MethodRule, selectorMatches } from '../rule/index.js';
 import type { MethodDescriptor } from '../schema/index.js';
 import { Code, codeName, type ProblemList } from '../status.js';
+import { limitedChannel } from './limited-call.js';
 
 /** What the start knows of retries. */
 export interface RetrySources {
@@ -16,34 +20,45 @@ export interface RetrySources {
   /** A rule for GET or QUERY says that its RPC may be repeated. */
   readonly bindings: readonly Binding[];
   readonly budgets: RetryBudgets;
+  /** One of the channels has a service config. */
+  readonly hasServiceConfig: boolean;
 }
 
 /** The retries of one gateway. */
 export class Retries {
   private readonly idempotent = new Set<string>();
-  private readonly policies = new Map<string, RetryPolicy>();
+  /** Undefined: the options say that it is not sent again. */
+  private readonly policies = new Map<string, RetryPolicy | undefined>();
+  /** RPCs whose deadline the options say, or their .proto files. */
+  private readonly withDeadline = new Set<string>();
+  private readonly hasServiceConfig: boolean;
   private readonly budgets: RetryBudgets;
 
   /** Reports codes of an RPC that may not be repeated: `retry-not-idempotent`. */
-  constructor({ retries, rules, methods, bindings, budgets }: RetrySources, problems: ProblemList) {
+  constructor({ retries, rules, methods, bindings, budgets, hasServiceConfig }: RetrySources, problems: ProblemList) {
     this.budgets = budgets;
-    for (const { method, httpMethod } of bindings) if (isSafe(httpMethod)) this.idempotent.add(method.fullName);
+    this.hasServiceConfig = hasServiceConfig;
+    for (const { method, httpMethod, options } of bindings) {
+      if (isSafe(httpMethod)) this.idempotent.add(method.fullName);
+      if (options.deadlineMs !== undefined) this.withDeadline.add(method.fullName);
+    }
     for (const { fullName, isIdempotent } of methods) if (isIdempotent) this.idempotent.add(fullName);
     const speaking = rules.filter((rule) => rule.retries !== undefined);
     for (const { fullName } of methods) {
       let settings = retries;
-      for (const rule of speaking.filter(({ selector }) => selectorMatches(selector, fullName))) {
+      const own = speaking.filter(({ selector }) => selectorMatches(selector, fullName));
+      for (const rule of own) {
         settings = rule.retries === false ? undefined : { ...settings, ...rule.retries };
         if (rule.selector === fullName) this.check(rule, settings, problems);
       }
-      if (settings === undefined) continue;
-      this.policies.set(fullName, new RetryPolicy(settings, this.idempotent.has(fullName)));
+      if (settings !== undefined) this.policies.set(fullName, new RetryPolicy(settings, this.idempotent.has(fullName)));
+      else if (own.length > 0) this.policies.set(fullName, undefined);
     }
   }
 
-  /** Without any, calls need not be looked at, unless routes have some. */
+  /** Calls need not be looked at, unless routes have retries. */
   get isEmpty(): boolean {
-    return this.policies.size === 0;
+    return this.policies.size === 0 && !this.hasServiceConfig;
   }
 
   /** Codes that would count for nothing, though they are given for this very RPC. */
@@ -75,11 +90,26 @@ export class Retries {
     onRetry: (() => void) | undefined,
     route: RetryPolicies | undefined | 'unset' = 'unset',
   ): Channel {
-    const policy =
-      route === 'unset' ? this.policies.get(name) : this.idempotent.has(name) ? route?.idempotent : route?.others;
-    if (policy === undefined || policy.maxAttempts === 1) return channel;
+    const config = channel.methodConfigs?.of(name);
+    const policy = this.policyOf(name, config, route);
+    const repeated = policy === undefined ? channel : this.repeated(channel, policy, onRetry);
+    return config === undefined ? repeated : limitedChannel(repeated, config, this.withDeadline.has(name));
+  }
+
+  private repeated(channel: Channel, policy: RetryRules, onRetry: (() => void) | undefined): Channel {
+    if (policy.maxAttempts === 1) return channel;
     const budget = policy.budget && this.budgets.of(channel.target, policy.budget);
     return retryingChannel(channel, { policy, budget, onRetry });
+  }
+
+  /** A route goes before the options, and they go before a service config. */
+  private policyOf(
+    name: string,
+    config: MethodConfig | undefined,
+    route: RetryPolicies | undefined | 'unset',
+  ): RetryRules | undefined {
+    if (route !== 'unset') return this.idempotent.has(name) ? route?.idempotent : route?.others;
+    return this.policies.has(name) ? this.policies.get(name) : config?.retries;
   }
 }
 

@@ -26,15 +26,15 @@ export interface ReaderSettings {
    * of a place.
    */
   readonly isProgram?: boolean;
-  /** The option's name in messages. Default: its name. */
-  readonly title?: (name: string) => string;
+  /** The option's name in messages, from its name and those of all that it is in. Default: its name. */
+  readonly title?: (name: string, path: readonly string[]) => string;
 }
 
 /** Reads one input. All problems are added to one list. */
 export class Reader {
   readonly folder: string | undefined;
   readonly isProgram: boolean;
-  private readonly title: (name: string) => string;
+  private readonly title: NonNullable<ReaderSettings['title']>;
   private readonly path: string[] = [];
 
   constructor(
@@ -62,7 +62,7 @@ export class Reader {
     } catch (error) {
       if (error instanceof OptionError) {
         const isNamed = error.isNamed && !this.isProgram;
-        this.error(place, error.code, isNamed ? `${this.title(name)}: ${error.message}` : error.message);
+        this.error(place, error.code, isNamed ? `${this.title(name, this.path)}: ${error.message}` : error.message);
       } else if (error instanceof ConfigError) {
         for (const problem of error.problems)
           this.problems.error({ ...problem, ...(place !== undefined && { place }) });

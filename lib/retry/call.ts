@@ -4,11 +4,10 @@
  * on, or if it is larger than what may be held, there is no further attempt.
  */
 import { monotonicMs } from '../clock.js';
-import type { Call, CallListener, CallRequest, CallStatus, Channel, Metadata } from '../exchange.js';
+import type { Call, CallListener, CallRequest, CallStatus, Channel, Metadata, RetryRules } from '../exchange.js';
 import { Code } from '../status.js';
 import type { Frame } from '../wire/index.js';
 import type { RetryBudget } from './budget.js';
-import type { RetryPolicy } from './policy.js';
 
 const PREVIOUS_ATTEMPTS = 'grpc-previous-rpc-attempts';
 const PUSHBACK = 'grpc-retry-pushback-ms';
@@ -21,7 +20,7 @@ const MESSAGE_COST_BYTES = 64;
 
 /** What a call that may be sent again needs besides its channel. */
 export interface RetryContext {
-  readonly policy: RetryPolicy;
+  readonly policy: RetryRules;
   /** Undefined: nothing is counted. */
   readonly budget: RetryBudget | undefined;
   /** Told of each attempt after the first. */

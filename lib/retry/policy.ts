@@ -1,5 +1,5 @@
 /** Settings → what is decided at the end of an attempt. Made once at the start; never changes. */
-import type { CallStatus } from '../exchange.js';
+import type { CallStatus, RetryRules } from '../exchange.js';
 import { Code } from '../status.js';
 import type { BudgetSettings } from './budget.js';
 import type { retriableFailures, RetrySettings } from './options.js';
@@ -13,14 +13,10 @@ const DEFAULT_BUDGET: BudgetSettings = { maxTokens: 100, tokenRatio: 0.1 };
 const UNTOUCHED_HTTP: ReadonlySet<number> = new Set([429, 503]);
 
 /** Which attempts of a call are followed by another one. */
-export class RetryPolicy {
-  /** The first included. */
+export class RetryPolicy implements RetryRules {
   readonly maxAttempts: number;
-  /** Of one attempt, in milliseconds; undefined: any. */
   readonly perTryTimeoutMs: number | undefined;
-  /** Of the messages that are held. */
   readonly maxBufferedBytes: number;
-  /** Undefined: nothing is counted. */
   readonly budget: BudgetSettings | undefined;
   private readonly codes: ReadonlySet<number>;
   private readonly failures: ReadonlySet<string> | undefined;
@@ -48,7 +44,6 @@ export class RetryPolicy {
 
   private readonly isRepeatable: boolean;
 
-  /** True if a call that ended so may be sent again. */
   mayRetry({ code, failure, answeredStatus }: CallStatus): boolean {
     switch (failure) {
       case undefined:

@@ -8,6 +8,7 @@ import type {
   HttpChannel,
   HttpListener,
   HttpRequest,
+  MethodConfigs,
   RetryLimit,
 } from '../exchange.js';
 import { header, type HeaderFields } from '../headers.js';
@@ -46,6 +47,7 @@ export class ClusterChannel implements Channel, HttpChannel {
     private readonly hosts: Hosts<Channel & HttpChannel>,
     /** In lower case. */
     private readonly hashHeader: string | undefined,
+    readonly methodConfigs: MethodConfigs | undefined,
   ) {}
 
   get retryLimit(): RetryLimit | undefined {

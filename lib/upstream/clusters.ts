@@ -12,6 +12,7 @@ import { ClusterChannel, type ClusterSpec, connectIn } from './cluster.js';
 import { forwardTls } from './forward.js';
 import { defaultAuthority, isNamed } from './native/address.js';
 import type { ChannelPool } from './pool.js';
+import { compileMethods } from './service-config/methods.js';
 import { parseTarget } from './target.js';
 
 interface OpenCluster {
@@ -65,7 +66,7 @@ export class ClusterPool {
       };
     };
     const hosts = this.hosts(spec, holder, open);
-    return new ClusterChannel(spec.name, hosts, spec.hashHeader);
+    return new ClusterChannel(spec.name, hosts, spec.hashHeader, compileMethods(options.serviceConfig));
   }
 
   /** The servers of a cluster that speaks HTTP/1. */

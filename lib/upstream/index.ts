@@ -10,6 +10,7 @@ export type { Hosts } from './balance/hosts.js';
 export {
   balanceFields,
   type BalanceSettings,
+  grpcHealthCheck,
   type HealthCheckOptions,
   type OutlierOptions,
 } from './balance/options.js';
@@ -30,4 +31,5 @@ export {
   upstreamTlsFields,
 } from './options.js';
 export { parseUpstream, unusedUpstreams, UpstreamTable, type UpstreamSpec } from './table.js';
+export { type ServiceConfig, serviceConfigKind } from './service-config/kind.js';
 export { isXds, parseTarget, type Target } from './target.js';

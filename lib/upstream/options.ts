@@ -14,6 +14,7 @@ import {
 } from '../options/index.js';
 
 import type { ClusterBalancing } from './balance/balancing.js';
+import type { ServiceConfig } from './service-config/kind.js';
 
 export { MAX_TIMER_MS } from '../options/index.js';
 
@@ -126,6 +127,8 @@ export interface UpstreamOptions extends OptionsOf<typeof upstreamCallOptions> {
   readonly resolvedFrom?: string | undefined;
   /** How the addresses of the target are judged and picked, if one channel cannot do it alone. `Lease.open` looks at it. */
   readonly balancing?: ClusterBalancing | undefined;
+  /** Of its RPCs. Default: none. */
+  readonly serviceConfig?: ServiceConfig | undefined;
 }
 
 /** The HTTP/2 client for services: the native one, or `@grpc/grpc-js`. */

@@ -9,6 +9,7 @@ import type { BalanceSettings } from './balance/options.js';
 import type { BalancingPolicy } from './balance/picker.js';
 import type { UpstreamOptions, UpstreamTls } from './options.js';
 import type { ChannelPool } from './pool.js';
+import type { ServiceConfig } from './service-config/kind.js';
 import { parseTarget } from './target.js';
 
 /** One `--upstream`, parsed. */
@@ -19,6 +20,7 @@ export interface UpstreamSpec {
   /** False: cleartext, whatever the default is. Undefined: the default in `options`. */
   readonly tls?: UpstreamTls | false;
   readonly options?: Partial<UpstreamOptions>;
+  readonly serviceConfig?: ServiceConfig | undefined;
   /** How its addresses are judged and picked, where that differs from the options of its mount. */
   readonly balance?: (BalanceSettings & { readonly loadBalancingPolicy?: BalancingPolicy }) | undefined;
 }

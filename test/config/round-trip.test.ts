@@ -114,9 +114,31 @@ const jwt = fc.record(
 const tls = fc.record({ ca: word, cert: word, key: word, authority: word }, { requiredKeys: [] });
 
 const target = word.map((name) => `${name}:50051`);
+const serviceConfig = fc.record(
+  {
+    loadBalancingConfig: fc.constantFrom([{ other: {} }, { round_robin: {} }], [{ pick_first: {} }]),
+    methodConfig: fc.array(
+      fc.record(
+        {
+          name: word.map((name) => [{ service: `a.${name}` }]),
+          timeout: fc.constantFrom('1s', '0.5s'),
+          maxRequestMessageBytes: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+          retryPolicy: fc.constant({
+            ...{ maxAttempts: 3, initialBackoff: '0.1s', maxBackoff: '1s', backoffMultiplier: 1.5 },
+            retryableStatusCodes: ['UNAVAILABLE', 10],
+          }),
+        },
+        { requiredKeys: ['name'] },
+      ),
+      { maxLength: 1 },
+    ),
+    retryThrottling: fc.constant({ maxTokens: 10, tokenRatio: 0.1 }),
+  },
+  { requiredKeys: [] },
+);
 const upstream = fc.oneof(
   target,
-  fc.record({ target, tls: fc.oneof(fc.boolean(), tls) }, { requiredKeys: ['target'] }),
+  fc.record({ target, tls: fc.oneof(fc.boolean(), tls), service_config: serviceConfig }, { requiredKeys: ['target'] }),
 );
 
 const serving = {

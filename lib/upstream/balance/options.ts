@@ -90,6 +90,11 @@ export type HealthCheckOptions = ValuesOf<typeof healthFields> & Pick<HealthSett
 
 const healthDefaults = defaultsOf(healthFields);
 
+/** The check that a service config asks for. */
+export function grpcHealthCheck(service: string): HealthCheckOptions {
+  return { ...healthDefaults, kind: 'grpc', service };
+}
+
 /** `health_check` of a cluster or an upstream. */
 export const healthCheckKind = converted(healthRecord, {
   read: (given): HealthCheckOptions => ({ ...healthDefaults, ...given }),

@@ -4,13 +4,14 @@
  */
 import type { Channel as RawChannel, ChannelOptions } from '@grpc/grpc-js';
 import { monotonicMs, wallClock } from '../../clock.js';
-import type { Call, CallListener, CallRequest, Channel, Connectivity, ChannelStatus } from '../../exchange.js';
+import type { Call, CallListener, CallRequest, Channel, Connectivity, ChannelStatus, MethodConfigs } from '../../exchange.js';
 import { grpcJs } from '../../packages.js';
 import { StatusError } from '../../status.js';
 import type { TlsMaterial, WatchedTlsFiles } from '../../tls/index.js';
 import { failedCall } from '../failed-call.js';
 import { MAX_TIMER_MS, type UpstreamOptions } from '../options.js';
 import { failures, localFailure } from '../outcome.js';
+import { compileMethods } from '../service-config/methods.js';
 import { isXds, type Target } from '../target.js';
 import { GrpcJsCall } from './call.js';
 import { type GuardedCredentials, guardedCredentials } from './credentials.js';
@@ -24,6 +25,7 @@ const RETIRE_SLACK_MS = 1000;
 /** The channel to one target. */
 export class GrpcJsChannel implements Channel {
   readonly target: string;
+  readonly methodConfigs: MethodConfigs | undefined;
   private readonly lists = new HeaderLists();
   private readonly xds: Xds | undefined;
   private credentials!: GuardedCredentials;
@@ -42,6 +44,7 @@ export class GrpcJsChannel implements Channel {
     private readonly files: WatchedTlsFiles | undefined,
   ) {
     this.target = parsed.text;
+    this.methodConfigs = compileMethods(options.serviceConfig);
     this.xds = isXds(parsed) ? openXds(parsed) : undefined;
     this.raw = this.open(files?.material);
     files?.start(`upstream ${this.target}`, (material) => this.renew(material));

@@ -15,6 +15,7 @@ import type {
   HttpChannel,
   HttpListener,
   HttpRequest,
+  MethodConfigs,
 } from '../../exchange.js';
 import type { HeaderFields } from '../../headers.js';
 import { StatusError } from '../../status.js';
@@ -22,6 +23,7 @@ import type { TlsMaterial, WatchedTlsFiles } from '../../tls/index.js';
 import { failedCall } from '../failed-call.js';
 import { MAX_TIMER_MS, type UpstreamOptions } from '../options.js';
 import { failures, localFailure } from '../outcome.js';
+import { compileMethods } from '../service-config/methods.js';
 import type { Target } from '../target.js';
 import { secureContextOf, serverNameOf } from '../tls.js';
 import { defaultAuthority } from './address.js';
@@ -44,6 +46,7 @@ export class NativeChannel implements Channel, HttpChannel, CallOwner, BackendOw
   readonly target: string;
   readonly maxReceiveBytes: number;
   readonly maxHeaderBytes: number;
+  readonly methodConfigs: MethodConfigs | undefined;
   private readonly defaults: CallDefaults;
   private readonly serverName: string | undefined;
   private secureContext: SecureContext | undefined;
@@ -61,6 +64,7 @@ export class NativeChannel implements Channel, HttpChannel, CallOwner, BackendOw
   ) {
     const authority = options.tls?.authority ?? options.resolvedFrom;
     this.target = parsed.text;
+    this.methodConfigs = compileMethods(options.serviceConfig);
     this.maxReceiveBytes = options.maxReceiveBytes;
     this.maxHeaderBytes = options.maxUpstreamHeaderBytes;
     this.keepaliveTimeMs = options.upstreamKeepaliveTimeMs;
