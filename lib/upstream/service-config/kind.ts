@@ -269,7 +269,7 @@ function readFile(path: string, { problems }: Reader): InputNode {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new OptionError(`the file ${path} cannot be read: ${messageOf(error)}`);
+    throw new OptionError(`the file ${path} cannot be read: ${messageOf(error).replace(/, open .*/s, '')}`);
   }
   // A file that is no YAML is reported already.
   return parseYaml({ file: path, text }, problems) ?? { kind: 'map', members: [], place: undefined };
