@@ -15,6 +15,7 @@ import {
   type RemoteKeysOptions,
   RemoteKeySets,
 } from './policy/index.js';
+import { Shedder } from './overload/index.js';
 import { RetryBudgets } from './retry/index.js';
 import { type BucketSize, TokenBuckets } from './routes/index.js';
 import { Holder, Shared } from './shared.js';
@@ -45,6 +46,7 @@ export interface ConnectionCounts {
   readonly fallbacks: number;
   readonly keySets: number;
   readonly apiKeyFiles: number;
+  readonly shedders: number;
 }
 
 /** Everything that all configurations have open. */
@@ -57,10 +59,19 @@ export class Connections {
   private readonly keySets = new RemoteKeySets();
   private readonly apiKeyFiles = new ApiKeyFiles();
   private readonly buckets = new Shared<TokenBuckets>(() => undefined);
+  private readonly shedders = new Shared<Shedder>((shedder) => shedder.close());
 
   /** For one user, who takes what it needs and lets go of all of it at once. */
   lease(): Lease {
-    return new Lease(this.channels, this.clusters, this.fallbacks, this.keySets, this.apiKeyFiles, this.buckets);
+    return new Lease(
+      this.channels,
+      this.clusters,
+      this.fallbacks,
+      this.keySets,
+      this.apiKeyFiles,
+      this.buckets,
+      this.shedders,
+    );
   }
 
   /** What the channels to upstreams have open. */
@@ -69,13 +80,14 @@ export class Connections {
   }
 
   get counts(): ConnectionCounts {
-    const { channels, clusters, fallbacks, keySets, apiKeyFiles } = this;
+    const { channels, clusters, fallbacks, keySets, apiKeyFiles, shedders } = this;
     return {
       channels: channels.size,
       clusters: clusters.size,
       fallbacks: fallbacks.size,
       keySets: keySets.size,
       apiKeyFiles: apiKeyFiles.size,
+      shedders: shedders.size,
     };
   }
 
@@ -86,6 +98,7 @@ export class Connections {
     this.fallbacks.close();
     this.keySets.close();
     this.apiKeyFiles.close();
+    this.shedders.closeAll();
   }
 }
 
@@ -100,6 +113,7 @@ export class Lease {
     private readonly keySets: RemoteKeySets,
     private readonly apiKeyFiles: ApiKeyFiles,
     private readonly buckets: Shared<TokenBuckets>,
+    private readonly shedders: Shared<Shedder>,
   ) {}
 
   /** @throws ConfigError as `ChannelPool.open` */
@@ -173,6 +187,11 @@ export class Lease {
   /** The buckets of a limit of rate, which outlive a reload that keeps the limit. */
   bucketsOf(identity: string, bucket: BucketSize): TokenBuckets {
     return this.buckets.hold(identity, this.holder, () => new TokenBuckets(bucket));
+  }
+
+  /** What refuses requests while the event loop is later than that. It looks from now on. */
+  shedder(maxDelayMs: number): Shedder {
+    return this.shedders.hold(String(maxDelayMs), this.holder, () => new Shedder(maxDelayMs));
   }
 
   /** @throws ConfigError if the file cannot be read */

@@ -108,6 +108,7 @@ export interface StatusDetail {
 /** What refuses requests before they get to a service, by the name of its option. The list is that of the metric's labels. */
 export const refusers = [
   'max_concurrent_requests',
+  'max_event_loop_delay',
   'addresses',
   'allowed_hosts',
   'check_origin',

@@ -29,7 +29,7 @@ const layers: readonly (readonly string[])[] = [
     'pattern',
     'commands',
   ],
-  ['schema', 'tls', 'metadata', 'http2', 'envoy', 'telemetry', 'cors', 'retry'],
+  ['schema', 'tls', 'metadata', 'http2', 'envoy', 'telemetry', 'cors', 'retry', 'overload'],
   ['rule', 'codec', 'validate'],
   ['router', 'framing', 'openapi'],
   ['transcode', 'protocol', 'upstream', 'policy', 'fallback'],

@@ -16,6 +16,7 @@ import {
   type RequestFailure,
 } from '../gateway/index.js';
 import { reloadChannel, type ReloadEvent } from '../live/index.js';
+import { type Overload, overloadChannel } from '../overload/index.js';
 import { filterChannel, type FilterFailure } from '../routes/index.js';
 import { refusedChannel, type RefusedRequest } from '../server/index.js';
 import { codeText, type Problem } from '../status.js';
@@ -81,6 +82,7 @@ export function logEvents(log: EventSink): () => void {
         log.write('warn', message + others(leftOut, 'requests'), { left_out: leftOut }),
       );
     }),
+    subscribe(overloadChannel, (event: Overload) => logOverload(event, log)),
     subscribe(reloadChannel, (event: ReloadEvent) => logReload(event, log)),
     subscribe(tlsChannel, ({ subject, outcome, problems }: TlsEvent) => {
       if (outcome === 'renewed') log.problems('info', `the certificate of ${subject} is renewed`, problems);
@@ -142,6 +144,18 @@ function logCall({ target, path, code, message: reason }: UpstreamFailure, repea
     const message = `call of ${path}: ${reason}${others(leftOut, 'calls')}`;
     log.write('warn', message, { upstream: target, code: codeText(code), left_out: leftOut });
   });
+}
+
+/** While it lasts, the requests that it refuses have no lines of their own. */
+function logOverload({ state, delayMs, maxDelayMs, refused }: Overload, log: EventSink): void {
+  const late = Math.round(delayMs);
+  const fields = { delay_ms: late, max_event_loop_delay_ms: maxDelayMs };
+  if (state === 'begins') {
+    const message = `overloaded: the event loop is ${late} ms late, limit ${maxDelayMs} ms; a share of the requests is refused`;
+    log.write('warn', message, fields);
+  } else {
+    log.write('info', `no longer overloaded, ${refused} requests were refused`, { ...fields, refused });
+  }
 }
 
 function others(leftOut: number, what: string): string {

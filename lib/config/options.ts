@@ -6,6 +6,7 @@ import { codecOptions } from '../codec/index.js';
 import { fallbackOptions } from '../fallback/index.js';
 import { builtinOptions } from '../builtin/index.js';
 import { gatewayOptions } from '../gateway/index.js';
+import { overloadOptions } from '../overload/index.js';
 import { mcpOptions } from '../mcp/index.js';
 import { callOptions } from '../metadata/index.js';
 import {
@@ -69,6 +70,7 @@ export const optionTable = {
   ...ownOptions,
   ...builtinOptions,
   ...gatewayOptions,
+  ...overloadOptions,
   ...mcpOptions,
   ...transcodeOptions,
   ...codecOptions,

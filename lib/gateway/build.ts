@@ -18,6 +18,7 @@ import {
   type ListenHost,
 } from '../policy/index.js';
 import { CallerRules } from '../metadata/index.js';
+import type { Shedder } from '../overload/index.js';
 import { ProtocolTable, type ProtocolTarget } from '../protocol/index.js';
 import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
 import {
@@ -44,6 +45,7 @@ import type { VisibleTypes } from '../codec/index.js';
 import { RequestRules } from './validated.js';
 import { VisibleCalls } from './visible.js';
 import { Access } from './access.js';
+import { compileShedding, tooMany } from './busy.js';
 import { agentEndpoint, type AgentTools, agentTools, metadataPages } from './agents.js';
 import { warnOfEscapedSlashes, warnOfHiddenPages, warnOfIgnoredNotes } from './build-warnings.js';
 import { type Guard, keyGuard, tokenGuard } from './guards.js';
@@ -134,6 +136,8 @@ export interface GatewayContext {
   readonly errorFormat?: ErrorFormatter | undefined;
   /** What `/health` is told of the proxy itself. Default: that all is well. */
   readonly health?: OwnHealth | undefined;
+  /** What refuses requests if the event loop is later than so many milliseconds. Default: nothing does. */
+  readonly shedderOf?: ((maxDelayMs: number) => Pick<Shedder, 'refuses'>) | undefined;
   /** Who is to know of every request. Default: nobody, and then requests cost nothing more. */
   readonly observer?: Observer | undefined;
 }
@@ -166,6 +170,7 @@ export function buildGateway(
     errorFormat,
     observer,
     health,
+    shedderOf,
   }: GatewayContext,
   given: GatewayOptions,
   problems: ProblemList,
@@ -259,6 +264,8 @@ export function buildGateway(
       planAround(plan, method, true, { requestRules: options.validate === 'all' ? requestRules : undefined, visible }),
     ),
     maxConcurrentRequests: options.maxConcurrentRequests,
+    tooMany: tooMany(options),
+    shedding: shedderOf && compileShedding(options, shedderOf),
     encode: compileEncoder(options),
     cors: options.cors && compileCors(options.cors),
     fallback,

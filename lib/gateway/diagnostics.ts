@@ -39,7 +39,7 @@ export interface RequestFailure {
   /** gRPC code. */
   readonly code: number;
   readonly message: string;
-  /** True if `photongate:upstream` has reported the same, with the address of the upstream. */
+  /** True if `photongate:upstream` has reported the same, with the address of the upstream, or `photongate:overload` has. */
   readonly isReported: boolean;
 }
 

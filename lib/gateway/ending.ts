@@ -156,7 +156,8 @@ export abstract class Ending implements StreamOutcome, FallbackOutcome {
       ...{ requestId: head.requestId, method: head.method, path: head.path, client: head.caller.address },
       ...{ rpc: plan?.rpc.name, status, code },
       message: failure?.message ?? error?.message ?? '',
-      isReported: failure?.diagnosis !== undefined,
+      // The log says when an overload begins and ends.
+      isReported: failure?.diagnosis !== undefined || isShedding(error),
     } satisfies RequestFailure);
   }
 
@@ -180,6 +181,10 @@ export abstract class Ending implements StreamOutcome, FallbackOutcome {
     this.settled = true;
     this.release();
   }
+}
+
+function isShedding(error: unknown): boolean {
+  return error instanceof StatusError && error.refusedBy === 'max_event_loop_delay';
 }
 
 /** An error in no configured shape, for where those who know the shape have failed. */

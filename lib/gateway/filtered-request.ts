@@ -1,11 +1,11 @@
 /** A request as filters see it. What few of them ask is found out when it is asked. */
 import type { Channel, Exchange, RequestHead } from '../exchange.js';
 import type { ProtocolMatch } from '../protocol/index.js';
-import { healthPaths } from '../builtin/index.js';
 import type { Claims } from '../policy/index.js';
 import type { FilteredRequest } from '../routes/index.js';
 import { decide } from './decide.js';
 import type { GatewayParts } from './parts.js';
+import { isProbe } from './probe.js';
 import { requestOf } from './routing.js';
 import { rpcNamesOf } from './rpc-names.js';
 
@@ -35,7 +35,7 @@ export function filteredRequest(known: KnownRequest): FilteredRequest {
     protocol: `HTTP/${exchange.httpVersion}`,
     claims,
     counted,
-    isProbe: isProbe(known),
+    isProbe: isProbe(parts, head),
     forwarded: head.caller.forwarded,
     body,
     rpc: () => rpcOf(known),
@@ -50,9 +50,4 @@ function rpcOf({ head, exchange, parts, protocol }: KnownRequest): string | unde
   if (decision.kind === 'routed') return rpcNamesOf(head.path).find((name) => parts.rpcs.has(name));
   // The name of a method that is not there is the client's own invention.
   return decision.kind === 'call' && decision.channel !== undefined ? decision.plan.rpc.name : undefined;
-}
-
-/** A rule may have the path, and then it is a call. */
-function isProbe({ head: { method, path }, parts: { pages, matcher } }: KnownRequest): boolean {
-  return healthPaths.has(path) && pages.has(path) && matcher.match(method, path) === undefined;
 }

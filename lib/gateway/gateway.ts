@@ -7,14 +7,16 @@ import type { ProtocolMatch } from '../protocol/index.js';
 import { StatusError } from '../status.js';
 import { RequestRecord } from '../telemetry/index.js';
 import { splitTarget, toOriginForm } from '../uri.js';
+import { healthPaths as grpcHealth } from '../wire/index.js';
 import { CorsExchange } from './cors-exchange.js';
 import { decide } from './decide.js';
 import { LimitedExchange } from './limited-exchange.js';
 import { Observation, ObservedExchange } from './observed.js';
 import { locationOf, NormalizedExchange } from './path-normalization.js';
 import { ChangedExchange, requestOf } from './routing.js';
+import { isProbe } from './probe.js';
 import { requestIdOf } from './request-id.js';
-import type { GatewayParts } from './parts.js';
+import type { GatewayParts, Shedding } from './parts.js';
 import type { RouteTranscoder } from '../routes/index.js';
 import { Run } from './run.js';
 
@@ -150,7 +152,9 @@ export class Gateway {
     try {
       const { webSocket } = answered;
       if (webSocket === undefined) run.detect(protocol);
-      if (this.count.active > this.parts.maxConcurrentRequests) throw tooMany(this.parts.maxConcurrentRequests);
+      const { maxConcurrentRequests, shedding } = this.parts;
+      if (this.count.active > maxConcurrentRequests && !isProbe(this.parts, head)) throw this.parts.tooMany;
+      if (shedding !== undefined && isShed(this.parts, shedding, head)) throw shedding.error;
       if (normal.refusal !== undefined) throw normal.refusal;
       limited?.checkLength();
       if (normal.location !== undefined) return run.redirect(base + normal.location);
@@ -238,9 +242,8 @@ function headOf(
   };
 }
 
-function tooMany(limit: number): StatusError {
-  return StatusError.http(503, `${limit} requests are under way already; try again`, {
-    refusedBy: 'max_concurrent_requests',
-    headers: [['retry-after', '1']],
-  });
+/** A request that is a part of another one was let in with it, and checks of health say whether this process serves at all. */
+function isShed(parts: GatewayParts, { shedder }: Shedding, head: RequestHead): boolean {
+  if (head.counted !== undefined || !shedder.refuses()) return false;
+  return !isProbe(parts, head) && head.path !== grpcHealth.check && head.path !== grpcHealth.watch;
 }

@@ -16,6 +16,7 @@ import {
   sizeValue,
 } from '../options/index.js';
 import { defaultPolicyOptions, type PolicyOptions } from '../policy/index.js';
+import { overloadOptions } from '../overload/index.js';
 import { retryOptions } from '../retry/index.js';
 import { rateLimitOptions } from '../routes/index.js';
 import { defaultProtocolOptions, type ProtocolOptions } from '../protocol/index.js';
@@ -137,7 +138,13 @@ export interface GatewayOptions
     ProtocolOptions,
     BuiltinOptions,
     McpOptions,
-    OptionsOf<typeof gatewayOptions & typeof rateLimitOptions & typeof retryOptions & typeof validateOptions> {
+    OptionsOf<
+      typeof gatewayOptions &
+        typeof overloadOptions &
+        typeof rateLimitOptions &
+        typeof retryOptions &
+        typeof validateOptions
+    > {
   /** Names, packages or wildcards (`pkg.*`) of the services to serve; empty: none. Default: all. (Envoy `services`.) */
   readonly services: readonly string[] | undefined;
 }
@@ -148,6 +155,6 @@ export const defaultGatewayOptions: GatewayOptions = Object.freeze({
   ...defaultProtocolOptions,
   ...defaultsOf(builtinOptions),
   ...defaultsOf(mcpOptions),
-  ...defaultsOf({ ...gatewayOptions, ...rateLimitOptions, ...retryOptions, ...validateOptions }),
+  ...defaultsOf({ ...gatewayOptions, ...overloadOptions, ...rateLimitOptions, ...retryOptions, ...validateOptions }),
   services: undefined,
 });

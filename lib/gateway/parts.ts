@@ -2,6 +2,7 @@
 import type { Cors } from '../cors/index.js';
 import type { ErrorWriter } from '../exchange.js';
 import type { CallerRules, HeaderNames } from '../metadata/index.js';
+import type { Shedder } from '../overload/index.js';
 import type { Policy, ReplyEncoder } from '../policy/index.js';
 import type { PathMatcher } from '../router/index.js';
 import type { RateLimits, RequestFilter } from '../routes/index.js';
@@ -14,6 +15,12 @@ import type { RouteHints } from './route-hints.js';
 import { type TargetNormalizer } from './path-normalization.js';
 import type { Retries } from './retries.js';
 import { type Routes } from './routing.js';
+
+/** Which requests are refused while the process is overloaded, and with which error. */
+export interface Shedding {
+  readonly shedder: Pick<Shedder, 'refuses'>;
+  readonly error: StatusError;
+}
 
 /** What each request of a gateway reads. */
 export interface GatewayParts extends RouteTables {
@@ -28,6 +35,10 @@ export interface GatewayParts extends RouteTables {
   readonly hints?: RouteHints | undefined;
   readonly writeError: ErrorWriter;
   readonly maxConcurrentRequests: number;
+  /** Refuses requests while the process is overloaded; undefined: it never does. */
+  readonly shedding?: Shedding | undefined;
+  /** What is refused because too many requests are under way. */
+  readonly tooMany: StatusError;
   /** Encodes answers; undefined: none is. */
   readonly encode: ReplyEncoder | undefined;
   /** Of all requests whose virtual host and route say nothing else. */

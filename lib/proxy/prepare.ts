@@ -205,6 +205,7 @@ function prepareListeners(
         health: options.health,
         filters,
         limits: isLooking ? undefined : problems.attempt(() => compileRateLimits(mount.options, limitSurroundings)),
+        shedderOf: isLooking ? undefined : (maxDelayMs) => lease.shedder(maxDelayMs),
         keysOf: (provider) => keysOf(provider, lease, files),
         apiKeysOf: (keys) => lease.apiKeys({ ...keys, read: (path) => files.read(path) }),
       };

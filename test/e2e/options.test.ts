@@ -575,6 +575,8 @@ const elsewhere: Readonly<Record<string, string>> = {
   stream_head_delay: 'test/e2e/streams.test.ts',
   sse_keep_alive: 'test/e2e/streams.test.ts',
   max_concurrent_requests: 'test/e2e/http.test.ts',
+  max_event_loop_delay: 'test/e2e/overload.test.ts',
+  overload_retry_after: 'test/e2e/overload.test.ts',
   preset: 'test/e2e/presets.test.ts',
   fallback: 'test/e2e/fallback.test.ts',
   fallback_timeout: 'test/e2e/fallback.test.ts',

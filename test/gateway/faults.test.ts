@@ -343,6 +343,7 @@ async function run(journey: Journey, faults: ReadonlySet<number>): Promise<Outco
     writeError: () => writer.write(),
     protocols: { match: () => undefined, reaches: () => false } as unknown as GatewayParts['protocols'],
     maxConcurrentRequests: 10,
+    tooMany: StatusError.http(503, 'too many'),
     encode: journey.encode && ((...given) => (steps.take('encode'), journey.encode!(...given))),
     callers: new CallerRules({ trustedProxies: [] }),
     names: new HeaderNames({ grpcGatewayNames: false, identityHeaders: [] }),

@@ -144,7 +144,7 @@ void t.test('fifty reloads leave what one leaves, also under requests in flight'
   await proxy.reload(config(0));
   await useAll(t, all, proxy);
   const { connectionCounts } = proxy;
-  t.strictSame(connectionCounts, { channels: 2, clusters: 0, fallbacks: 1, keySets: 1, apiKeyFiles: 0 });
+  t.strictSame(connectionCounts, { channels: 2, clusters: 0, fallbacks: 1, keySets: 1, apiKeyFiles: 0, shedders: 0 });
   await new Promise((resolve) => setImmediate(resolve));
   const afterOne = resources();
 
@@ -160,7 +160,7 @@ void t.test('fifty reloads leave what one leaves, also under requests in flight'
   }
   t.strictSame(
     proxy.connectionCounts,
-    { channels: 4, clusters: 0, fallbacks: 2, keySets: 2, apiKeyFiles: 0 },
+    { channels: 4, clusters: 0, fallbacks: 2, keySets: 2, apiKeyFiles: 0, shedders: 0 },
     'besides, what the request began with',
   );
   release();
@@ -169,7 +169,14 @@ void t.test('fifty reloads leave what one leaves, also under requests in flight'
   t.strictSame(proxy.connectionCounts, connectionCounts);
   await untilResources(t, afterOne, 'of the process');
   await proxy.drain();
-  t.strictSame(proxy.connectionCounts, { channels: 0, clusters: 0, fallbacks: 0, keySets: 0, apiKeyFiles: 0 });
+  t.strictSame(proxy.connectionCounts, {
+    channels: 0,
+    clusters: 0,
+    fallbacks: 0,
+    keySets: 0,
+    apiKeyFiles: 0,
+    shedders: 0,
+  });
   await untilResources(t, atFirst, 'and nothing at the end');
 });
 
@@ -206,7 +213,14 @@ void t.test('reloads at the same time come one after the other, and the last hol
   );
   t.equal(proxy.prepared.listeners[0]!.config.root.options.connectTimeoutMs, 10_004);
   await useAll(t, all, proxy);
-  t.strictSame(proxy.connectionCounts, { channels: 2, clusters: 0, fallbacks: 1, keySets: 1, apiKeyFiles: 0 });
+  t.strictSame(proxy.connectionCounts, {
+    channels: 2,
+    clusters: 0,
+    fallbacks: 1,
+    keySets: 1,
+    apiKeyFiles: 0,
+    shedders: 0,
+  });
 });
 
 void t.test('a reload begins when the one before it has ended', async (t) => {
@@ -243,11 +257,25 @@ void t.test('a request on a mount keeps what its listener had, though the root i
   const flying = ask(proxy, '/m/v1/Ada');
   await until(() => service.calls === calls + 1);
   await proxy.reload(config(1, mounted));
-  t.strictSame(proxy.connectionCounts, { channels: 4, clusters: 0, fallbacks: 2, keySets: 2, apiKeyFiles: 0 });
+  t.strictSame(proxy.connectionCounts, {
+    channels: 4,
+    clusters: 0,
+    fallbacks: 2,
+    keySets: 2,
+    apiKeyFiles: 0,
+    shedders: 0,
+  });
   release();
   t.equal((await flying).text, '{"name":"Ada"}');
   await until(() => proxy.connectionCounts.channels === 2);
-  t.strictSame(proxy.connectionCounts, { channels: 2, clusters: 0, fallbacks: 1, keySets: 1, apiKeyFiles: 0 });
+  t.strictSame(proxy.connectionCounts, {
+    channels: 2,
+    clusters: 0,
+    fallbacks: 1,
+    keySets: 1,
+    apiKeyFiles: 0,
+    shedders: 0,
+  });
 });
 
 void t.test('a listener that cannot be opened by a reload opens nothing else', async (t) => {
@@ -261,7 +289,14 @@ void t.test('a listener that cannot be opened by a reload opens nothing else', a
     problems.filter(({ code }) => code === 'needs-restart'),
     [{ message: /127\.0\.0\.1:2 is new/ }],
   );
-  t.strictSame(proxy.connectionCounts, { channels: 2, clusters: 0, fallbacks: 1, keySets: 1, apiKeyFiles: 0 });
+  t.strictSame(proxy.connectionCounts, {
+    channels: 2,
+    clusters: 0,
+    fallbacks: 1,
+    keySets: 1,
+    apiKeyFiles: 0,
+    shedders: 0,
+  });
 });
 
 void t.test('one timer asks for another schema, and none after the end', async (t) => {
@@ -352,10 +387,24 @@ void t.test('the end gives up a reload that waits for a schema', async (t) => {
   await until(() => all.service.asked.length > length);
   await proxy.drain();
   t.strictSame(await reloading, []);
-  t.strictSame(proxy.connectionCounts, { channels: 0, clusters: 0, fallbacks: 0, keySets: 0, apiKeyFiles: 0 });
+  t.strictSame(proxy.connectionCounts, {
+    channels: 0,
+    clusters: 0,
+    fallbacks: 0,
+    keySets: 0,
+    apiKeyFiles: 0,
+    shedders: 0,
+  });
   await untilResources(t, atFirst, 'its call is cancelled');
   t.strictSame(await proxy.reload(all.config(2)), [], 'nothing is loaded after the end');
-  t.strictSame(proxy.connectionCounts, { channels: 0, clusters: 0, fallbacks: 0, keySets: 0, apiKeyFiles: 0 });
+  t.strictSame(proxy.connectionCounts, {
+    channels: 0,
+    clusters: 0,
+    fallbacks: 0,
+    keySets: 0,
+    apiKeyFiles: 0,
+    shedders: 0,
+  });
 });
 
 void t.test('certificates are warned of while they are configured, and as they are', async (t) => {

@@ -261,13 +261,27 @@ void t.test('what is known of servers outlives a reload; checks end with the las
   next.start();
   opened.lease.release();
   t.equal(healthOf(opened, one), 'healthy');
-  t.strictSame(opened.connections.counts, { channels: 2, clusters: 1, fallbacks: 0, keySets: 0, apiKeyFiles: 0 });
+  t.strictSame(opened.connections.counts, {
+    channels: 2,
+    clusters: 1,
+    fallbacks: 0,
+    keySets: 0,
+    apiKeyFiles: 0,
+    shedders: 0,
+  });
   await waitFor(
     () => one.openWatches === 1 && two.openWatches === 1,
     () => 'one Watch each',
   );
   next.release();
-  t.strictSame(opened.connections.counts, { channels: 0, clusters: 0, fallbacks: 0, keySets: 0, apiKeyFiles: 0 });
+  t.strictSame(opened.connections.counts, {
+    channels: 0,
+    clusters: 0,
+    fallbacks: 0,
+    keySets: 0,
+    apiKeyFiles: 0,
+    shedders: 0,
+  });
   await waitFor(
     () => one.sessions.size + two.sessions.size === 0,
     () => 'the end of all connections',
