@@ -190,8 +190,8 @@ class Attempt implements ConnectionListener {
     if (options.secureContext === undefined) return this.startHttp2(socket);
     const secure = handshake(socket, options.secureContext, options.serverName, (error) => {
       if (error !== undefined) return this.fail(error.reason);
-      this.startHttp2(secure!);
-      secure!.on('data', (chunk: Buffer) => this.connection?.receive(chunk));
+      this.startHttp2(secure);
+      secure.on('data', (chunk: Buffer) => this.connection?.receive(chunk));
     });
     secure.on('error', () => undefined);
   }
