@@ -2,6 +2,7 @@
  * The command line: parses arguments, dispatches to a command, turns what went wrong into words and an exit code
  * (`ExitCode`).
  */
+import type { Options as YargsOptions } from 'yargs';
 import { type Config, loadConfig, mergeOptions, printConfig, type Settings } from '../config/index.js';
 import { inheritedSockets } from '../server/index.js';
 import { ConfigError, nearestName, type Problem } from '../status.js';
@@ -256,7 +257,7 @@ async function parseArguments(args: readonly string[], terminal: Terminal): Prom
     .command('completion <shell>', 'print a completion script for bash, zsh or fish', (command) =>
       command.positional('shell', { choices: shells, demandOption: true }),
     )
-    .options(yargsOptions())
+    .options(args.some((arg) => arg.startsWith('--help')) ? yargsOptions() : hidden(yargsOptions()))
     .strict()
     .version(packageVersion())
     .help()
@@ -281,6 +282,11 @@ async function parseArguments(args: readonly string[], terminal: Terminal): Prom
   }
   const command = values._[0] ?? 'serve';
   return { command, values: command === 'suggest' ? withFiles(values) : values };
+}
+
+/** yargs lays out the help of each command before it runs it, which takes longer than most commands do. */
+function hidden(options: Record<string, YargsOptions>): Record<string, YargsOptions> {
+  return Object.fromEntries(Object.entries(options).map(([name, option]) => [name, { ...option, hidden: true }]));
 }
 
 /** Flags whose value may be left out. */
