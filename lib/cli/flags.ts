@@ -55,7 +55,7 @@ const structuralFlags: Readonly<Record<string, YargsOptions>> = {
   upstream: {
     group: networkGroup,
     describe:
-      'gRPC server, [service-or-package=]target: host:port, dns:///host:port, unix:/path, xds:///name; repeatable',
+      'gRPC server, [service-or-package=]target: host:port, dns:///host:port, dns+srv:///_grpc._tcp.domain, unix:/path, xds:///name; repeatable',
   },
   listen: {
     group: networkGroup,

@@ -22,6 +22,7 @@ import {
   balancingPolicies,
   type ClusterBalancing,
   grpcHealthCheck,
+  isSrv,
   isXds,
   parseTarget,
   parseUpstream,
@@ -153,7 +154,7 @@ function upstreamTlsOf(options: Options): UpstreamTls | undefined {
 
 /**
  * The upstreams of a mount, completed with its options.
- * @throws ConfigError `tls-off`, `xds-client`, `grpc-js-balancing`
+ * @throws ConfigError `tls-off`, `srv-client`, `xds-client`, `grpc-js-balancing`
  */
 export function upstreamSpecsOf({ upstreams, options }: MountConfig): UpstreamSpec[] {
   if (upstreams.length > 0 && options.upstreamClient === 'grpc-js') requireGrpcJs();
@@ -195,9 +196,17 @@ function requireGrpcJs(): void {
   });
 }
 
-/** @throws ConfigError `xds-client` */
+/** @throws ConfigError `srv-client`, `xds-client` */
 function checkClient(target: string, { upstreamClient }: Options): void {
-  if (upstreamClient === 'grpc-js' || !isXds(parseTarget(target))) return;
+  const parsed = parseTarget(target);
+  if (upstreamClient === 'grpc-js' && isSrv(parsed)) {
+    throw new ConfigError({
+      code: 'srv-client',
+      message: `upstream_client: grpc-js does not ask for SRV records, and the upstream ${target} has its addresses there`,
+      hint: 'leave out upstream_client, or write dns:///host:port',
+    });
+  }
+  if (upstreamClient === 'grpc-js' || !isXds(parsed)) return;
   throw new ConfigError({
     code: 'xds-client',
     message: `the upstream ${target} has its addresses from a control plane (xDS), which upstream_client: ${upstreamClient} cannot ask`,
@@ -215,7 +224,9 @@ function balancingOf(
   target: string,
 ): ClusterBalancing | undefined {
   const { loadBalancingPolicy: policy = loadBalancingPolicy, ...settings } = balance;
-  const isSimple = policy === loadBalancingPolicy && (policy === 'pick_first' || policy === 'round_robin');
+  // Records have weights and priorities, which a channel does not know.
+  const hasRanks = policy !== 'pick_first' && isSrv(parseTarget(target));
+  const isSimple = policy === loadBalancingPolicy && (policy === 'pick_first' || policy === 'round_robin') && !hasRanks;
   if (isSimple && Object.keys(settings).length === 0) return undefined;
   if (upstreamClient === 'native') return { policy, ...settings };
   const given = snakeCase(Object.keys(settings)[0] ?? `load_balancing_policy: ${policy}`);

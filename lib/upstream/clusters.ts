@@ -13,7 +13,7 @@ import { forwardTls } from './forward.js';
 import { defaultAuthority, isNamed } from './native/address.js';
 import type { ChannelPool } from './pool.js';
 import { compileMethods } from './service-config/methods.js';
-import { parseTarget } from './target.js';
+import { isSrv, parseTarget } from './target.js';
 
 interface OpenCluster {
   readonly hosts: Hosts<unknown>;
@@ -32,7 +32,10 @@ export function needsHosts({ endpoints, policy, protocol, options, ...judged }: 
   if (others.length > 0 || first === undefined || protocol === 'http1') return true;
   const { healthCheck, outlierDetection, circuitBreaker } = judged;
   if ([healthCheck, outlierDetection, circuitBreaker].some((one) => one !== undefined)) return true;
-  const { uri } = parseTarget(first.value);
+  const target = parseTarget(first.value);
+  // Records have weights and priorities, which a channel does not know.
+  if (isSrv(target) && options.loadBalancingPolicy !== 'pick_first') return true;
+  const { uri } = target;
   const hasSeveral = options.loadBalancingPolicy !== 'pick_first' && (isNamed({ uri, text: uri }) || uri.includes(','));
   return hasSeveral && policy !== 'round_robin';
 }

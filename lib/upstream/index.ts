@@ -32,4 +32,4 @@ export {
 } from './options.js';
 export { parseUpstream, unusedUpstreams, UpstreamTable, type UpstreamSpec } from './table.js';
 export { type ServiceConfig, serviceConfigKind } from './service-config/kind.js';
-export { isXds, parseTarget, type Target } from './target.js';
+export { isSrv, isXds, parseTarget, type Target } from './target.js';

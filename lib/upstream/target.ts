@@ -1,6 +1,6 @@
 /**
  * Addresses of gRPC servers as people write them: `host:port`, `dns:///host:port`, `unix:/path`, `unix:///path`,
- * `ipv4:address:port[,…]`, `ipv6:[address]:port[,…]`, `xds:///name`. Only the text is checked; nothing is resolved or
+ * `ipv4:address:port[,…]`, `ipv6:[address]:port[,…]`, `dns+srv:///_grpc._tcp.domain`, `xds:///name`. Only the text is checked; nothing is resolved or
  * connected.
  */
 import { isIPv4, isIPv6 } from 'node:net';
@@ -21,13 +21,15 @@ export interface Target {
  */
 export function parseTarget(text: string): Target {
   // `unix:8080` is a host named unix. Other schemes, such as `http:`, are recognised by their slashes.
-  const scheme = /^(dns|unix|ipv4|ipv6|xds):(?!\d+$)|^([a-z][a-z0-9+.-]*):\/\//i.exec(text);
+  const scheme = /^(dns|dns\+srv|unix|ipv4|ipv6|xds):(?!\d+$)|^([a-z][a-z0-9+.-]*):\/\//i.exec(text);
   const name = (scheme?.[1] ?? scheme?.[2])?.toLowerCase();
   switch (name) {
     case undefined:
       return { text, uri: `dns:///${checkHostPort(text, text)}` };
     case 'dns':
       return { text, uri: `dns:${parseDns(text)}` };
+    case 'dns+srv':
+      return { text, uri: `dns+srv:${parseSrv(text)}` };
     case 'unix':
       return { text, uri: `unix:${parseUnix(text)}` };
     case 'ipv4':
@@ -50,6 +52,34 @@ function parseDns(text: string): string {
   }
   checkHostPort(rest.slice(slash + 1), text);
   return rest;
+}
+
+/** `dns+srv:///_service._proto.domain` or `dns+srv://name-server/…`; returns the part after the scheme. */
+function parseSrv(text: string): string {
+  const rest = text.slice('dns+srv:'.length);
+  const example = 'write dns+srv:///_grpc._tcp.example.internal';
+  const match = /^(?:\/\/([^/]*)\/)?(.*)$/s.exec(rest);
+  const [, server = '', name = ''] = match ?? [];
+  if (/:\d*$/.test(name)) throw badTarget(text, 'has a port, which the SRV records say', example);
+  if (/^_[A-Za-z0-9-]+\._[A-Za-z]+\.[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?$/.test(name) && name.length <= 253)
+    return `//${server}/${name}`;
+  throw badTarget(text, 'names no service of a domain', example);
+}
+
+/** True if SRV records say hosts and ports of a target. */
+export function isSrv({ uri }: Target): boolean {
+  return uri.startsWith('dns+srv:');
+}
+
+/** The parts of a target with SRV records: `_grpc._tcp.example.internal`, and whom to ask, '' for the system's servers. */
+export function srvNameOf({ uri }: Target): { readonly nameServer: string; readonly name: string } {
+  const slash = uri.lastIndexOf('/');
+  return { nameServer: uri.slice('dns+srv://'.length, slash), name: uri.slice(slash + 1) };
+}
+
+/** The domain of its records: `example.internal`. */
+export function domainOf(target: Target): string {
+  return srvNameOf(target).name.replace(/^_[^.]+\._[^.]+\./, '');
 }
 
 /** `unix:path` (absolute, or relative to the working directory) or `unix:///path`; returns the path. */
@@ -128,7 +158,11 @@ function checkHost(host: string, text: string): void {
 function refuseScheme(text: string, scheme: string): never {
   const withoutScheme = text.replace(/^[^:]*:\/*/, '').replace(/[/?#].*$/s, '');
   const hint = /:\d+$/.test(withoutScheme) ? `write ${withoutScheme}` : 'write host:port, such as 127.0.0.1:50051';
-  throw badTarget(text, `starts with ${quote(`${scheme}:`)}; known are dns:, unix:, ipv4:, ipv6: and xds:`, hint);
+  throw badTarget(
+    text,
+    `starts with ${quote(`${scheme}:`)}; known are dns:, dns+srv:, unix:, ipv4:, ipv6: and xds:`,
+    hint,
+  );
 }
 
 function badTarget(text: string, problem: string, hint: string): ConfigError {

@@ -14,7 +14,7 @@ import {
 } from 'node:tls';
 import type { TlsFiles, TlsMaterial, TlsNames } from '../tls/index.js';
 import type { UpstreamTls } from './options.js';
-import type { Target } from './target.js';
+import { domainOf, isSrv, type Target } from './target.js';
 import { sameForAll, type Reason, ReasonError } from './reason.js';
 
 /** Names of the options in messages. */
@@ -41,7 +41,10 @@ function hostOf(authority: string | undefined): string | undefined {
 }
 
 /** The host of a DNS or xDS target; undefined for a list of addresses, each of which is its own name. */
-function targetHost({ uri }: Target): string | undefined {
+function targetHost(target: Target): string | undefined {
+  const { uri } = target;
+  // Whoever answers for the name may lead to other hosts.
+  if (isSrv(target)) return domainOf(target);
   // A Unix socket can only lead to this machine.
   if (uri.startsWith('unix:')) return 'localhost';
   return /^(dns|xds):/.test(uri) ? hostOf(uri.slice(uri.lastIndexOf('/') + 1)) : undefined;

@@ -1,5 +1,4 @@
 /** Targets of several addresses: which of them get calls, who takes over, and names that move. */
-import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Http2Server, type ServerHttp2Session } from 'node:http2';
 import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net';
@@ -9,6 +8,7 @@ import type { Channel } from '../../lib/exchange.js';
 import { Code } from '../../lib/status.js';
 import { ChannelPool, type UpstreamOptions } from '../../lib/upstream/index.js';
 import { goAway, settings } from '../support/http2-peer.js';
+import { NameServer } from '../support/name-server.js';
 import { setWallClock } from '../support/wall-clock.js';
 import { callOnce, ClientPool, testClients } from './service.js';
 
@@ -168,67 +168,40 @@ void t.test('round_robin: a call that one server refuses goes to the next', asyn
   for (let count = 0; count < 4; count++) t.equal(await call(channel), 0);
 });
 
-/** A name server that knows one host, and gives it the addresses that a test says. */
-async function nameServer(t: Test): Promise<{ port: number; addresses: string[]; asked: () => number }> {
-  const socket = createSocket('udp4');
-  let asked = 0;
-  const server = { port: 0, addresses: [] as string[], asked: () => asked };
-  socket.on('message', (query, peer) => {
-    let end = 12;
-    while (query[end] !== 0) end += query[end]! + 1;
-    const type = query.readUInt16BE(end + 1);
-    if (type === 1) asked++;
-    const found = type === 1 ? server.addresses : [];
-    const head = Buffer.from(query.subarray(0, 12));
-    head.writeUInt16BE(0x8180, 2);
-    head.writeUInt16BE(found.length, 6);
-    head.fill(0, 8);
-    const records = found.map((address) =>
-      Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, ...address.split('.').map(Number)]),
-    );
-    socket.send(Buffer.concat([head, query.subarray(12, end + 5), ...records]), peer.port, peer.address);
-  });
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  t.teardown(() => socket.close());
-  server.port = socket.address().port;
-  return server;
-}
-
 void t.test('a name with several addresses, which move', async (t) => {
-  const names = await nameServer(t);
+  const names = await new NameServer().start(t);
   const [one] = (await services(t, ['127.0.0.1'])) as [Service];
   const two = await new Service('127.0.0.2').start(one.port);
   const three = await new Service('127.0.0.3').start(one.port);
   t.teardown(() => [two, three].forEach((service) => service.stop()));
   const target = `dns://127.0.0.1:${names.port}/svc.test:${one.port}`;
 
-  names.addresses = ['127.0.0.1', '127.0.0.2'];
+  names.hosts.set('svc.test', ['127.0.0.1', '127.0.0.2']);
   const channel = open(t, new ChannelPool(), target, { ...roundRobin, dnsRefreshRateMs: 50 });
   for (const service of [one, two]) await untilCalled(service, channel);
-  names.addresses = ['127.0.0.2', '127.0.0.3'];
+  names.hosts.set('svc.test', ['127.0.0.2', '127.0.0.3']);
   await untilCalled(three, channel);
   const before = one.calls;
   for (let count = 0; count < 4; count++) t.equal(await call(channel), 0);
   t.equal(one.calls, before, 'what the name does not say any more gets no calls');
-  names.addresses = [];
-  const asked = names.asked();
-  while (names.asked() < asked + 2) await sleep(20);
+  names.hosts.set('svc.test', []);
+  const asked = names.asked;
+  while (names.asked < asked + 2) await sleep(20);
   t.equal(await call(channel), 0, 'a name server that knows nothing takes no server away');
 
   const slow = open(t, new ChannelPool(), target, { ...roundRobin, dnsRefreshRateMs: undefined });
   t.equal(await call(slow), Code.UNAVAILABLE);
-  names.addresses = ['127.0.0.2', '127.0.0.3'];
+  names.hosts.set('svc.test', ['127.0.0.2', '127.0.0.3']);
   for (const service of [two, three]) await untilCalled(service, slow);
-  names.addresses = ['127.0.0.1'];
+  names.hosts.set('svc.test', ['127.0.0.1']);
   two.stop();
   await untilCalled(one, slow);
   t.pass('without a time between, it is resolved anew when a server is lost');
 
-  names.addresses = ['127.0.0.9', '127.0.0.3'];
+  names.hosts.set('svc.test', ['127.0.0.9', '127.0.0.3']);
   const first = open(t, new ChannelPool(), target);
   t.equal(await call(first), 0, 'pick_first: the second address, where nobody is at the first');
-  names.addresses = ['127.0.0.1'];
+  names.hosts.set('svc.test', ['127.0.0.1']);
   three.stop();
   await untilCalled(one, first);
 });

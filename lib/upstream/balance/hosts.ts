@@ -8,7 +8,14 @@ import type { HeaderFields } from '../../headers.js';
 import { Holder } from '../../shared.js';
 import { ConfigError } from '../../status.js';
 import { reportHealth } from '../diagnostics.js';
-import { type Address, addressKey, connectAddress, isNamed, resolveTarget } from '../native/address.js';
+import {
+  type Address,
+  addressKey,
+  connectAddress,
+  defaultAuthority,
+  isNamed,
+  resolveTarget,
+} from '../native/address.js';
 import { parseTarget } from '../target.js';
 import { type BreakerOptions, CircuitBreaker } from './breaker.js';
 import { HealthChecker } from './checker.js';
@@ -254,8 +261,8 @@ export class Hosts<T> {
     const before = this.members;
     const after = new Map<string, Member<T>>();
     for (const endpoint of endpoints) {
-      const { weight, priority = 0 } = endpoint;
       for (const target of this.targetsOf(endpoint)) {
+        const { weight, priority } = rankOf(target, endpoint);
         const key = `${priority} ${weight} ${target.target} ${target.of ?? ''}`;
         if (after.has(key)) continue;
         const place = { name: target.target.replace(/^dns:\/\/\//, ''), weight, priority };
@@ -277,7 +284,7 @@ export class Hosts<T> {
     const parsed = parseTarget(endpoint.value);
     const found = this.resolved.get(endpoint);
     if (found !== undefined) {
-      const of = parsed.uri.slice(parsed.uri.lastIndexOf('/') + 1);
+      const of = defaultAuthority(parsed);
       return found.map((address) => ({ target: addressText(address), of, address }));
     }
     const list = /^ipv[46]:(.+,.+)$/.exec(parsed.uri)?.[1];
@@ -328,6 +335,17 @@ function remove<T>({ host, checker, holder }: Member<T>): void {
   if (host.active === 0) holder.release();
   else host.onIdle = () => holder.release();
 }
+
+/** SRV records have ranks of their own, below those of the endpoint. */
+function rankOf({ address }: HostTarget, endpoint: Endpoint): { readonly weight: number; readonly priority: number } {
+  const { weight, priority = 0 } = endpoint;
+  if ('path' in address || address.weight === undefined) return { weight, priority };
+  const { weight: share, priority: level = 0 } = address;
+  return { weight: weight * Math.max(1, share), priority: priority * SRV_PRIORITIES + level };
+}
+
+/** An SRV record has a priority below it. */
+const SRV_PRIORITIES = 65_536;
 
 /** As a target. */
 function addressText(address: Address): string {
