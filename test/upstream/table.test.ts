@@ -54,7 +54,7 @@ void t.test('targets that are refused say what to write', (t) => {
     ['a b:1', 'target "a b:1" has "a b" where a host name belongs; write host:port, such as 127.0.0.1:50051'],
     [
       'http://127.0.0.1:50051/x',
-      'target "http://127.0.0.1:50051/x" starts with "http:"; known are dns:, unix:, ipv4:, ipv6: and xds:; write 127.0.0.1:50051',
+      'target "http://127.0.0.1:50051/x" starts with "http:"; known are dns:, dns+srv:, unix:, ipv4:, ipv6: and xds:; write 127.0.0.1:50051',
     ],
     ['xds:///', 'target "xds:///" names no listener of the control plane; write xds:///name'],
     ['xds://iam', 'target "xds://iam" names no listener of the control plane; write xds:///iam'],

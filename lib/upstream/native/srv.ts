@@ -1,6 +1,15 @@
 /** SRV records (RFC 2782): which servers a service of a domain has, and which of them come first. */
 import { type LookupAddress, lookup, Resolver, type SrvRecord } from 'node:dns';
-import type { Address, AddressListener } from './address.js';
+
+/** A server of a service. */
+export interface ServiceAddress {
+  readonly host: string;
+  readonly port: number;
+  /** Its share of the calls. */
+  readonly weight: number;
+  /** 0 comes first. */
+  readonly priority: number;
+}
 
 /** A host's addresses; none if it has none. */
 type HostListener = (hosts: readonly string[]) => void;
@@ -10,7 +19,11 @@ type HostListener = (hosts: readonly string[]) => void;
  * record has. A record whose host has no address is left out.
  * @param nameServer `address:port`; '' for those of the system
  */
-export function resolveSrv(nameServer: string, name: string, listener: AddressListener): void {
+export function resolveSrv(
+  nameServer: string,
+  name: string,
+  listener: (servers: readonly ServiceAddress[]) => void,
+): void {
   const resolver = new Resolver();
   try {
     if (nameServer !== '') resolver.setServers([nameServer]);
@@ -23,7 +36,7 @@ export function resolveSrv(nameServer: string, name: string, listener: AddressLi
     // A lone "." says that there is no such service.
     const known = inOrder(records.filter((record) => record.name !== '' && record.name !== '.'));
     if (known.length === 0) return listener([]);
-    const found: (readonly Address[])[] = [];
+    const found: (readonly ServiceAddress[])[] = [];
     let left = known.length;
     for (const [index, { name: host, port, weight, priority }] of known.entries()) {
       addressesOf(host, (hosts) => {
