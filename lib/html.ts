@@ -14,6 +14,12 @@ export function breakable(text: string): string {
 /** The content type of the pages. */
 export const HTML_TYPE = 'text/html; charset=utf-8';
 
+/** Keeps pages of others from reading ours, and from learning by links where a visitor has been. */
+export const isolation: readonly string[] = [
+  ...['x-content-type-options', 'nosniff', 'referrer-policy', 'no-referrer'],
+  ...['cross-origin-opener-policy', 'same-origin', 'cross-origin-resource-policy', 'same-origin'],
+];
+
 /** Colours and letters of all pages, in light and in dark. */
 const baseStyle = `
 :root { color-scheme: light dark; --page: #fff; --soft: #f4f5f7; --line: #d8dce2; --text: #1c2024; --quiet: #5a626c; --link: #0b57c4; --mark: #0b57c4; --good: #14713d; --bad: #b3261e; --warn: #8a5300; }
@@ -47,7 +53,7 @@ export class PageFrame {
       ...['content-type', HTML_TYPE],
       'content-security-policy',
       `default-src 'none'; style-src ${hashOf(this.style)};${scripts} img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
-      ...['x-content-type-options', 'nosniff', 'referrer-policy', 'no-referrer'],
+      ...isolation,
     ];
   }
 

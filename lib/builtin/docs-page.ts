@@ -2,7 +2,7 @@
  * `GET /docs`: Scalar's API reference on the OpenAPI document. All of it comes from the proxy, and the page can reach nothing
  * else. URLs are relative, because a mount has a prefix.
  */
-import { HTML_TYPE, htmlPage } from '../html.js';
+import { HTML_TYPE, htmlPage, isolation } from '../html.js';
 
 /**
  * Scripts come from the proxy only, requests go to it only, and the page cannot be framed. Scalar writes its styles into the
@@ -12,7 +12,7 @@ export const docsHeaders: readonly string[] = [
   ...['content-type', HTML_TYPE],
   'content-security-policy',
   "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  ...['x-content-type-options', 'nosniff', 'referrer-policy', 'no-referrer'],
+  ...isolation,
 ];
 
 /** The page; it is the same for every client. */

@@ -77,6 +77,8 @@ export class HealthChecks {
   }
 }
 
+const notKept = ['cache-control', 'no-store', 'x-content-type-options', 'nosniff'];
+
 /** Answers 200 if all services serve, else 503. */
 export function healthReply({ serving, json }: Health, head: RequestHead, wrap: (json: string) => string): Reply {
   const body = Buffer.from(wrap(json));
@@ -87,8 +89,7 @@ export function healthReply({ serving, json }: Health, head: RequestHead, wrap: 
       'application/json',
       'content-length',
       String(body.length),
-      'cache-control',
-      'no-store',
+      ...notKept,
       'x-request-id',
       head.requestId,
     ],
@@ -107,7 +108,7 @@ export function isTextWanted(query: string | undefined): boolean {
 export function probeReply(isWell: boolean, word: string, { method, requestId }: RequestHead): Reply {
   const body = Buffer.from(word);
   const headers = ['content-type', 'text/plain; charset=utf-8', 'content-length', String(body.length)];
-  headers.push('cache-control', 'no-store', 'x-request-id', requestId);
+  headers.push(...notKept, 'x-request-id', requestId);
   return { status: isWell ? 200 : 503, headers, body: method === 'HEAD' ? undefined : body };
 }
 

@@ -8,6 +8,7 @@ import { StatusError } from '../status.js';
 import { RequestRecord } from '../telemetry/index.js';
 import { splitTarget, toOriginForm } from '../uri.js';
 import { healthPaths as grpcHealth } from '../wire/index.js';
+import type { HeaderFields } from '../headers.js';
 import { CorsExchange } from './cors-exchange.js';
 import { decide } from './decide.js';
 import { LimitedExchange } from './limited-exchange.js';
@@ -41,9 +42,16 @@ export class Gateway {
   private readonly transcoders: ReadonlyMap<RouteTranscoder, GatewayParts>;
 
   private readonly parts: GatewayParts;
+  /** Of all answers, and of those over TLS. */
+  private readonly plainFields: HeaderFields;
+  private readonly secureFields: HeaderFields;
 
   constructor({ transcoders = new Map(), ...parts }: GatewaySettings) {
     this.parts = parts;
+    const { serverName, strictTransportSecurity: hsts } = parts.options;
+    this.plainFields = serverName === undefined ? [] : ['server', serverName];
+    this.secureFields =
+      hsts === undefined ? this.plainFields : [...this.plainFields, 'strict-transport-security', hsts];
     this.transcoders = new Map(
       [...transcoders].map(([name, other]) => [name, { ...parts, ...transcodingParts(other.parts) }]),
     );
@@ -138,9 +146,9 @@ export class Gateway {
     const observation =
       observer && new Observation(new RequestRecord(head, came.target, came.secure, came.peer), observer);
     const observed = observation === undefined ? came : new ObservedExchange(came, observation);
-    const isChanged =
-      routes !== undefined || options.serverName !== undefined || filters.length > 0 || limits !== undefined;
-    const changed = isChanged ? new ChangedExchange(observed, options.serverName) : undefined;
+    const ownFields = came.secure ? this.secureFields : this.plainFields;
+    const isChanged = routes !== undefined || ownFields.length > 0 || filters.length > 0 || limits !== undefined;
+    const changed = isChanged ? new ChangedExchange(observed, ownFields) : undefined;
     const answering = changed ?? observed;
     const granted = cors === undefined ? answering : new CorsExchange(answering, cors, limits?.fields);
     const limited =

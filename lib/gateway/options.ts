@@ -3,6 +3,7 @@ import { type BuiltinOptions, builtinOptions } from '../builtin/index.js';
 import { type McpOptions, mcpOptions } from '../mcp/index.js';
 import {
   booleanValue,
+  checkedText,
   defaultsOf,
   enumValue,
   integerValue,
@@ -24,6 +25,14 @@ import { validateOptions } from '../validate/index.js';
 import { defaultTranscodeOptions, type TranscodeOptions } from '../transcode/index.js';
 
 const labels = namesValue('none, or labels of google.api.visibility, such as PREVIEW', (label) => !/[\s,]/.test(label));
+
+/** RFC 6797; `preload` is no part of it, and lists that browsers come with ask for it. */
+const transportSecurityValue = checkedText({
+  placeholder: 'HSTS',
+  description:
+    'max-age=SECONDS, with "; includeSubDomains" and "; preload" behind it perhaps, such as max-age=31536000',
+  convert: (text) => (/^max-age=\d{1,10}(?:; ?includeSubDomains)?(?:; ?preload)?$/i.test(text) ? text : undefined),
+});
 
 const isAll = (raw: unknown): boolean => raw === 'all' || raw === null;
 
@@ -79,6 +88,11 @@ export const gatewayOptions = {
     group: 'answers',
     text: 'value of the header server in all answers',
     peers: 'Envoy `server_name`',
+  }),
+  strict_transport_security: option(optional(transportSecurityValue), {
+    default: undefined,
+    group: 'answers',
+    text: 'value of the header strict-transport-security in all answers over TLS (HSTS): browsers use https alone for so many seconds',
   }),
   reject_unknown_method: option(booleanValue, {
     default: false,

@@ -73,5 +73,10 @@ export interface GatewayParts extends RouteTables {
 /** The options that are looked at for each request. */
 export type RequestOptions = Pick<
   GatewayOptions,
-  'maxRequestBytes' | 'serverName' | 'rejectUnknownMethod' | 'matchIncomingRequestRoute' | 'originalPathHeaders'
+  | 'maxRequestBytes'
+  | 'serverName'
+  | 'strictTransportSecurity'
+  | 'rejectUnknownMethod'
+  | 'matchIncomingRequestRoute'
+  | 'originalPathHeaders'
 >;

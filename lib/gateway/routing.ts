@@ -136,10 +136,10 @@ export class ChangedExchange extends DelegateExchange {
   change: ((head: ResponseHead) => ResponseHead) | undefined;
   private readonly fieldChanges: ((fields: HeaderFields) => HeaderFields)[] = [];
 
-  /** @param serverName of all answers; undefined: that of the service, if it gives one */
+  /** @param own fields of all answers, in the place of those of the service */
   constructor(
     inner: Exchange,
-    private readonly serverName: string | undefined,
+    private readonly own: HeaderFields,
   ) {
     super(inner);
   }
@@ -150,11 +150,11 @@ export class ChangedExchange extends DelegateExchange {
   }
 
   override respond(head: ResponseHead): void {
-    const { serverName } = this;
+    const { own } = this;
     const named =
-      serverName === undefined
+      own.length === 0
         ? head
-        : { ...head, headers: [...withoutFields(head.headers, (name) => name === 'server'), 'server', serverName] };
+        : { ...head, headers: [...withoutFields(head.headers, (name) => header(own, name) !== undefined), ...own] };
     const changed = this.change === undefined ? named : this.change(named);
     const headers = this.fieldChanges.reduce((fields, change) => change(fields), changed.headers);
     super.respond(headers === changed.headers ? changed : { ...changed, headers });

@@ -38,6 +38,7 @@ const samples: Readonly<Record<string, readonly [good: Sample, bad: string | und
   ADDRESS: [plain('127.0.0.1:9'), 'nowhere'],
   'FIELD,…': [{ value: ['path', 'header.x'], text: 'path,header.x' }, 'pathh'],
   TEXT: [plain('some text'), undefined],
+  HSTS: [plain('max-age=60; includeSubDomains'), 'a year'],
   NAME: [plain('n.example'), 'a b'],
   'TYPE,…': [{ value: ['text/css', 'a/b'], text: 'text/css,a/b' }, 'css'],
   'NAME,…': [{ value: ['x-a', 'x-b'], text: 'x-a,x-b' }, undefined],

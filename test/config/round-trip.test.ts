@@ -35,6 +35,7 @@ const byPlaceholder: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   ),
   'FIELD,…': oneOrMany(fc.constantFrom('path', 'status', 'header.referer')),
   TEXT: fc.oneof(word, fc.constantFrom(1.5, 7)),
+  HSTS: fc.constantFrom('max-age=31536000', 'max-age=0; includeSubDomains; preload'),
   NAME: word.map((name) => `${name}.example:443`),
   'TYPE,…': oneOrMany(fc.constantFrom('text/css', 'application/json')),
   'NAME,…': oneOrMany(word),

@@ -527,6 +527,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   mcp_max_result_bytes: 'test/mcp/client.test.ts',
   mcp_stream_time: 'test/mcp/client.test.ts',
   server_name: 'test/envoy/serve.test.ts',
+  strict_transport_security: 'test/e2e/security-headers.test.ts',
   compression_min_bytes: 'test/envoy/serve.test.ts',
   compression_types: 'test/envoy/serve.test.ts',
   reject_unknown_method: 'test/envoy/serve.test.ts',
