@@ -7,6 +7,7 @@ import type { Binding } from '../rule/index.js';
 export interface IndexLinks {
   readonly docs: boolean;
   readonly openapi: boolean;
+  readonly asyncapi: boolean;
   readonly health: boolean;
   /** The path of the gateway: paths are shown as to be typed, and links are absolute, because `/` and '' are the same page. */
   readonly prefix: string;
@@ -60,10 +61,11 @@ export function indexText(parts: readonly DocumentedPart<Binding>[], links: Inde
   return [...text, ...(pages.length === 0 ? [] : [`the proxy itself\n${pages.join('\n')}\n`])].join('\n');
 }
 
-function linkedPages({ docs, openapi, health }: IndexLinks): (readonly [path: string, summary: string])[] {
+function linkedPages({ docs, openapi, asyncapi, health }: IndexLinks): (readonly [path: string, summary: string])[] {
   return [
     ...(health ? [['/health', 'Whether the services serve.'] as const] : []),
     ...(openapi ? [['/openapi.json', 'All of this as an OpenAPI document; /openapi.yaml too.'] as const] : []),
+    ...(asyncapi ? [['/asyncapi.json', 'The streams as an AsyncAPI document; /asyncapi.yaml too.'] as const] : []),
     ...(docs ? [['/docs', 'The same to read and to try, in a browser.'] as const] : []),
   ];
 }

@@ -24,6 +24,12 @@ export const builtinOptions = {
     group: 'routes',
     text: 'serve the OpenAPI document: /openapi.json, /openapi.yaml',
   }),
+  asyncapi: option(booleanValue, {
+    default: true,
+    presets: { envoy: false },
+    group: 'routes',
+    text: 'serve the AsyncAPI document of streams, if there are any: /asyncapi.json, /asyncapi.yaml',
+  }),
   openapi_title: option(optionalTextValue, {
     default: undefined,
     defaultText: 'as options of the schema say, else service or packages',

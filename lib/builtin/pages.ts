@@ -1,5 +1,5 @@
 /**
- * The proxy's own pages: health, the OpenAPI document, an interactive reference and a list of routes. A rule of the same path
+ * The proxy's own pages: health, the OpenAPI and AsyncAPI documents, an interactive reference and a list of routes. A rule of the same path
  * replaces a page. Pages are made on the first request.
  */
 import { createHash } from 'node:crypto';
@@ -7,7 +7,14 @@ import { readFileSync } from 'node:fs';
 import { header } from '../headers.js';
 import { docsAssetsFolder } from '../installation.js';
 import type { OwnHealth, Reply, RequestHead } from '../exchange.js';
-import { type DocumentedPart, openApiDocument, printDocument, titleOf } from '../openapi/index.js';
+import {
+  asyncApiDocument,
+  type DocumentedPart,
+  hasStreams,
+  openApiDocument,
+  printDocument,
+  titleOf,
+} from '../openapi/index.js';
 import type { Binding } from '../rule/index.js';
 import { prefersHtml, type TranscodeOptions, wrapJson } from '../transcode/index.js';
 import { docsHeaders, docsHtml, docsScript } from './docs-page.js';
@@ -84,11 +91,32 @@ export function buildPages(
     add('/openapi.json', (head, base) => json(base).reply(head));
     add('/openapi.yaml', (head, base) => yaml(base).reply(head));
   }
+  const asyncapi = options.asyncapi && hasStreams(parts);
+  if (asyncapi) {
+    const { openapiVersion: version, openapiNames: names } = options;
+    const print = (format: 'json' | 'yaml'): ((head: RequestHead, base: string) => Reply) => {
+      const templateOf = (scheme: string): ((base: string) => string) =>
+        textBelow((base) => {
+          const server = `${scheme}://${HOST_PLACEHOLDER}${base}${prefix}`;
+          return printDocument(asyncApiDocument(parts, { title, version, names, server }), format);
+        });
+      const templates = { http: templateOf('http'), https: templateOf('https') };
+      const page = memoizeLast((place) => {
+        const { base, host, scheme } = JSON.parse(place) as { base: string; host: string; scheme: 'http' | 'https' };
+        const text = templates[scheme](base).replaceAll(HOST_PLACEHOLDER, host);
+        return new FilePage(text, typed(`application/${format}`));
+      });
+      return (head, base) => page(JSON.stringify({ base, host: hostOf(head), scheme: schemeOf(head) })).reply(head);
+    };
+    add('/asyncapi.json', print('json'));
+    add('/asyncapi.yaml', print('yaml'));
+  }
   if (options.openapi && options.docs) addDocs(add, title);
   if (options.index) {
     const linksBelow = (base: string): IndexLinks => ({
       docs: options.openapi && options.docs,
       openapi: options.openapi,
+      asyncapi,
       health: options.health,
       prefix: base + prefix,
     });
@@ -119,6 +147,11 @@ const hostForm = /^(?:[\w.-]{1,255}|\[[\da-f:.]{2,45}\])(?::\d{1,5})?$/i;
 function hostOf({ headers }: RequestHead): string {
   const host = header(headers, 'host') ?? '';
   return hostForm.test(host) ? host : '127.0.0.1:8080';
+}
+
+/** How the client asked, as far as the proxy knows. */
+function schemeOf({ caller }: RequestHead): 'http' | 'https' {
+  return header(caller.forwarded, 'x-forwarded-proto') === 'https' ? 'https' : 'http';
 }
 
 /** Scalar and its start script. */

@@ -2,7 +2,7 @@
  * The command line: parses arguments, dispatches to a command, turns what went wrong into words and an exit code
  * (`ExitCode`).
  */
-import type { Options as YargsOptions } from 'yargs';
+import type { Argv, Options as YargsOptions } from 'yargs';
 import { type Config, loadConfig, mergeOptions, printConfig, type Settings } from '../config/index.js';
 import { inheritedSockets } from '../server/index.js';
 import { ConfigError, nearestName, type Problem } from '../status.js';
@@ -27,7 +27,7 @@ import {
 import { parserConfiguration, plainArguments } from './plain-arguments.js';
 import { renderProblem } from './render.js';
 import { mcp } from './mcp.js';
-import { openapi } from './openapi.js';
+import { writeDocument } from './write-document.js';
 import { type ReportFormat, reportFormats } from './report.js';
 import { routes } from './routes.js';
 import { serve } from './serve.js';
@@ -69,9 +69,11 @@ async function run(command: string, values: FlagValues, terminal: Terminal): Pro
     case 'routes':
       return routes(config(), values['json'] === true ? 'json' : values['curl'] === true ? 'curl' : 'table', terminal);
     case 'openapi':
-      return openapi(
+    case 'asyncapi':
+      return writeDocument(
         config(),
         {
+          kind: command,
           output: values['output'] as string | undefined,
           format: values['format'] as 'json' | 'yaml' | undefined,
           server: values['server'] as string | undefined,
@@ -165,7 +167,19 @@ interface ParsedArguments {
   readonly values: FlagValues;
 }
 
-const commands = ['serve', 'routes', 'openapi', 'check', 'call', 'mcp', 'suggest', 'new', 'print-config', 'completion'];
+const commands = [
+  ...['serve', 'routes', 'openapi', 'asyncapi', 'check', 'call', 'mcp', 'suggest', 'new', 'print-config'],
+  'completion',
+];
+
+/** The flags of `openapi` and `asyncapi`. */
+function documentOptions(command: Argv): Argv {
+  return command
+    .option('output', { alias: 'o', type: 'string', requiresArg: true, describe: 'write it to this file' })
+    .option('format', { choices: ['yaml', 'json'], requiresArg: true, describe: 'default: by the file, else yaml' })
+    .option('server', { type: 'string', requiresArg: true, describe: 'base URL of the routes' })
+    .option('listener', { type: 'string', requiresArg: true, describe: 'which of several listeners' });
+}
 
 /** Undefined if `--help` or `--version` was printed. */
 async function parseArguments(args: readonly string[], terminal: Terminal): Promise<ParsedArguments | undefined> {
@@ -185,13 +199,8 @@ async function parseArguments(args: readonly string[], terminal: Terminal): Prom
         .option('json', { type: 'boolean', describe: 'print a JSON array' })
         .option('curl', { type: 'boolean', describe: 'print a curl line for each route', conflicts: 'json' }),
     )
-    .command('openapi', 'print the OpenAPI document of the routes', (command) =>
-      command
-        .option('output', { alias: 'o', type: 'string', requiresArg: true, describe: 'write it to this file' })
-        .option('format', { choices: ['yaml', 'json'], requiresArg: true, describe: 'default: by the file, else yaml' })
-        .option('server', { type: 'string', requiresArg: true, describe: 'base URL of the routes' })
-        .option('listener', { type: 'string', requiresArg: true, describe: 'which of several listeners' }),
-    )
+    .command('openapi', 'print the OpenAPI document of the routes', documentOptions)
+    .command('asyncapi', 'print the AsyncAPI document of the streams', documentOptions)
     .command(
       'check',
       'load everything and print all problems and warnings; exit code 1 if there is a problem',

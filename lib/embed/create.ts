@@ -65,9 +65,10 @@ function askedPages({
   index,
   docs,
   openapi,
+  asyncapi,
   health,
-}: Pick<LibraryOptions, 'index' | 'docs' | 'openapi' | 'health'>): (path: string) => boolean {
-  const isDocumented = index === true || docs === true || openapi === true;
+}: Pick<LibraryOptions, 'index' | 'docs' | 'openapi' | 'asyncapi' | 'health'>): (path: string) => boolean {
+  const isDocumented = index === true || docs === true || openapi === true || asyncapi === true;
   return (path) => isDocumented || (health === true && path === '/health');
 }
 

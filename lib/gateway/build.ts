@@ -211,7 +211,7 @@ export function buildGateway(
   addRoutes(bindings, channels, { ...context, requestRules, visible }, builder, problems);
   const matcher = builder.build(problems);
   if (thorough) builder.reportShadowed(problems);
-  const notes = options.openapi || options.mcp ? SchemaNotes.of(schema) : undefined;
+  const notes = options.openapi || options.asyncapi || options.mcp ? SchemaNotes.of(schema) : undefined;
   const kept = new Set(matcher.values.map(({ binding }) => binding));
   const reachable = bindings.filter((binding) => kept.has(binding));
   if (thorough && options.openapi) {

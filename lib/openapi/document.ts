@@ -9,9 +9,9 @@
 import { yaml } from '../packages.js';
 import type { Binding } from '../rule/index.js';
 import type { ServiceDescriptor } from '../schema/types.js';
-import { operationOf, securityName } from './operation.js';
+import { infoOf, notesOf, OperationIds, securitySchemesOf, tagsOf } from './head.js';
+import { operationOf } from './operation.js';
 import { ComponentNames } from './names.js';
-import { mergedNotes } from './notes.js';
 import {
   compact,
   type DocumentedPart,
@@ -19,11 +19,10 @@ import {
   type Json,
   type JsonObject,
   objectsOf,
-  type RouteCredential,
   type SpecVersion,
 } from './options.js';
 import { type OpenApiPath, openApiPath } from './path.js';
-import { SchemaBuilder, text } from './schemas.js';
+import { SchemaBuilder } from './schemas.js';
 
 const methods = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'];
 /** The methods that document a rule of kind `*`. */
@@ -66,37 +65,22 @@ export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info:
       }
     }
   }
-  const credentials = new Map(
-    parts
-      .flatMap(({ access, bindings }) =>
-        access === undefined ? [] : bindings.flatMap(({ method }) => access.credentialsFor(method.fullName)),
-      )
-      // Of several places the first is shown.
-      .reverse()
-      .map((credential) => [securityName(credential), credential]),
-  );
   const {
-    info: head = {},
+    info: _info,
     servers,
     tags = [],
     security = [],
-    securitySchemes,
+    securitySchemes: _schemes,
     externalDocs,
     responses: _,
     components: __,
     ...more
   } = notes;
-  const own = Object.fromEntries([...credentials].map(([name, credential]) => [name, securityScheme(credential)]));
-  const schemes = { ...own, ...(securitySchemes as JsonObject) };
+  const securitySchemes = securitySchemesOf(parts, notes);
   return compact({
     openapi: spec === '3.1' ? '3.1.1' : '3.2.0',
     $self: spec === '3.1' ? undefined : info.self,
-    info: compact({
-      title: titleOf(parts),
-      version: '1.0',
-      ...(head as JsonObject),
-      ...compact({ title: info.title, version: info.version, description: info.description }),
-    }),
+    info: infoOf(parts, info, notes),
     servers: info.isServerGiven === true || servers === undefined ? [{ url: info.server ?? '/' }] : servers,
     // Linters ask for it. Operations that need a token have a `security` of their own.
     security,
@@ -106,7 +90,7 @@ export function openApiDocument(parts: readonly DocumentedPart<Binding>[], info:
     components: compact({
       ...components,
       schemas: schemas.components,
-      securitySchemes: Object.keys(schemes).length === 0 ? undefined : schemes,
+      securitySchemes,
     }),
     ...more,
   });
@@ -125,55 +109,6 @@ function givenComponents(
   return schemas.named(rest, options);
 }
 
-/** What options of the served files say of the document, as one. */
-function notesOf(parts: readonly DocumentedPart<Binding>[]): JsonObject {
-  const found = parts.flatMap(({ bindings, options: { notes } }) => {
-    if (notes === undefined) return [];
-    const files = new Set(bindings.map(({ method }) => method.service.file));
-    return [...files].map((file) => notes.document(file));
-  });
-  return mergedNotes(found);
-}
-
-/** Those that options give, and one for each service. */
-function tagsOf(
-  given: readonly JsonObject[],
-  services: Iterable<ServiceDescriptor>,
-  parts: readonly DocumentedPart<Binding>[],
-  spec: SpecVersion,
-): JsonObject[] {
-  const notes = parts.find(({ options }) => options.notes !== undefined)?.options.notes;
-  const own = [...services].map((service) =>
-    compact({
-      name: service.fullName,
-      // A short name for a list of services.
-      ...(spec === '3.1' ? {} : { summary: service.name, kind: 'nav' }),
-      description: text(service.comment),
-      ...notes?.tag(service),
-    }),
-  );
-  return [...new Map([...given, ...own].map((tag) => [tag['name'], tag])).values()];
-}
-
-function securityScheme(credential: RouteCredential): JsonObject {
-  return credential.kind === 'token' ? tokenScheme(credential) : keyScheme(credential);
-}
-
-function keyScheme({ header }: RouteCredential): JsonObject {
-  const description = 'An API key. Curl lines take it from the variable `API_KEY` of the shell.';
-  return header === 'authorization'
-    ? { type: 'http', scheme: 'ApiKey', description }
-    : { type: 'apiKey', in: 'header', name: header, description };
-}
-
-function tokenScheme({ header, issuers = [] }: RouteCredential): JsonObject {
-  const from = issuers.length === 0 ? '' : ` of ${issuers.map((issuer) => `\`${issuer}\``).join(' or ')}`;
-  const description = `A JWT${from}. Curl lines take it from the variable \`TOKEN\` of the shell.`;
-  return header === 'authorization'
-    ? { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description }
-    : { type: 'apiKey', in: 'header', name: header, description };
-}
-
 /** The base of curl lines, which need a host even if the document names none. */
 function curlBase(server = '/'): string {
   const base = server.startsWith('/') ? `http://127.0.0.1:8080${server}` : server;
@@ -186,17 +121,6 @@ export function printDocument(document: JsonObject, format: 'json' | 'yaml'): st
   return format === 'json'
     ? `${JSON.stringify(document, null, 2)}\n`
     : yaml().stringify(document, { aliasDuplicateObjects: false, lineWidth: 120, blockQuote: 'literal' });
-}
-
-/** The default title: that of an option of the schema, the name of the only service, or up to three packages. */
-export function titleOf(parts: readonly DocumentedPart<Binding>[]): string {
-  const { title } = (notesOf(parts)['info'] ?? {}) as JsonObject;
-  if (typeof title === 'string') return title;
-  const bindings = parts.flatMap((part) => part.bindings);
-  const services = [...new Set(bindings.map(({ method }) => method.service))];
-  if (services.length === 1) return services[0]!.name;
-  const packages = [...new Set(services.map(({ file }) => file.package))];
-  return packages.length > 0 && packages.length <= 3 ? packages.join(', ') : 'REST API';
 }
 
 /**
@@ -237,30 +161,5 @@ class Paths {
     const isAdditional = this.spec !== '3.1' && method !== method.toLowerCase();
     const item = isAdditional ? ((found.item['additionalOperations'] ??= {}) as Record<string, Json>) : found.item;
     item[method] ??= make(found.names);
-  }
-}
-
-/** `Service_Method`, with the package if two services have the same name; additional bindings are numbered. */
-class OperationIds {
-  private readonly taken = new Set<string>();
-  private readonly shared: ReadonlySet<string>;
-
-  constructor(parts: readonly DocumentedPart<Binding>[]) {
-    const byName = new Map<string, Set<string>>();
-    for (const { method } of parts.flatMap(({ bindings }) => bindings)) {
-      const { name, fullName } = method.service;
-      byName.set(name, (byName.get(name) ?? new Set()).add(fullName));
-    }
-    this.shared = new Set([...byName].filter(([, fullNames]) => fullNames.size > 1).map(([name]) => name));
-  }
-
-  take({ method }: Binding, { options: { notes } }: DocumentedPart<Binding>): string {
-    const { service } = method;
-    const prefix = this.shared.has(service.name) ? service.fullName.replaceAll('.', '_') : service.name;
-    const wish = notes?.operation(method).operationId ?? `${prefix}_${method.name}`;
-    let id = wish;
-    for (let count = 2; this.taken.has(id); count++) id = `${wish}${count}`;
-    this.taken.add(id);
-    return id;
   }
 }

@@ -1,6 +1,8 @@
 export { Constraints } from './constraints.js';
 export { curlLine, partCurlLine } from './curl.js';
-export { openApiDocument, printDocument, titleOf } from './document.js';
+export { asyncApiDocument, hasStreams } from './asyncapi.js';
+export { openApiDocument, printDocument } from './document.js';
+export { titleOf } from './head.js';
 export { ComponentNames } from './names.js';
 export { SchemaNotes } from './notes.js';
 export {

@@ -192,7 +192,7 @@ function claimText({ kind, claims }: RouteCredential): string {
 }
 
 /** The first sentence, and what follows it. */
-function splitComment(comment: string): { summary: string | undefined; rest: string } {
+export function splitComment(comment: string): { summary: string | undefined; rest: string } {
   const match = /^([\s\S]+?[.!?])(?:\s+([\s\S]*))?$/.exec(comment);
   if (match === null) return { summary: comment === '' ? undefined : comment.replace(/\s+/g, ' '), rest: '' };
   return { summary: match[1]!.replace(/\s+/g, ' '), rest: match[2] ?? '' };
@@ -211,7 +211,8 @@ function streamText({ method: { clientStreaming, serverStreaming } }: Binding, o
   return kinds.join(' ');
 }
 
-function pathParameter(
+/** A parameter of the path. @param name which an earlier operation of the same path may have given */
+export function pathParameter(
   parameter: PathParameter,
   name: string,
   schemas: SchemaBuilder,
@@ -276,7 +277,9 @@ function omitsBody({ httpMethod }: Binding, context: OperationContext): boolean 
 }
 
 /** True for a single message that is written as an object of its fields. */
-function isPlainMessage(field: FieldDescriptor): field is FieldDescriptor & { readonly message: MessageDescriptor } {
+export function isPlainMessage(
+  field: FieldDescriptor,
+): field is FieldDescriptor & { readonly message: MessageDescriptor } {
   return field.message !== undefined && !field.repeated && wellKnownKind(field.message) === undefined;
 }
 

@@ -339,6 +339,7 @@ function withoutServices(config: Config): Config {
       index: false,
       docs: false,
       openapi: false,
+      asyncapi: false,
       jwt: undefined,
       apiKeys: undefined,
       rateLimits: undefined,
@@ -374,7 +375,8 @@ function transcoderMounts({ root, routes }: ListenerConfig): (readonly [RouteTra
   if (routes === undefined) return [];
   const { transcoders, virtualHosts } = routes;
   const withoutPages = (mount: MountConfig): MountConfig => {
-    return { ...mount, options: { ...mount.options, docs: false, openapi: false, health: false, mcp: false } };
+    const without = { docs: false, openapi: false, asyncapi: false, health: false, mcp: false };
+    return { ...mount, options: { ...mount.options, ...without } };
   };
   const untouched = { ...root, services: [], options: { ...root.options, rejectUnknownMethod: false } };
   return [

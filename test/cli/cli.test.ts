@@ -632,6 +632,20 @@ void t.test('a busy port, and upstreams that are down', async (t) => {
   t.equal((await proxy.finished).code, 0);
 });
 
+void t.test('asyncapi', async (t) => {
+  const streaming = greeter.replace(/returns \((\w+)\)/, 'returns (stream $1)');
+  const folder = folderWith(t, { 'greeter.proto': streaming });
+  const json = await runMain(
+    ['asyncapi', '--proto', 'greeter.proto', '--format', 'json', '--server', 'https://a.example/x'],
+    folder,
+  );
+  t.match(JSON.parse(json.stdout), {
+    asyncapi: '3.0.0',
+    servers: { websocket: { host: 'a.example', pathname: '/x', protocol: 'wss' } },
+    channels: { [/Greeter_\w+/.exec(json.stdout)![0]]: {} },
+  });
+});
+
 void t.test('openapi', async (t) => {
   const folder = folderWith(t, {
     'greeter.proto': greeter,

@@ -130,6 +130,7 @@ const rows: readonly Row[] = [
     on: [404],
   },
   { option: 'openapi', value: false, request: 'GET /openapi.json', off: [200, '"openapi": "3.1'], on: [404] },
+  { option: 'asyncapi', value: false, request: 'GET /asyncapi.json', off: [200, '"asyncapi": "3.0.0"'], on: [404] },
   {
     option: 'openapi_title',
     value: 'Colours',

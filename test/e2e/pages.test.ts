@@ -75,7 +75,20 @@ void t.test('the list of routes shows each RPC once, with the lines of `photonga
   t.match(answer.text, /<details><summary>1 more binding<\/summary>\n<p class="route"><b class="put">PUT<\/b>/);
   t.match(answer.text, '<a href="/v1/things"><code>', 'a route without variables is a link');
   t.notMatch(answer.text, 'Sells <b>', 'comments are text');
-  for (const path of ['/docs', '/openapi.json', '/health']) t.match(answer.text, `<a href="${path}"`);
+  for (const path of ['/docs', '/openapi.json', '/asyncapi.json', '/health']) t.match(answer.text, `<a href="${path}"`);
+});
+
+void t.test('the AsyncAPI document names the place that was asked', async (t) => {
+  const proxy = await withProxy(t);
+  const { json, headers } = await proxy.send('GET /asyncapi.json', { headers: { host: 'localhost:99' } });
+  t.equal(headers['content-type'], 'application/json');
+  const { servers, channels } = json as { servers: unknown; channels: Record<string, { address: string }> };
+  t.match(servers, { http: { host: 'localhost:99', protocol: 'http' }, websocket: { protocol: 'ws' } });
+  t.strictSame(
+    Object.values(channels).map(({ address }) => address),
+    ['/v1/watch'],
+  );
+  t.match((await proxy.send('GET /asyncapi.yaml')).text, 'asyncapi: 3.0.0\n');
 });
 
 void t.test('the lines are those of `photongate routes --curl`', async (t) => {

@@ -1,7 +1,7 @@
-/** `photongate openapi`: the OpenAPI document of a listener's routes, to standard output or into a file. */
+/** `photongate openapi` and `asyncapi`: the document of a listener's routes, or of its streams, to standard output or into a file. */
 import type { Config } from '../config/index.js';
 import { loadReflected } from '../live/index.js';
-import { openApiDocument, printDocument } from '../openapi/index.js';
+import { asyncApiDocument, openApiDocument, printDocument } from '../openapi/index.js';
 import { documentedParts, prepareProxy } from '../proxy/index.js';
 import { urlOf } from '../server/index.js';
 import { chosenListener } from './chosen-listener.js';
@@ -9,8 +9,9 @@ import { ExitCode } from './exit-code.js';
 import { writeOutput } from './output-file.js';
 import type { Terminal } from './terminal.js';
 
-/** The flags of the command. */
-export interface OpenApiRequest {
+/** The flags of the commands. */
+export interface DocumentRequest {
+  readonly kind: 'openapi' | 'asyncapi';
   /** Path of the file; undefined: standard output. */
   readonly output: string | undefined;
   /** Default: by the file's name, else YAML. */
@@ -22,12 +23,13 @@ export interface OpenApiRequest {
 }
 
 /** Prints or writes the document. @throws ConfigError if the configuration is wrong or a listener must be chosen */
-export async function openapi(config: Config, request: OpenApiRequest, terminal: Terminal): Promise<number> {
+export async function writeDocument(config: Config, request: DocumentRequest, terminal: Terminal): Promise<number> {
   const { listeners } = prepareProxy(config, { offline: true, reflected: await loadReflected(config) });
   const listener = chosenListener(listeners, request.listener);
   const { options } = listener.config.root;
   const server = request.server ?? urlOf(listener.config);
-  const document = openApiDocument(documentedParts(listener.parts), {
+  const make = request.kind === 'openapi' ? openApiDocument : asyncApiDocument;
+  const document = make(documentedParts(listener.parts), {
     title: options.openapiTitle,
     version: options.openapiVersion,
     names: options.openapiNames,
