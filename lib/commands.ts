@@ -1,6 +1,6 @@
 /**
- * Texts with commands, such as `%REQ(x-user?:authority)%`, as Envoy writes them: in headers that routes set, and in lines of
- * access logs. Compiled once; what a command does not know of a request is no error.
+ * Texts with commands, such as `%REQ(x-user?:authority)%`, as Envoy writes them: in headers that routes set, in lines of
+ * access logs, and in error bodies. Compiled once; what a command does not know of a request is no error.
  */
 import { hostname } from 'node:os';
 import { header, headerValues, type HeaderFields } from './headers.js';
@@ -23,6 +23,17 @@ export interface CommandContext {
   readonly localBody?: string | undefined;
   /** Of a request that has ended. */
   readonly ended?: EndedRequest | undefined;
+  /** Of a request that is answered with an error. */
+  readonly failed?: FailedRequest | undefined;
+}
+
+/** What an error body can tell. */
+export interface FailedRequest extends Pick<EndedRequest, 'startedAt' | 'code' | 'codeNumber' | 'requestId'> {
+  readonly message: string;
+  /** Each as JSON prints it, with its `@type`. */
+  readonly details: readonly object[];
+  /** What is wrong with which field. */
+  readonly violations: readonly object[];
 }
 
 /** What is known in the end. Times are in milliseconds. */
@@ -48,10 +59,11 @@ export interface EndedRequest {
   readonly error: string | undefined;
 }
 
-/** Where commands stand: in a header that is sent, or in a line that is written when the request has ended. */
-export type CommandUse = 'header' | 'log';
+/** Where commands stand: in a header that is sent, in a line that is written when the request has ended, in an error body. */
+export type CommandUse = 'header' | 'log' | 'error';
 
-type Value = string | number | undefined;
+/** A list is a whole value, and stands in no text. */
+type Value = string | number | readonly object[] | undefined;
 type Reader = (context: CommandContext) => Value;
 
 /** Makes the reader of a command. @throws OptionError if the argument will not do */
@@ -119,10 +131,27 @@ const inLogs: Readonly<Record<string, Command>> = {
   ),
 };
 
+const inErrors: Readonly<Record<string, Command>> = {
+  REQ: everywhere['REQ']!,
+  RESPONSE_CODE: everywhere['RESPONSE_CODE']!,
+  GRPC_STATUS: grpcStatus,
+  GRPC_STATUS_NUMBER: plain(({ failed }) => failed?.codeNumber),
+  MESSAGE: plain(({ failed }) => failed?.message),
+  DETAILS: plain(({ failed }) => failed?.details),
+  VIOLATIONS: plain(({ failed }) => failed?.violations),
+  START_TIME: startTime,
+  STREAM_ID: plain(({ failed }) => failed?.requestId),
+  HOSTNAME: everywhere['HOSTNAME']!,
+};
+
+/** The commands whose value is a list. */
+const lists: readonly string[] = ['DETAILS', 'VIOLATIONS'];
+
 /** Maps: the names come from files, and `constructor` is none of them. */
 const tables: Readonly<Record<CommandUse, ReadonlyMap<string, Command>>> = {
   header: new Map(Object.entries(everywhere)),
   log: new Map(Object.entries({ ...everywhere, ...inLogs })),
+  error: new Map(Object.entries(inErrors)),
 };
 
 // ------------------------------------------------------------------------------------------------ whole texts
@@ -201,8 +230,39 @@ export function compileFormat(format: LogFormat, omitsEmpty = false): (context: 
   return (context) => `${JSON.stringify(value(context))}\n`;
 }
 
+/** The structure of an error body: its texts may have commands. */
+export type ErrorTemplate = Readonly<Record<string, JsonFormat>>;
+
+/**
+ * An error body. A text that is one command has the type of its value; a member whose command has no value is left out, and
+ * in a list it is null.
+ * @throws OptionError for a command that is not known
+ */
+export function compileError(template: ErrorTemplate): (context: CommandContext) => string {
+  const value = errorValue(template);
+  return (context) => JSON.stringify(value(context));
+}
+
+function errorValue(format: JsonFormat): (context: CommandContext) => unknown {
+  if (typeof format === 'string') {
+    const parts = partsOf(format, 'error');
+    const [only] = parts;
+    if (parts.length === 1 && typeof only === 'function') return only;
+    const list = lists.find((name) => format.includes(`%${name}%`));
+    if (list !== undefined) throw new OptionError(`%${list}% is a list, and stands alone: "%${list}%"`, 'config-type');
+    return (context) => joined(parts, context, '');
+  }
+  if (format === null || typeof format !== 'object') return () => format;
+  if (Array.isArray(format)) {
+    const items = (format as readonly JsonFormat[]).map(errorValue);
+    return (context) => items.map((item) => item(context));
+  }
+  const members = Object.entries(format).map(([name, value]) => [name, errorValue(value)] as const);
+  return (context) => Object.fromEntries(members.map(([name, value]) => [name, value(context)]));
+}
+
 function joined(parts: readonly Part[], context: CommandContext, none: string): string {
-  return parts.map((part) => (typeof part === 'string' ? part : String(part(context) ?? none))).join('');
+  return parts.map((part) => (typeof part === 'string' ? part : (textOf(part(context)) ?? none))).join('');
 }
 
 /** A command from its percent sign to the next: its argument may hold percent signs, too. */
@@ -228,6 +288,9 @@ function partsOf(text: string, use: CommandUse): Part[] {
     const match = commandPattern.exec(text);
     if (match === null) throw notACommand(text, next, use);
     const [all, name = '', argument, length] = match;
+    if (length !== undefined && lists.includes(name)) {
+      throw new OptionError(`%${name}% is a list, which cannot be cut`, 'config-type');
+    }
     parts.push(cut(readerOf(name, argument, use), length));
     at = next + all.length;
   }
@@ -252,8 +315,13 @@ function unknown(name: string, use: CommandUse): OptionError {
 function readerOf(name: string, argument: string | undefined, use: CommandUse): Reader {
   const command = tables[use].get(name);
   if (command !== undefined) return command(argument, name);
-  if (!tables.log.has(name)) throw unknown(argument === undefined ? name : `${name}(${argument})`, use);
+  if (use === 'error' || !tables.log.has(name))
+    throw unknown(argument === undefined ? name : `${name}(${argument})`, use);
   throw new OptionError(`%${name}% is known when the answer has ended; write it in the access log`, 'config-type');
+}
+
+function textOf(value: Value): string | undefined {
+  return typeof value === 'object' ? JSON.stringify(value) : value?.toString();
 }
 
 function cut(reader: Reader, length: string | undefined): Reader {
@@ -261,7 +329,7 @@ function cut(reader: Reader, length: string | undefined): Reader {
   const longest = Number(length);
   return (context) => {
     const value = reader(context);
-    return value === undefined ? undefined : String(value).slice(0, longest);
+    return textOf(value)?.slice(0, longest);
   };
 }
 
@@ -308,11 +376,11 @@ function grpcStatus(format: string | undefined): Reader {
   switch (format) {
     case undefined:
     case 'CAMEL_STRING':
-      return ({ ended: request }) => request?.code && camelName(request.code);
+      return (context) => camelName(statusOf(context)?.code);
     case 'SNAKE_STRING':
-      return ({ ended: request }) => request?.code;
+      return (context) => statusOf(context)?.code;
     case 'NUMBER':
-      return ({ ended: request }) => request?.codeNumber;
+      return (context) => statusOf(context)?.codeNumber;
     default:
       throw new OptionError(
         `%GRPC_STATUS(${format})% is not known; expected CAMEL_STRING, SNAKE_STRING or NUMBER`,
@@ -321,9 +389,12 @@ function grpcStatus(format: string | undefined): Reader {
   }
 }
 
+const statusOf = ({ ended: request, failed }: CommandContext): Pick<EndedRequest, 'code' | 'codeNumber'> | undefined =>
+  failed ?? request;
+
 /** `NOT_FOUND` → `NotFound`; `OK` is itself. */
-function camelName(name: string): string {
-  if (name === 'OK') return name;
+function camelName(name: string | undefined): string | undefined {
+  if (name === undefined || name === 'OK') return name;
   return name.toLowerCase().replace(/(?:^|_)([a-z])/g, (_match, letter: string) => letter.toUpperCase());
 }
 
@@ -358,7 +429,8 @@ function twoDigits(value: number): string {
 }
 
 function startTime(format: string | undefined): Reader {
-  if (format === undefined || format === '') return ({ ended: request }) => request?.startedAt.toISOString();
+  const timeOf = ({ ended: request, failed }: CommandContext): Date | undefined => (failed ?? request)?.startedAt;
+  if (format === undefined || format === '') return (context) => timeOf(context)?.toISOString();
   const parts = format.split(/(%[1-9]?.)/s).map((part): string | ((time: Date) => string) => {
     if (!part.startsWith('%')) return part;
     // Parts of a second, to so many digits.
@@ -370,7 +442,8 @@ function startTime(format: string | undefined): Reader {
     if (directive !== undefined) return directive;
     throw new OptionError(`%START_TIME(${format})% has ${part}, which is not known`, 'config-type');
   });
-  return ({ ended: request }) => {
-    return request && parts.map((part) => (typeof part === 'string' ? part : part(request.startedAt))).join('');
+  return (context) => {
+    const time = timeOf(context);
+    return time && parts.map((part) => (typeof part === 'string' ? part : part(time))).join('');
   };
 }

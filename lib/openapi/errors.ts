@@ -1,4 +1,5 @@
-/** Schemas of error bodies, one for each `error_format`, and of PhotonCloud's envelope. */
+/** Schemas of error bodies, of each `error_format` and of `error_template`, and of PhotonCloud's envelope. */
+import type { ErrorTemplate, JsonFormat } from '../commands.js';
 import type { Json, JsonObject, OpenApiOptions } from './options.js';
 import type { OwnComponent } from './names.js';
 import type { SchemaBuilder } from './schemas.js';
@@ -87,12 +88,57 @@ const shapes: Readonly<Record<OpenApiOptions['errorFormat'], ErrorShape>> = {
 
 /** The `default` response of every operation. */
 export function errorResponse(schemas: SchemaBuilder, options: OpenApiOptions): JsonObject {
-  const { contentType } = shapes[options.errorFormat];
+  const { contentType } = shapeOf(options);
   return { description: 'An error.', content: { [contentType]: { schema: errorReference(schemas, options) } } };
 }
 
-function errorReference(schemas: SchemaBuilder, { errorFormat }: OpenApiOptions): JsonObject {
-  const { component, schema } = shapes[errorFormat];
+function shapeOf({ errorFormat, errorTemplate, errorContentType }: OpenApiOptions): ErrorShape {
+  if (errorTemplate === undefined) return shapes[errorFormat];
+  return {
+    component: 'Error',
+    contentType: (errorContentType ?? 'application/json').split(';')[0]!,
+    schema: () => templateSchema(errorTemplate),
+  };
+}
+
+/** Of what a text that is one command becomes; the others become a text. */
+const commandSchemas: ReadonlyMap<string, JsonObject> = new Map(
+  Object.entries({
+    '%RESPONSE_CODE%': { type: 'integer', description: 'HTTP status.' },
+    '%GRPC_STATUS_NUMBER%': { type: 'integer', description: 'gRPC status code.' },
+    '%GRPC_STATUS(NUMBER)%': { type: 'integer', description: 'gRPC status code.' },
+    '%GRPC_STATUS(SNAKE_STRING)%': name,
+    '%MESSAGE%': message,
+    '%DETAILS%': details,
+    '%VIOLATIONS%': {
+      type: 'array',
+      description: 'What is wrong with which field of the request.',
+      items: object({ field: { type: 'string' }, description: { type: 'string' } }, ['field', 'description']),
+    },
+  }),
+);
+
+/** Of what a template makes: each member is there, but for headers that a request may not have. */
+function templateSchema(template: ErrorTemplate): JsonObject {
+  const members = Object.entries(template);
+  const isGiven = ([, value]: (typeof members)[number]): boolean =>
+    typeof value !== 'string' || !/^%REQ\([^)]*\)(?::\d+)?%$/.test(value);
+  return object(
+    Object.fromEntries(members.map(([member, value]) => [member, formatSchema(value)])),
+    members.filter(isGiven).map(([member]) => member),
+  );
+}
+
+function formatSchema(format: JsonFormat): JsonObject {
+  if (Array.isArray(format)) return { type: 'array', items: {} };
+  if (typeof format === 'object' && format !== null) return templateSchema(format as ErrorTemplate);
+  if (typeof format !== 'string') return { const: format };
+  if (!format.includes('%')) return { type: 'string', const: format };
+  return commandSchemas.get(format) ?? { type: 'string' };
+}
+
+function errorReference(schemas: SchemaBuilder, options: OpenApiOptions): JsonObject {
+  const { component, schema } = shapeOf(options);
   return schemas.add(
     component,
     schema(() => metaSchema(schemas)),
@@ -103,7 +149,11 @@ function errorReference(schemas: SchemaBuilder, { errorFormat }: OpenApiOptions)
 export function errorFrame(schemas: SchemaBuilder, options: OpenApiOptions): JsonObject {
   const error = errorReference(schemas, options);
   // These two shapes have that member already.
-  const isMarked = options.errorFormat === 'aip193' || options.errorFormat === 'photon';
+  const { errorFormat, errorTemplate } = options;
+  const isMarked =
+    errorTemplate === undefined
+      ? errorFormat === 'aip193' || errorFormat === 'photon'
+      : Object.hasOwn(errorTemplate, 'error');
   return isMarked ? error : object({ error }, ['error']);
 }
 

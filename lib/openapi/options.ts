@@ -1,3 +1,4 @@
+import type { ErrorTemplate } from '../commands.js';
 import type {
   EnumDescriptor,
   FieldDescriptor,
@@ -17,6 +18,9 @@ export interface OpenApiOptions {
   readonly alwaysPrintAllFields: boolean;
   readonly envelope: 'none' | 'photon';
   readonly errorFormat: 'status' | 'aip193' | 'problem' | 'photon' | 'text';
+  /** In the place of `errorFormat`, with its content type. */
+  readonly errorTemplate?: ErrorTemplate | undefined;
+  readonly errorContentType?: string;
   /** The framing of streams if `Accept` does not choose one. */
   readonly streamFormat: 'array' | 'ndjson' | 'sse' | 'json-seq' | 'grpc-gateway';
   /** The array of a failed stream ends with the error and `]`. */

@@ -1,22 +1,61 @@
 /** The options of REST requests and answers. */
+import { compileError, type ErrorTemplate } from '../commands.js';
 import { codecOptions } from '../codec/index.js';
 import { callOptions } from '../metadata/index.js';
 import {
   booleanValue,
+  checkedText,
   choicesValue,
   defaultsOf,
   enumValue,
   integerValue,
+  leaf,
   listValue,
   option,
   optional,
+  OptionError,
   type OptionsOf,
+  type Plain,
   presetOption,
   sizeValue,
   statusMapValue,
   timeValue,
 } from '../options/index.js';
 import { codeByName } from '../status.js';
+
+/** A map, or its text as JSON. */
+const errorTemplateValue = leaf<ErrorTemplate>({
+  placeholder: 'TEMPLATE',
+  description: 'a map such as {"code": "%RESPONSE_CODE%", "message": "%MESSAGE%"}',
+  jsonSchema: { type: 'object' },
+  unit: '',
+  print: (template) => template,
+  convert(raw) {
+    const value = typeof raw === 'string' ? parsedJson(raw) : raw;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+    try {
+      compileError(value as ErrorTemplate);
+      return value as ErrorTemplate;
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error;
+      throw new OptionError(`found ${JSON.stringify(raw)}, expected a template: ${error.message}`);
+    }
+  },
+});
+
+function parsedJson(text: string): Plain | undefined {
+  try {
+    return JSON.parse(text) as Plain;
+  } catch {
+    return undefined;
+  }
+}
+
+const mediaTypeValue = checkedText({
+  placeholder: 'MEDIA-TYPE',
+  description: 'a media type such as application/vnd.acme.error+json',
+  convert: (text) => (/^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:; ?[\w-]+=[\w.-]+)*$/.test(text) ? text : undefined),
+});
 
 /** The options of this room. */
 export const transcodeOptions = {
@@ -145,6 +184,16 @@ export const transcodeOptions = {
     follows: { option: 'envelope', value: (envelope) => (envelope === 'photon' ? 'photon' : undefined) },
     group: 'answers',
     text: 'shape of error bodies: google.rpc.Status, AIP-193, RFC 9457 problem details, {"error": …, "meta": {…}}, or the message as text/plain',
+  }),
+  error_template: option(optional(errorTemplateValue), {
+    default: undefined,
+    group: 'answers',
+    text: 'the error body itself, as JSON: its texts may have commands such as %RESPONSE_CODE%, %GRPC_STATUS% and %MESSAGE% (docs/configuration.md); in the place of error_format',
+  }),
+  error_content_type: option(mediaTypeValue, {
+    default: 'application/json',
+    group: 'answers',
+    text: 'content type of errors that error_template makes',
   }),
   convert_grpc_status: option(booleanValue, {
     default: true,

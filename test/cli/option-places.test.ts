@@ -44,6 +44,8 @@ const samples: Readonly<Record<string, readonly [good: Sample, bad: string | und
   'NAME,…': [{ value: ['x-a', 'x-b'], text: 'x-a,x-b' }, undefined],
   'SELECTOR,…': [{ value: ['a.v1.*', 'b.v1.S.M'], text: 'a.v1.*,b.v1.S.M' }, 'a b'],
   'LABEL,…': [{ value: ['PREVIEW', 'INTERNAL'], text: 'PREVIEW,INTERNAL' }, 'a b'],
+  TEMPLATE: [{ value: { code: '%RESPONSE_CODE%' }, text: '{"code":"%RESPONSE_CODE%"}' }, '%MESSAGE%'],
+  'MEDIA-TYPE': [plain('application/vnd.acme+json'), 'json'],
   PATH: [plain('/agents'), 'agents'],
   'ADDRESS,…': [{ value: ['10.0.0.0/8', 'unix'], text: '10.0.0.0/8,unix' }, 'somewhere'],
   'CODE=STATUS,…': [{ value: { 5: 410, 5002: 404 }, text: '5=410,5002=404' }, '5=x'],

@@ -41,6 +41,8 @@ const byPlaceholder: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   'NAME,…': oneOrMany(word),
   'SELECTOR,…': oneOrMany(fc.constantFrom('*', 'a.v1.*', 'a.v1.S.M')),
   'LABEL,…': fc.oneof(fc.constantFrom('all', 'none'), oneOrMany(fc.constantFrom('PREVIEW', 'INTERNAL'))),
+  TEMPLATE: fc.dictionary(word, fc.constantFrom('%MESSAGE%', 'a: b', 1, true, null, ['%DETAILS%'])),
+  'MEDIA-TYPE': fc.constantFrom('application/vnd.acme+json', 'text/json; charset=utf-8'),
   PATH: fc.constantFrom('/agents', '/a/b.c'),
   'ADDRESS,…': oneOrMany(fc.constantFrom('127.0.0.1', '10.0.0.0/8', 'fd00::/8')),
   'CODE=STATUS,…': fc.dictionary(fc.constantFrom('5', '7', 'INTERNAL', '5002'), fc.integer({ min: 400, max: 599 })),

@@ -539,6 +539,8 @@ const elsewhere: Readonly<Record<string, string>> = {
   path_with_escaped_slashes_action: 'test/envoy/serve.test.ts',
   protocols: 'test/envoy/serve.test.ts',
   convert_grpc_status: 'test/envoy/serve.test.ts',
+  error_template: 'test/e2e/error-template.test.ts',
+  error_content_type: 'test/e2e/error-template.test.ts',
   grpc_status_headers: 'test/envoy/serve.test.ts',
   ignore_accept: 'test/envoy/serve.test.ts',
   request_binding: 'test/envoy/serve.test.ts',

@@ -10,6 +10,8 @@ import { codeText, httpStatusOf, type StatusDetail, StatusError } from '../../st
 import { Writer } from '../../wire/index.js';
 import { badRequestDetail, encodeGrpcMessage, isDebugInfo, retryAfterSeconds } from '../../metadata/index.js';
 import { TEXT_TYPE } from './accept.js';
+import { templateShape } from './error-template.js';
+import type { ErrorShape } from './error-shape.js';
 import { metaJson } from './envelope.js';
 import type { ErrorFormat, TranscodeOptions } from '../options.js';
 
@@ -22,12 +24,17 @@ export function createErrorFrameWriter(codec: Codec, options: TranscodeOptions):
     convertGrpcStatus: true,
     addWhitespace: false,
   });
-  return (error, { requestId }) => {
-    const { body } = writeError(error, { method: 'GET', httpVersion: '1.1', requestId });
-    // These two shapes have that member already.
-    const isMarked = options.errorFormat === 'aip193' || options.errorFormat === 'photon';
+  const isMarked = marksErrors(options);
+  return (error, head) => {
+    const { body } = writeError(error, { ...head, method: 'GET', httpVersion: '1.1' });
     return isMarked ? body! : Buffer.from(`{"error":${body!.toString('utf8')}}`);
   };
+}
+
+/** True for shapes that have a member `error` already, which no message has. */
+function marksErrors({ errorFormat, errorTemplate }: TranscodeOptions): boolean {
+  if (errorTemplate !== undefined) return Object.hasOwn(errorTemplate, 'error');
+  return errorFormat === 'aip193' || errorFormat === 'photon';
 }
 
 /** Writes an error inside a stream: `{"error": …}` on one line, in the configured shape. */
@@ -54,18 +61,18 @@ const LINE_FEED = Buffer.from('\n');
 /** Makes the writer of error answers for one set of options. */
 export function createErrorWriter(codec: Codec, options: TranscodeOptions): ErrorWriter {
   const writeDetail = detailWriter(codec);
-  const ownShape = shapes[options.errorFormat];
+  const { errorFormat, errorTemplate } = options;
+  const ownShape = errorTemplate === undefined ? shapes[errorFormat] : templateShape(errorTemplate, options);
   // A converted status is always JSON.
-  const callShape = options.errorFormat === 'text' ? shapes.status : ownShape;
-  const noDetails = options.wholeErrors && options.errorFormat === 'status' ? ',"details":[]' : '';
+  const callShape = errorFormat === 'text' && errorTemplate === undefined ? shapes.status : ownShape;
+  const noDetails = options.wholeErrors && errorFormat === 'status' ? ',"details":[]' : '';
   return (error, head) => {
     const details = detailsOf(error, options);
     const { contentType, write } = error.isOfCall ? callShape : ownShape;
     const status = error.httpStatus ?? options.statusMap.get(error.code) ?? httpStatusOf(error.code);
     if (error.isOfCall && !options.convertGrpcStatus) return bareStatus(status, error, head);
-    const text = Buffer.from(
-      write({ error, status, details: detailsMember(details.map(writeDetail), noDetails), requestId: head.requestId }),
-    );
+    const printed = details.map(writeDetail);
+    const text = Buffer.from(write({ error, status, printed, details: detailsMember(printed, noDetails), head }));
     const body = options.addWhitespace && contentType !== TEXT_TYPE ? indentJson(text) : text;
     const headers = [
       'content-type',
@@ -119,22 +126,7 @@ function detailWriter(codec: Codec): (detail: StatusDetail) => string {
   };
 }
 
-/** The parts that every shape arranges in its own way. */
-interface ErrorParts {
-  readonly error: StatusError;
-  /** HTTP status. */
-  readonly status: number;
-  /** `,"details":[…]`; usually '' if there are none. */
-  readonly details: string;
-  readonly requestId: string;
-}
-
-interface Shape {
-  readonly contentType: string;
-  readonly write: (parts: ErrorParts) => string;
-}
-
-const shapes: Readonly<Record<ErrorFormat, Shape>> = {
+const shapes: Readonly<Record<ErrorFormat, ErrorShape>> = {
   /** google.rpc.Status. */
   status: {
     contentType: 'application/json',
@@ -161,7 +153,7 @@ const shapes: Readonly<Record<ErrorFormat, Shape>> = {
   /** PhotonCloud's envelope. */
   photon: {
     contentType: 'application/json',
-    write: ({ error, details, requestId }) =>
+    write: ({ error, details, head: { requestId } }) =>
       `{"error":{"code":"${codeText(error.code)}","message":${jsonString(error.message)}${details}},` +
       `"meta":${metaJson(requestId)}}`,
   },
