@@ -44,6 +44,13 @@ const target = checkedText({
   },
 });
 
+const text = checkedText({
+  placeholder: 'TEXT',
+  description: 'the name of a zone',
+  code: 'config-type',
+  convert: (value) => (value === '' ? undefined : value),
+});
+
 const endpointRecord = record({
   fields: {
     target: requiredField(target, 'where it listens', 'an endpoint has a target such as 127.0.0.1:50051'),
@@ -52,6 +59,7 @@ const endpointRecord = record({
       integerValue(0, 127),
       'it gets calls if too few endpoints of lower numbers are well. Default 0, the first',
     ),
+    zone: field(text, 'where it runs: with the option zone, endpoints of the same zone come first'),
   },
   about: 'an endpoint',
   expected: 'an endpoint is a target such as 127.0.0.1:50051, or a map such as { target: 127.0.0.1:50051, weight: 2 }',
@@ -61,6 +69,7 @@ interface Endpoint {
   readonly target: string;
   readonly weight?: number;
   readonly priority?: number;
+  readonly zone?: string;
 }
 
 const endpoint = oneOf<Endpoint, unknown, string>(
@@ -132,7 +141,10 @@ function specOf(name: string, settings: ClusterSettings): ClusterSpec {
   const { connectTimeoutMs = 5000, addresses = 'all', keepaliveTimeoutMs } = settings;
   return {
     name,
-    endpoints: endpoints.map(({ target: value, weight = 1, priority = 0 }) => ({ value, weight, priority })),
+    endpoints: endpoints.map(({ target: value, weight = 1, priority = 0, zone }) => ({
+      ...{ value, weight, priority },
+      ...(zone !== undefined && { zone }),
+    })),
     ...{ protocol, policy: loadBalancingPolicy },
     tls: tls === false ? undefined : tls,
     ...(healthService !== undefined && { healthCheck: grpcHealthCheck(healthService) }),
@@ -157,10 +169,11 @@ function settingsOf(spec: ClusterSpec): ClusterSettings {
   const { endpoints, protocol, policy, tls, options } = spec;
   const { connectTimeoutMs, upstreamKeepaliveTimeoutMs, serviceConfig } = options;
   return {
-    endpoints: endpoints.map(({ value, weight, priority = 0 }) => ({
+    endpoints: endpoints.map(({ value, weight, priority = 0, zone }) => ({
       target: value,
       ...(weight !== 1 && { weight }),
       ...(priority !== 0 && { priority }),
+      ...(zone !== undefined && { zone }),
     })),
     ...{ protocol, loadBalancingPolicy: policy },
     ...balanceOf(spec as BalanceSettings),

@@ -122,11 +122,13 @@ function completeConfig(
   checkConflicts(flags, listeners, problems);
   const complete = listeners.flatMap((listener) => listenersAt(flags, file, listener, inherited, problems));
   checkReflection(reflection, complete, problems);
-  const { clusters } = file;
+  const options = completeProcessOptions([file.options, flags.options]);
+  const { zone } = options;
+  const clusters = zone === undefined ? file.clusters : file.clusters?.map((cluster) => ({ ...cluster, zone }));
   return {
     sources,
     listeners: complete,
-    options: completeProcessOptions([file.options, flags.options]),
+    options,
     clusters,
     reflection,
     watch: flags.watch ?? file.watch ?? false,

@@ -42,7 +42,7 @@ import { listenerOptions } from '../server/index.js';
 import { telemetryOptions } from '../telemetry/index.js';
 import { transcodeOptions } from '../transcode/index.js';
 import { validateOptions } from '../validate/index.js';
-import { upstreamOptions } from '../upstream/index.js';
+import { placeOptions, upstreamOptions } from '../upstream/index.js';
 
 const ownOptions = {
   preset: option(enumValue(...presetNames), {
@@ -219,11 +219,11 @@ export function completeOptions(levels: readonly (GivenOptions | undefined)[]): 
 }
 
 /** The options of the process, complete. */
-export type ProcessOptions = OptionsOf<typeof telemetryOptions>;
+export type ProcessOptions = OptionsOf<typeof telemetryOptions & typeof placeOptions>;
 
 /** The options of the process, which only the top level of a file and flags set. */
 export function completeProcessOptions(levels: readonly (GivenOptions | undefined)[]): ProcessOptions {
-  return pickFields(telemetryOptions, completeOptions(levels)) as ProcessOptions;
+  return pickFields({ ...telemetryOptions, ...placeOptions }, completeOptions(levels)) as ProcessOptions;
 }
 
 /** Values that follow from other given options. Without any, the key is absent, so that the preset counts. */

@@ -30,6 +30,8 @@ export interface ClusterSpec extends ClusterBalancing {
   readonly protocol: ClusterProtocol;
   readonly tls: UpstreamTls | undefined;
   readonly options: Partial<UpstreamOptions>;
+  /** Where the proxy runs; endpoints of the same zone come first. Default: all zones are alike. */
+  readonly zone?: string | undefined;
 }
 
 /** How long an attempt to connect may take for which `connect` waits, in milliseconds. */

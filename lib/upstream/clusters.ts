@@ -138,6 +138,7 @@ function hostsOptions(spec: ClusterSpec): HostsOptions {
   return {
     cluster: name,
     ...{ endpoints, policy, slowStartMs, panicThreshold },
+    zone: spec.zone,
     splitsNames: protocol === 'http2' && options.loadBalancingPolicy !== 'pick_first',
     dnsRefreshRateMs: 'dnsRefreshRateMs' in options ? options.dnsRefreshRateMs : DNS_REFRESH_MS,
     healthCheck: spec.healthCheck,

@@ -23,6 +23,7 @@ export { ChannelPool } from './pool.js';
 export {
   defaultUpstreamOptions,
   MAX_TIMER_MS,
+  placeOptions,
   upstreamCallOptions,
   type UpstreamClient,
   upstreamOptions,

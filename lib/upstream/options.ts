@@ -6,6 +6,7 @@ import {
   enumValue,
   type GivenOf,
   option,
+  optionalTextValue,
   optionalTimeValue,
   type OptionsOf,
   pemValue,
@@ -114,8 +115,18 @@ export const upstreamCallOptions = {
   }),
 };
 
+/** Where the process runs. */
+export const placeOptions = {
+  zone: option(optionalTextValue, {
+    default: undefined,
+    processOnly: true,
+    group: 'services',
+    text: 'the zone that photongate runs in: endpoints of clusters in the same zone get calls first',
+  }),
+};
+
 /** All options of upstreams. */
-export const upstreamOptions = { ...tlsOptions, ...upstreamCallOptions };
+export const upstreamOptions = { ...tlsOptions, ...upstreamCallOptions, ...placeOptions };
 
 /** Options of one upstream, complete. */
 export interface UpstreamOptions extends OptionsOf<typeof upstreamCallOptions> {

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { settingsOf } from '../../lib/cli/flags.js';
 import { printConfig } from '../../lib/config/index.js';
 import { type Config, loadConfig, type RunningProxy, startProxy } from '../../lib/index.js';
 import { ConfigError } from '../../lib/status.js';
@@ -12,6 +13,7 @@ import { send } from '../support/proxy.js';
 import { schemaFromText } from '../support/schema.js';
 import { serveHere } from '../support/serve-here.js';
 import { waitFor } from '../support/stream-client.js';
+import { until } from '../support/until.js';
 
 const proto = `
 syntax = "proto3";
@@ -260,4 +262,47 @@ void t.test('operators are told: /upstreams, /metrics, the log, and the /cluster
     { target: one.address, hosts: [{ cluster: 'grpc', health: 'unhealthy', problem: 'it answers NOT_SERVING' }] },
     { target: two.address, hosts: [{ cluster: 'grpc', health: 'healthy' }] },
   ]);
+});
+
+void t.test('zones: the own one first, and others if it is lost', async (t) => {
+  const [far, near] = (await serversOf(t, 2)) as [HealthServer, HealthServer];
+  const yaml = (zone: string): string => `
+${zone}
+clusters:
+  c:
+    endpoints: [{ target: ${far.address}, zone: b }, { target: ${near.address}, zone: a }]
+listeners:
+  - listen: 127.0.0.1:0
+    virtual_hosts: [{ domains: ['*'], routes: [{ match: { prefix: / }, route: { cluster: c } }] }]
+`;
+  const callsOf = async (url: string): Promise<number[]> => {
+    far.calls = near.calls = 0;
+    for (let sent = 0; sent < 20; sent++) t.equal((await send(url, 'GET /v1/things/a')).status, 200);
+    return [far.calls, near.calls];
+  };
+  const config = configOf(t, yaml('zone: a'));
+  t.strictSame(printed(t, config).clusters, config.clusters, 'it is printed');
+  const proxy = await run(t, config);
+  t.strictSame(await callsOf(proxy.urls[0]!), [0, 20]);
+  near.stop();
+  await until(async () => (await send(proxy.urls[0]!, 'GET /v1/things/a')).status === 200);
+  t.strictSame(await callsOf(proxy.urls[0]!), [20, 0]);
+  await near.start();
+
+  for (const zone of ['', 'zone: c']) {
+    const even = await run(t, configOf(t, yaml(zone)));
+    // Who is connected already may have more of the first calls.
+    await callsOf(even.urls[0]!);
+    t.strictSame(await callsOf(even.urls[0]!), [10, 10], zone === '' ? 'without a zone' : 'of another zone');
+  }
+});
+
+void t.test('zones: by a flag', (t) => {
+  const workingDirectory = t.testdir({
+    'e.proto': proto,
+    'p.yaml': `proto: e.proto\nzone: b\nclusters: { c: { endpoints: 'a:1' } }\nupstreams: { default: 'a:1' }`,
+  });
+  const { clusters } = loadConfig({ flags: settingsOf({ zone: 'a' }), file: 'p.yaml', workingDirectory });
+  t.match(clusters, [{ name: 'c', zone: 'a' }]);
+  t.end();
 });

@@ -567,6 +567,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   access_log_slow: 'test/telemetry/access-log.test.ts',
   log_redact_query: 'test/telemetry/access-log.test.ts',
   admin: 'test/telemetry/admin.test.ts',
+  zone: 'test/e2e/clusters.test.ts',
   admin_envoy: 'test/telemetry/envoy-admin.test.ts',
   metrics_max_series: 'test/telemetry/admin.test.ts',
   tracing: 'test/telemetry/tracing.test.ts',

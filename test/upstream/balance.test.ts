@@ -39,6 +39,7 @@ interface Server {
 
 interface Given {
   readonly priority?: number;
+  readonly isNear?: boolean;
   readonly weight?: number;
   readonly health?: 'unchecked' | 'healthy' | 'unhealthy';
   readonly state?: ChannelState;
@@ -47,13 +48,15 @@ interface Given {
 
 /** Servers 0, 1, … as they are described. */
 function hostsOf(given: readonly Given[]): Host<Server>[] {
-  return given.map(({ priority = 0, weight = 1, health = 'healthy', state = 'ready', isEjected = false }, index) => {
-    const server: Server = { state };
-    const host = new Host(server, { name: `${index}`, weight, priority }, () => server.state, true, -1e9);
-    host.health = health;
-    host.ejectedFor = isEjected ? 'it failed' : undefined;
-    return host;
-  });
+  return given.map(
+    ({ priority = 0, isNear = false, weight = 1, health = 'healthy', state = 'ready', isEjected = false }, index) => {
+      const server: Server = { state };
+      const host = new Host(server, { name: `${index}`, weight, priority, isNear }, () => server.state, true, -1e9);
+      host.health = health;
+      host.ejectedFor = isEjected ? 'it failed' : undefined;
+      return host;
+    },
+  );
 }
 
 const CALLS = 4000;
@@ -113,6 +116,25 @@ const shares: readonly {
     name: 'both levels are weak',
     hosts: [{}, bad, bad, bad, { priority: 1 }, { ...bad, priority: 1 }],
     shares: [1 / 3, 0, 0, 0, 2 / 3, 0],
+  },
+  { name: 'the own zone suffices', hosts: [{}, { isNear: true }, {}], shares: [0, 1, 0] },
+  {
+    name: 'the own zone by weight',
+    hosts: [{}, { isNear: true, weight: 3 }, { isNear: true }],
+    policies: ['round_robin'],
+    shares: [0, 0.75, 0.25],
+  },
+  {
+    name: 'half of the own zone bears 70 %',
+    hosts: [{}, { isNear: true }, { ...bad, isNear: true }],
+    shares: [0.3, 0.7, 0],
+  },
+  { name: 'the own zone is out', hosts: [{}, { ...bad, isNear: true }, {}], shares: [0.5, 0, 0.5] },
+  { name: 'the own zone is down', hosts: [{}, { isNear: true, state: 'down' }], shares: [1, 0] },
+  {
+    name: 'other zones come before the next priority',
+    hosts: [{ isNear: true, priority: 1 }, {}, { ...bad, isNear: true }],
+    shares: [0, 1, 0],
   },
   { name: 'the first in order', hosts: [bad, {}, {}], policies: ['pick_first'], shares: [0, 1, 0] },
 ];

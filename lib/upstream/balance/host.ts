@@ -33,6 +33,8 @@ export interface HostPlace {
   readonly weight: number;
   /** 0 comes first. */
   readonly priority: number;
+  /** It is in the zone of the proxy, and comes before others of its priority. */
+  readonly isNear: boolean;
 }
 
 /** A server, and `value` by which it is called. */
@@ -40,6 +42,7 @@ export class Host<T> implements HostPlace {
   readonly name: string;
   readonly weight: number;
   readonly priority: number;
+  readonly isNear: boolean;
   /** Calls under way. */
   active = 0;
   /** Called whenever its last call has ended; set when it is removed. */
@@ -60,7 +63,7 @@ export class Host<T> implements HostPlace {
   /** @param isChecked by active checks; otherwise it counts as healthy */
   constructor(
     readonly value: T,
-    { name, weight, priority }: HostPlace,
+    { name, weight, priority, isNear }: HostPlace,
     private readonly connection: () => ChannelState,
     isChecked: boolean,
     now: number,
@@ -68,6 +71,7 @@ export class Host<T> implements HostPlace {
     this.name = name;
     this.weight = weight;
     this.priority = priority;
+    this.isNear = isNear;
     this.health = isChecked ? 'unchecked' : 'healthy';
     this.servesSince = now;
   }

@@ -19,7 +19,7 @@ import {
 import { parseTarget } from '../target.js';
 import { type BreakerOptions, CircuitBreaker } from './breaker.js';
 import { HealthChecker } from './checker.js';
-import { Host, type HostStatus } from './host.js';
+import { Host, type HostPlace, type HostStatus } from './host.js';
 import type { HealthCheckOptions, OutlierOptions } from './options.js';
 import { OutlierDetector } from './outlier.js';
 import { Picker, type PickerOptions } from './picker.js';
@@ -33,6 +33,8 @@ export interface Endpoint {
   readonly weight: number;
   /** 0 comes first. Default 0. */
   readonly priority?: number | undefined;
+  /** Where it runs. */
+  readonly zone?: string | undefined;
 }
 
 /** How the servers of a cluster are found, judged and picked. */
@@ -40,6 +42,8 @@ export interface HostsOptions extends PickerOptions {
   /** For messages. */
   readonly cluster: string;
   readonly endpoints: readonly Endpoint[];
+  /** Where the proxy runs; undefined: all zones are alike. */
+  readonly zone: string | undefined;
   /** Each address of a name is a server. False: the name is one, at whichever address answers. */
   readonly splitsNames: boolean;
   /** How often names are resolved; undefined: only if a connection is lost. */
@@ -263,9 +267,10 @@ export class Hosts<T> {
     for (const endpoint of endpoints) {
       for (const target of this.targetsOf(endpoint)) {
         const { weight, priority } = rankOf(target, endpoint);
-        const key = `${priority} ${weight} ${target.target} ${target.of ?? ''}`;
+        const isNear = endpoint.zone !== undefined && endpoint.zone === this.options.zone;
+        const key = `${priority} ${weight} ${isNear} ${target.target} ${target.of ?? ''}`;
         if (after.has(key)) continue;
-        const place = { name: target.target.replace(/^dns:\/\/\//, ''), weight, priority };
+        const place = { name: target.target.replace(/^dns:\/\/\//, ''), weight, priority, isNear };
         const member = before.get(key) ?? this.opened(target, place, healthCheck !== undefined);
         if (member !== undefined) after.set(key, member);
       }
@@ -295,11 +300,7 @@ export class Hosts<T> {
   }
 
   /** Undefined if a server that was found later cannot be opened: its files may be in the middle of a renewal. */
-  private opened(
-    target: HostTarget,
-    place: { readonly name: string; readonly weight: number; readonly priority: number },
-    isChecked: boolean,
-  ): Member<T> | undefined {
+  private opened(target: HostTarget, place: HostPlace, isChecked: boolean): Member<T> | undefined {
     const holder = new Holder();
     try {
       const opened = this.open(target, holder);

@@ -1,10 +1,11 @@
 /**
- * Picks the server of a call: first the level of priority, then a server of that level by the policy. Servers that failed
+ * Picks the server of a call: first the level (of a priority, the servers in the zone of the proxy, then the others), then a
+ * server of that level by the policy. Servers that failed
  * their checks or are ejected get nothing, unless so many are out that the rest would be overrun (`panicThreshold`). If all
  * others are lost, those that are ejected get calls, too.
  */
 import { monotonicMs } from '../../clock.js';
-import { Fitness, type Host } from './host.js';
+import { Fitness, type Host, type HostPlace } from './host.js';
 import { Ring } from './ring.js';
 
 export const balancingPolicies = ['round_robin', 'least_request', 'random', 'ring_hash', 'pick_first'] as const;
@@ -42,10 +43,8 @@ export class Picker<T> {
 
   /** From now on these are the servers. */
   setHosts(hosts: readonly Host<T>[]): void {
-    const priorities = [...new Set(hosts.map(({ priority }) => priority))].sort((a, b) => a - b);
-    this.levels = priorities.map((priority) => {
-      return { hosts: hosts.filter((host) => host.priority === priority), ring: undefined };
-    });
+    const ranks = [...new Set(hosts.map(rankOf))].sort((a, b) => a - b);
+    this.levels = ranks.map((rank) => ({ hosts: hosts.filter((host) => rankOf(host) === rank), ring: undefined }));
   }
 
   /**
@@ -132,6 +131,10 @@ export class Picker<T> {
     const age = now - servesSince;
     return age >= slowStartMs ? weight : weight * Math.max(LEAST_START, age / slowStartMs);
   }
+}
+
+function rankOf({ priority, isNear }: HostPlace): number {
+  return 2 * priority + (isNear ? 0 : 1);
 }
 
 /** Of the servers of a level, those that are at least so fit. */
