@@ -16,6 +16,7 @@ import {
   RemoteKeySets,
 } from './policy/index.js';
 import { Shedder } from './overload/index.js';
+import { type IdempotencySettings, type IdempotencyStore, MemoryStore, RedisStore } from './idempotency/index.js';
 import { RetryBudgets } from './retry/index.js';
 import { type BucketSize, TokenBuckets } from './routes/index.js';
 import { Holder, Shared } from './shared.js';
@@ -60,18 +61,12 @@ export class Connections {
   private readonly apiKeyFiles = new ApiKeyFiles();
   private readonly buckets = new Shared<TokenBuckets>(() => undefined);
   private readonly shedders = new Shared<Shedder>((shedder) => shedder.close());
+  private readonly idempotency = new Shared<IdempotencyStore>((store) => store.close());
 
   /** For one user, who takes what it needs and lets go of all of it at once. */
   lease(): Lease {
-    return new Lease(
-      this.channels,
-      this.clusters,
-      this.fallbacks,
-      this.keySets,
-      this.apiKeyFiles,
-      this.buckets,
-      this.shedders,
-    );
+    const { channels, clusters, fallbacks, keySets, apiKeyFiles, buckets, shedders, idempotency } = this;
+    return new Lease(channels, clusters, fallbacks, keySets, apiKeyFiles, buckets, shedders, idempotency);
   }
 
   /** What the channels to upstreams have open. */
@@ -99,6 +94,7 @@ export class Connections {
     this.keySets.close();
     this.apiKeyFiles.close();
     this.shedders.closeAll();
+    this.idempotency.closeAll();
   }
 }
 
@@ -114,6 +110,7 @@ export class Lease {
     private readonly apiKeyFiles: ApiKeyFiles,
     private readonly buckets: Shared<TokenBuckets>,
     private readonly shedders: Shared<Shedder>,
+    private readonly idempotency: Shared<IdempotencyStore>,
   ) {}
 
   /** @throws ConfigError as `ChannelPool.open` */
@@ -192,6 +189,16 @@ export class Lease {
   /** What refuses requests while the event loop is later than that. It looks from now on. */
   shedder(maxDelayMs: number): Shedder {
     return this.shedders.hold(String(maxDelayMs), this.holder, () => new Shedder(maxDelayMs));
+  }
+
+  /**
+   * Where the answers of requests with keys are kept, also after a reload that keeps the settings.
+   * @throws ConfigError `redis-package`
+   */
+  idempotencyStore({ redis, maxEntries, maxBytes }: IdempotencySettings): IdempotencyStore {
+    return this.idempotency.hold(JSON.stringify([redis, maxEntries, maxBytes]), this.holder, () =>
+      redis === undefined ? new MemoryStore({ maxEntries, maxBytes, now: monotonicMs }) : new RedisStore(redis),
+    );
   }
 
   /** @throws ConfigError if the file cannot be read */

@@ -85,6 +85,36 @@ export function celPackages(): CelPackages | undefined {
   }));
 }
 
+/** What is used of a client of `@redis/client`, a peer that only users of Redis install. */
+export interface RedisClient {
+  on(event: 'error', listener: (error: unknown) => void): unknown;
+  connect(): Promise<unknown>;
+  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+  /** Closes the connection, whatever waits for an answer. */
+  destroy(): void;
+}
+
+/** The options of one that are used. */
+export interface RedisClientOptions {
+  readonly url: string;
+  readonly disableOfflineQueue: boolean;
+  readonly socket: {
+    readonly connectTimeout: number;
+    readonly reconnectStrategy: (retries: number) => number;
+  };
+  readonly credentialsProvider?: {
+    readonly type: 'async-credentials-provider';
+    readonly credentials: () => Promise<{ readonly username?: string; readonly password: string }>;
+  };
+}
+
+/** `createClient` of `@redis/client`; undefined if it is not installed. */
+export function redisClient(): ((options: RedisClientOptions) => RedisClient) | undefined {
+  return ifInstalled(
+    () => (require('@redis/client') as { createClient: (options: RedisClientOptions) => RedisClient }).createClient,
+  );
+}
+
 interface XdsServer {
   readonly server_uri: string;
 }

@@ -33,7 +33,7 @@ const layers: readonly (readonly string[])[] = [
   ['rule', 'codec', 'validate'],
   ['router', 'framing', 'openapi'],
   ['transcode', 'protocol', 'upstream', 'policy', 'fallback'],
-  ['builtin', 'routes', 'mcp'],
+  ['builtin', 'routes', 'mcp', 'idempotency'],
   ['gateway', 'connections'],
   ['server'],
   ['config'],

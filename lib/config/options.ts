@@ -36,6 +36,7 @@ import {
 import { policyOptions } from '../policy/index.js';
 import { protocolOptions } from '../protocol/index.js';
 import { retryOptions } from '../retry/index.js';
+import { idempotencyOptions } from '../idempotency/index.js';
 import { rateLimitOptions } from '../routes/index.js';
 import { reflectionOptions } from '../schema/index.js';
 import { listenerOptions } from '../server/index.js';
@@ -79,6 +80,7 @@ export const optionTable = {
   ...protocolOptions,
   ...policyOptions,
   ...rateLimitOptions,
+  ...idempotencyOptions,
   ...listenerOptions,
   ...upstreamOptions,
   ...retryOptions,

@@ -17,6 +17,7 @@ import {
   type KnownKeys,
   type ListenHost,
 } from '../policy/index.js';
+import type { Idempotency } from '../idempotency/index.js';
 import { CallerRules } from '../metadata/index.js';
 import type { Shedder } from '../overload/index.js';
 import { ProtocolTable, type ProtocolTarget } from '../protocol/index.js';
@@ -126,6 +127,8 @@ export interface GatewayContext {
   readonly filters?: readonly RequestFilter[];
   /** How many requests clients may send. Default: any number. */
   readonly limits?: RateLimits | undefined;
+  /** Which calls are made once for their key. Default: none. */
+  readonly idempotency?: Idempotency | undefined;
   /** Why no request is served now; our own pages are. Default: all are served. */
   readonly refusal?: StatusError | undefined;
   /** The keys of an issuer of tokens; throws a ConfigError where they will not do. Needed where `jwt` is given. */
@@ -164,6 +167,7 @@ export function buildGateway(
     transcoders = new Map(),
     filters: ownFilters = [],
     limits,
+    idempotency,
     refusal,
     keysOf = noKeys,
     apiKeysOf = noKeys,
@@ -269,7 +273,7 @@ export function buildGateway(
     encode: compileEncoder(options),
     cors: options.cors && compileCors(options.cors),
     fallback,
-    ...{ routes, limits, options },
+    ...{ routes, limits, idempotency, options },
     // Who sends too much costs nothing more.
     filters: limits?.early === undefined ? ownFilters : [limits.early, ...ownFilters],
     retries: routes === undefined && retries.isEmpty ? undefined : retries,

@@ -20,6 +20,7 @@ import { defaultPolicyOptions, type PolicyOptions } from '../policy/index.js';
 import { overloadOptions } from '../overload/index.js';
 import { retryOptions } from '../retry/index.js';
 import { rateLimitOptions } from '../routes/index.js';
+import { idempotencyOptions } from '../idempotency/index.js';
 import { defaultProtocolOptions, type ProtocolOptions } from '../protocol/index.js';
 import { validateOptions } from '../validate/index.js';
 import { defaultTranscodeOptions, type TranscodeOptions } from '../transcode/index.js';
@@ -156,6 +157,7 @@ export interface GatewayOptions
       typeof gatewayOptions &
         typeof overloadOptions &
         typeof rateLimitOptions &
+        typeof idempotencyOptions &
         typeof retryOptions &
         typeof validateOptions
     > {
@@ -169,6 +171,13 @@ export const defaultGatewayOptions: GatewayOptions = Object.freeze({
   ...defaultProtocolOptions,
   ...defaultsOf(builtinOptions),
   ...defaultsOf(mcpOptions),
-  ...defaultsOf({ ...gatewayOptions, ...overloadOptions, ...rateLimitOptions, ...retryOptions, ...validateOptions }),
+  ...defaultsOf({
+    ...gatewayOptions,
+    ...overloadOptions,
+    ...rateLimitOptions,
+    ...idempotencyOptions,
+    ...retryOptions,
+    ...validateOptions,
+  }),
   services: undefined,
 });

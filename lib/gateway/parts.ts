@@ -1,6 +1,7 @@
 /** What a gateway is made of, and what each of its requests reads. */
 import type { Cors } from '../cors/index.js';
 import type { ErrorWriter } from '../exchange.js';
+import type { Idempotency } from '../idempotency/index.js';
 import type { CallerRules, HeaderNames } from '../metadata/index.js';
 import type { Shedder } from '../overload/index.js';
 import type { Policy, ReplyEncoder } from '../policy/index.js';
@@ -61,6 +62,8 @@ export interface GatewayParts extends RouteTables {
   readonly filters: readonly RequestFilter[];
   /** How many requests clients may send; undefined: any number. */
   readonly limits?: RateLimits | undefined;
+  /** Which calls are made once for their key; undefined: none. */
+  readonly idempotency?: Idempotency | undefined;
   /** Which calls are sent again; undefined: none. */
   readonly retries?: Retries | undefined;
   /** Full names of all RPCs that are served, whether or not native gRPC reaches them. */

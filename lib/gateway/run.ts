@@ -33,6 +33,7 @@ import { AgentRun } from './agent-run.js';
 import { SocketRun } from './socket.js';
 import { type StreamRun, streamRun } from './stream.js';
 import { UnaryRun } from './unary.js';
+import { callerIdentity, KeyedCall } from './keyed-call.js';
 import type { GatewayParts } from './parts.js';
 
 /** One exchange on its way. */
@@ -45,8 +46,10 @@ export class Run extends Ending implements RoutedOwner {
   private cancelExpiry: (() => void) | undefined;
   /** Which limits of rate have counted it; undefined if nothing asked. */
   private counted: Set<unknown> | undefined;
-  /** Of the tokens that filters found good. */
+  /** Of the credentials that were found good. */
   private claims: Claims = {};
+  /** Of the API key that was found good. */
+  private keyName: string | undefined;
   /** As it came, before filters. */
   private readonly cameQuery: string | undefined;
 
@@ -245,6 +248,8 @@ export class Run extends Ending implements RoutedOwner {
     const go = (admitted: Admitted): void => {
       const { claims, metadata, expiry, keyName } = admitted;
       this.expiry = earlier(this.expiry, expiry);
+      this.keyName = keyName;
+      this.claims = { ...this.claims, ...claims };
       if (keyName !== undefined) this.observation?.hasKey(keyName);
       this.limitByClaims(claims, () =>
         next(told.length === 0 ? admitted : { ...admitted, metadata: [...told, ...metadata] }),
@@ -282,7 +287,8 @@ export class Run extends Ending implements RoutedOwner {
     if (channel === undefined) throw new TypeError(`${name} has no channel`);
     const used = observation === undefined ? channel : observation.observe(channel);
     if (stream === undefined) {
-      const run = new UnaryRun(exchange, unary!, used, path, this);
+      const keyed = this.keyedCall(plan, head);
+      const run = new UnaryRun(exchange, unary!, used, path, keyed ?? this, keyed);
       this.call = run;
       return run.start();
     }
@@ -290,6 +296,25 @@ export class Run extends Ending implements RoutedOwner {
     this.call = run;
     this.endWhenExpired(run);
     run.start();
+  }
+
+  /** Undefined if its call may be made again; of other protocols than REST all may. @throws StatusError 400 */
+  private keyedCall(plan: MethodPlan, head: RequestHead): KeyedCall | undefined {
+    const { idempotency, prefix } = this.parts;
+    if (idempotency === undefined || this.protocol !== undefined) return undefined;
+    const rpc = plan.rpc.name;
+    const { headers, peer } = this.exchange;
+    const key = idempotency.keyOf(head.method, rpc, headers);
+    if (key === undefined) return undefined;
+    const path = prefix + head.path;
+    const { method, query, requestId } = head;
+    const identity = callerIdentity(this.claims, this.keyName, peer.tls);
+    return new KeyedCall({
+      idempotency,
+      request: { key, method, path, query, headers, rpc, identity, requestId },
+      outcome: this,
+      replyTo: (error) => plan.fail(StatusError.from(error), head),
+    });
   }
 
   /** Ends a stream when the token of its caller does. */

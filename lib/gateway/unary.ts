@@ -6,17 +6,11 @@ import type { Call, CallListener, CallStatus, Channel, Exchange, Metadata, Reply
 import { Code, StatusError } from '../status.js';
 import type { Frame } from '../wire/index.js';
 import { checkAnnouncedLength, collectBody } from './body.js';
-import { type FaultOwner, quietly } from './quietly.js';
+import type { KeyedCall } from './keyed-call.js';
+import { quietly } from './quietly.js';
+import type { UnaryOutcome } from './unary-outcome.js';
 
 const NONE: Metadata = [];
-
-/** Gets the answer, or why there is none. One of the two is called, once; neither when the client is gone. Never throws. */
-export interface UnaryOutcome extends FaultOwner {
-  /** The call ended with an error; its answer comes next. */
-  onCallFailed(status: CallStatus): void;
-  onReply(reply: Reply): void;
-  onError(error: unknown): void;
-}
 
 /** One unary call on its way. */
 export class UnaryRun implements CallListener {
@@ -24,13 +18,18 @@ export class UnaryRun implements CallListener {
   private message: Buffer | undefined;
   private call: Call | undefined;
   private done = false;
+  /** The client is gone, and the call goes on to its end. */
+  private isDetached = false;
+  private cancelDetached: (() => void) | undefined;
 
+  /** @param keyed present if the call is made once for its `Idempotency-Key`; it is the outcome, too */
   constructor(
     private readonly exchange: Exchange,
     private readonly unary: UnaryExchange,
     private readonly channel: Channel,
     private readonly path: string,
     private readonly outcome: UnaryOutcome,
+    private readonly keyed?: KeyedCall,
   ) {}
 
   /** @throws StatusError 413 where the head announces too large a body. */
@@ -48,6 +47,23 @@ export class UnaryRun implements CallListener {
   }
 
   private send(message: Buffer): void {
+    if (this.keyed === undefined) this.startCall(message);
+    else this.sendOnce(message, this.keyed);
+  }
+
+  /** Makes the call, unless a request with the same key has made it. */
+  private sendOnce(message: Buffer, keyed: KeyedCall): void {
+    if (this.done) return;
+    keyed.reserve(message).then(
+      (known) => {
+        if (this.done) return keyed.giveUp();
+        this.guard(() => (known === undefined ? this.startCall(message) : this.finish(known)));
+      },
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  private startCall(message: Buffer): void {
     if (this.done) return;
     const { metadata, timeoutMs } = this.unary;
     const call = this.channel.start({ path: this.path, metadata, timeoutMs }, this);
@@ -61,6 +77,7 @@ export class UnaryRun implements CallListener {
   }
 
   onMessageStart(bytes: number): void {
+    if (this.isDetached) return;
     if (!this.exchange.expect(bytes, () => this.guard(() => this.call?.resume()))) this.call?.pause();
   }
 
@@ -92,8 +109,20 @@ export class UnaryRun implements CallListener {
   /** Nobody waits for the answer any more. */
   clientGone(): void {
     if (this.done) return;
+    if (this.keyed !== undefined && this.call !== undefined) return this.detach(this.keyed, this.call);
     this.done = true;
     this.cancel();
+  }
+
+  /** The client may come again for the answer. */
+  private detach({ runningTimeoutMs }: KeyedCall, call: Call): void {
+    this.isDetached = true;
+    // It may wait for room that this client would have had.
+    quietly(() => call.resume(), this.outcome);
+    const timer = setTimeout(() => {
+      this.fail(StatusError.http(504, 'the call has taken too long without its client (running_timeout)'));
+    }, runningTimeoutMs).unref();
+    this.cancelDetached = () => clearTimeout(timer);
   }
 
   private cancel(): void {
@@ -112,12 +141,14 @@ export class UnaryRun implements CallListener {
   private fail(error: unknown): void {
     if (this.done) return;
     this.done = true;
+    this.cancelDetached?.();
     this.cancel();
     this.outcome.onError(error);
   }
 
   private finish(reply: Reply): void {
     this.done = true;
+    this.cancelDetached?.();
     this.outcome.onReply(reply);
   }
 }

@@ -15,6 +15,7 @@ import {
   MountRouter,
 } from '../gateway/index.js';
 import type { Fallback } from '../fallback/index.js';
+import { Idempotency } from '../idempotency/index.js';
 import {
   diskFiles,
   type FileReader,
@@ -146,7 +147,8 @@ function prepareListeners(
     problems,
   );
   checkRpcSelectors(
-    parts.flatMap(({ options: { jwt, apiKeys, rateLimits = [] } }) => [
+    parts.flatMap(({ options: { jwt, apiKeys, rateLimits = [], idempotency } }) => [
+      ...(idempotency?.rpcs ?? []),
       ...[jwt, apiKeys].flatMap((policy) => (policy === undefined ? [] : [...policy.except, ...policy.require])),
       ...rateLimits.flatMap(({ settings }) => settings.rpcs ?? []),
     ]),
@@ -206,6 +208,7 @@ function prepareListeners(
         filters,
         limits: isLooking ? undefined : problems.attempt(() => compileRateLimits(mount.options, limitSurroundings)),
         shedderOf: isLooking ? undefined : (maxDelayMs) => lease.shedder(maxDelayMs),
+        idempotency: isLooking ? undefined : problems.attempt(() => idempotencyOf(mount, lease)),
         keysOf: (provider) => keysOf(provider, lease, files),
         apiKeysOf: (keys) => lease.apiKeys({ ...keys, read: (path) => files.read(path) }),
       };
@@ -267,6 +270,12 @@ function servedMethods({ bindings, services, config: { options } }: PreparedPart
   const names = new Set(options.passThrough === 'all' ? services.map(({ name }) => name) : []);
   const native = schema.services.filter(({ fullName }) => names.has(fullName)).flatMap(({ methods }) => methods);
   return [...bindings.map(({ method }) => method), ...native];
+}
+
+/** @throws ConfigError `redis-package` */
+function idempotencyOf({ options: { idempotency } }: MountConfig, lease: Lease): Idempotency | undefined {
+  if (idempotency === undefined) return undefined;
+  return new Idempotency(idempotency, lease.idempotencyStore(idempotency), () => wallClock().getTime());
 }
 
 /** The channels to services that filters and limits ask. */
@@ -343,6 +352,7 @@ function withoutServices(config: Config): Config {
       jwt: undefined,
       apiKeys: undefined,
       rateLimits: undefined,
+      idempotency: undefined,
     },
   });
   return {

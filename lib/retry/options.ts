@@ -88,7 +88,7 @@ const fields = {
   ),
   idempotent: field(
     booleanValue,
-    'the RPCs may be repeated. Default: those with an idempotency_level, or with a rule for GET',
+    'the RPCs may be repeated. Default: those with an idempotency_level, or with a rule for GET or QUERY',
   ),
   per_try_timeout: field(
     timeValue,

@@ -33,7 +33,7 @@ const rows: readonly [text: string, ...errors: string[]][] = [
   ],
   [
     'policies: { cros: false }',
-    '1:13 unknown-key there is no key "cros" here; "policies" has: addresses, cors, jwt, api_keys, rate_limits, rate_limit_service; did you mean cors?',
+    '1:13 unknown-key there is no key "cros" here; "policies" has: addresses, cors, jwt, api_keys, rate_limits, rate_limit_service, idempotency; did you mean cors?',
   ],
   [
     'methods: [x]',

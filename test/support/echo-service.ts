@@ -46,6 +46,8 @@ export interface Answer {
   readonly trailers?: Readonly<Record<string, string | Buffer>>;
   /** Milliseconds to wait first. */
   readonly delayMs?: number;
+  /** What a unary call waits for. */
+  readonly after?: Promise<void>;
   /** Of a server stream; default: the request alone. */
   readonly messages?: readonly Buffer[];
   /** Takes over the answer of a server stream or a bidi call. */
@@ -215,7 +217,8 @@ function unary(method: MethodDescriptor, service: EchoService) {
       if (answer.code !== undefined) callback({ code: answer.code, details: answer.details ?? '', metadata: trailers });
       else callback(null, answer.message ?? call.request, trailers);
     };
-    if (answer.delayMs === undefined) respond();
+    if (answer.after !== undefined) void answer.after.then(respond);
+    else if (answer.delayMs === undefined) respond();
     else setTimeout(respond, answer.delayMs);
   };
 }
