@@ -7,7 +7,7 @@ import { decide } from './decide.js';
 import type { GatewayParts } from './parts.js';
 import { isProbe } from './probe.js';
 import { requestOf } from './routing.js';
-import { rpcNamesOf } from './rpc-names.js';
+import { rpcNamesOf, rpcPath } from './rpc-names.js';
 
 /** What is known of a request. */
 export interface KnownRequest {
@@ -17,12 +17,13 @@ export interface KnownRequest {
   /** Undefined for REST. */
   readonly protocol: ProtocolMatch<Channel> | undefined;
   readonly body: FilteredRequest['body'];
+  readonly onGone: FilteredRequest['onGone'];
   readonly claims: Claims;
   readonly counted: Set<unknown>;
 }
 
 export function filteredRequest(known: KnownRequest): FilteredRequest {
-  const { head, exchange, parts, body, claims, counted } = known;
+  const { head, exchange, parts, body, onGone, claims, counted } = known;
   const { address: peer, port: peerPort, tls } = exchange.peer;
   const request = requestOf(head, exchange);
   return {
@@ -38,16 +39,33 @@ export function filteredRequest(known: KnownRequest): FilteredRequest {
     isProbe: isProbe(parts, head),
     forwarded: head.caller.forwarded,
     body,
-    rpc: () => rpcOf(known),
+    onGone,
+    rpc: () => callOf(known)?.rpc,
+    route: () => callOf(known)?.route,
     routeSettings: (filter, path) => parts.routes?.filterSettings({ ...request, path }, filter),
   };
 }
 
+/** The RPC that a request leads to, and by which route. */
+interface KnownCall {
+  readonly rpc: string;
+  readonly route: string;
+}
+
 /** What is passed on may name an RPC by its path, as `access` reads it. */
-function rpcOf({ head, exchange, parts, protocol }: KnownRequest): string | undefined {
-  if (exchange.webSocket !== undefined) return parts.sockets?.match('GET', head.path)?.value.plan.rpc.name;
+function callOf({ head, exchange, parts, protocol }: KnownRequest): KnownCall | undefined {
+  const { prefix, rpcs, sockets } = parts;
+  if (exchange.webSocket !== undefined) {
+    const socket = sockets?.match('GET', head.path)?.value;
+    return socket && { rpc: socket.plan.rpc.name, route: prefix + socket.template };
+  }
   const decision = decide(parts, head, protocol);
-  if (decision.kind === 'routed') return rpcNamesOf(head.path).find((name) => parts.rpcs.has(name));
+  if (decision.kind === 'routed') {
+    const rpc = rpcNamesOf(head.path).find((name) => rpcs.has(name));
+    return rpc === undefined ? undefined : { rpc, route: rpcPath(rpc) };
+  }
   // The name of a method that is not there is the client's own invention.
-  return decision.kind === 'call' && decision.channel !== undefined ? decision.plan.rpc.name : undefined;
+  if (decision.kind !== 'call' || decision.channel === undefined) return undefined;
+  const { rpc } = decision.plan;
+  return { rpc: rpc.name, route: decision.template === undefined ? rpc.path : prefix + decision.template };
 }

@@ -117,7 +117,9 @@ export class Run extends Ending implements RoutedOwner {
     const { head, exchange, parts, protocol } = this;
     const counted = (this.counted ??= new Set());
     const body = (maxBytes: number): Promise<BodyStart> => this.peeked().peek(maxBytes);
-    const request = filteredRequest({ head, exchange, parts, protocol, body, claims, counted });
+    const gone: (() => void)[] = [];
+    const onGone = (listener: () => void): void => void gone.push(listener);
+    const request = filteredRequest({ head, exchange, parts, protocol, body, onGone, claims, counted });
     const run = new FilterRun(filters, request, {
       onPassed: (filtered) => {
         this.call = undefined;
@@ -130,7 +132,12 @@ export class Run extends Ending implements RoutedOwner {
       onRefused: (error) => this.onError(error),
       changeAnswer: (change) => this.changed?.changeFields(change),
     });
-    this.call = { clientGone: () => run.cancel() };
+    this.call = {
+      clientGone() {
+        run.cancel();
+        for (const listener of gone) listener();
+      },
+    };
     run.start();
   }
 

@@ -60,8 +60,8 @@ export function compileExtAuthz(settings: ExtAuthzSettings, surroundings: AuthzS
         now: surroundings.wallClock(),
       });
       try {
-        const answer = CheckResponse.decode(await unaryCall(channel, CHECK_PATH, asked, timeoutMs));
-        return effectOf(answer, request);
+        const bytes = await unaryCall(channel, CHECK_PATH, asked, timeoutMs, request);
+        return effectOf(checked(CheckResponse.decode(bytes), bytes), request);
       } catch (error) {
         const isOfAuthorizer = error instanceof CallFailed || error instanceof WireError || error instanceof BadAnswer;
         if (!isOfAuthorizer) throw error;
@@ -83,6 +83,22 @@ export function compileExtAuthz(settings: ExtAuthzSettings, surroundings: AuthzS
       throw new OptionError('it is a filter of ext_authz; a route may say ext_authz or disabled', 'config-type');
     },
   };
+}
+
+/**
+ * An empty answer lets the request pass, as in Envoy. One that has bytes and none of the members says something else than an
+ * authorizer does, and who says how it denies does not let pass.
+ * @throws BadAnswer
+ */
+function checked(answer: CheckAnswer, bytes: Buffer): CheckAnswer {
+  const { status, deniedResponse, okResponse } = answer;
+  if (deniedResponse !== undefined && (status?.code ?? Code.OK) === Code.OK) {
+    throw new BadAnswer('it has denied_response, and its status is OK');
+  }
+  if (status === undefined && okResponse === undefined && bytes.length > 0) {
+    throw new BadAnswer('it has neither status nor ok_response');
+  }
+  return answer;
 }
 
 /** The authorizer's answer cannot be followed. */

@@ -23,12 +23,16 @@ export interface FilteredRequest extends RoutedRequest {
   readonly claims: Claims;
   /** The full name of the RPC that it leads to; undefined if it leads to none. */
   readonly rpc: () => string | undefined;
+  /** The template of the rule that takes it, as the access log has it; undefined if it leads to no RPC. */
+  readonly route: () => string | undefined;
   /** A question for the health of the proxy, which limits of rate do not count. */
   readonly isProbe: boolean;
   /** What has counted it already, so that nothing counts it twice: limits of rate. */
   readonly counted: Set<unknown>;
   /** What services are told of its way: `x-forwarded-for` and its like. */
   readonly forwarded: HeaderFields;
+  /** Calls `listener` if its client goes away while filters wait. */
+  readonly onGone: (listener: () => void) => void;
   /** The first bytes of its body, which its route gets all the same. */
   readonly body: (maxBytes: number) => Promise<BodyStart>;
   /** What the route of its path, or of another reading of that, says of the filter with this name. */

@@ -127,6 +127,10 @@ void t.test('whose requests are counted together', async (t) => {
   ];
   const get = 'GET /v1/a';
   const put: [string, RequestOptions] = ['PUT /v1/a', { body: '{}' }];
+  const connected: [string, RequestOptions] = [
+    'POST /r.v1.Shop/Get',
+    { headers: { 'content-type': 'application/json', 'connect-protocol-version': '1' }, body: '{}' },
+  ];
   const single = { requests: 1, per: '1h' };
   const rows: readonly [
     what: string,
@@ -143,6 +147,18 @@ void t.test('whose requests are counted together', async (t) => {
       [200, 429],
     ],
     ['rpc', { a: { key: 'rpc', ...single } }, [get, put, get, put], [200, 200, 429, 429]],
+    [
+      'route: all paths of a template, whatever the method',
+      { a: { key: 'route', ...single } },
+      [get, 'GET /v1/b', ['PUT /v1/c', { body: '{}' }], 'GET /watch/a', 'GET /watch/b', 'GET /nowhere', 'GET /nowhere'],
+      [200, 429, 429, 200, 429, 404, 404],
+    ],
+    [
+      'route: a call by gRPC or Connect is another one',
+      { a: { key: 'route', ...single } },
+      [get, connected, connected, get],
+      [200, 200, 429, 429],
+    ],
     ['pages are no calls', { a: { key: 'rpc', ...single } }, ['GET /', 'GET /', get], [200, 200, 200]],
     ['rpcs', { a: { rpcs: 'r.v1.Shop.Put', ...single } }, [get, put, get, put], [200, 200, 200, 429]],
     [
@@ -311,7 +327,7 @@ const status = (code: number, limitRemaining: number): RateLimitAnswer['statuses
 void t.test('a service counts', async (t) => {
   const limits = {
     mine: { key: 'address', requests: 3, per: '1h' },
-    theirs: { key: ['address', 'header:x-key', 'rpc'], service: true },
+    theirs: { key: ['address', 'header:x-key', 'rpc', 'route'], service: true },
     others: { service: true, rpcs: 'r.v1.Shop.Put' },
   };
   const [proxy, service] = await served(t, limits);
@@ -340,13 +356,13 @@ void t.test('a service counts', async (t) => {
   service.answer = () => ({ overallCode: 2 });
   t.match(await proxy.send('GET /v1/a'), { status: 429, json: { message: 'too many requests; try again later' } });
   t.same(service.asked, [
-    ['shop', 'generic_key=theirs,remote_address=127.0.0.1,x-key=k,rpc=r.v1.Shop.Get'],
+    ['shop', 'generic_key=theirs,remote_address=127.0.0.1,x-key=k,rpc=r.v1.Shop.Get,route=/v1/{name}'],
     [
       'shop',
-      'generic_key=theirs,remote_address=127.0.0.1,remote_address=127.0.0.1,rpc=r.v1.Shop.Put',
+      'generic_key=theirs,remote_address=127.0.0.1,remote_address=127.0.0.1,rpc=r.v1.Shop.Put,route=/v1/{name}',
       'generic_key=others',
     ],
-    ['shop', 'generic_key=theirs,remote_address=127.0.0.1,remote_address=127.0.0.1,rpc=r.v1.Shop.Get'],
+    ['shop', 'generic_key=theirs,remote_address=127.0.0.1,remote_address=127.0.0.1,rpc=r.v1.Shop.Get,route=/v1/{name}'],
   ]);
   t.equal((await proxy.send('GET /v1/a')).status, 429);
   t.equal((await proxy.send('GET /health')).status, 200);
@@ -396,7 +412,7 @@ void t.test('what is wrong', async (t) => {
   const rows: readonly [limits: Limits, message: RegExp][] = [
     [{ a: { requests: 1 } }, /a limit of rate has requests and per, such as \{ requests: 100, per: 1m \}/],
     [{ a: { requests: 0, per: '1s' } }, /found "0", expected a whole number from 1/],
-    [{ a: { ...hourly, key: 'ip' } }, /found "ip", expected address, rpc, header:NAME or claim:NAME/],
+    [{ a: { ...hourly, key: 'ip' } }, /found "ip", expected address, rpc, route, header:NAME or claim:NAME/],
     [{ a: { ...hourly, key: ['address', 'header:a b'] } }, /found "header:a b", expected address/],
     [{ a: { ...hourly, rpcs: 'r.v1.Shop.Nope' } }, /r\.v1\.Shop\.Nope/],
     [

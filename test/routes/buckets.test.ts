@@ -76,6 +76,7 @@ void t.test('keys', (t) => {
     headers: ['x-key', 'k', 'x-long', 'y'.repeat(1000), 'x-two', 'a', 'x-two', 'b'],
     claims: { sub: 'ada', org: { id: 7 }, roles: ['a', 'b'], none: null },
     rpc: () => undefined,
+    route: () => undefined,
   };
   const key = (...parts: string[]): string => compileKey(parts)(request);
   t.equal(key(), '');
@@ -84,6 +85,7 @@ void t.test('keys', (t) => {
   t.equal(key('header:x-two'), '=a,b');
   t.equal(key('header:x-none'), 'address 10.0.0.1', 'leaving it out is no way past a limit');
   t.equal(key('claim:none'), 'address 10.0.0.1');
+  t.equal(compileKey(['route'])({ ...request, route: () => '/v1/{name}' }), '=/v1/{name}');
   t.equal(key('claim:sub'), '=ada');
   t.equal(key('claim:org.id'), '=7');
   t.equal(key('claim:roles'), '=["a","b"]');

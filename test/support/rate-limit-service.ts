@@ -20,7 +20,12 @@ const same = (bytes: Buffer): Buffer => bytes;
 
 export async function startRateLimitService(): Promise<RateLimitService> {
   const server = new Server();
-  const service: RateLimitService = { target: '', asked: [], answer: () => ({}), close: () => server.forceShutdown() };
+  const service: RateLimitService = {
+    target: '',
+    asked: [],
+    answer: () => ({ overallCode: 1 }),
+    close: () => server.forceShutdown(),
+  };
   const method = {
     path: SHOULD_RATE_LIMIT_PATH,
     ...{ requestStream: false, responseStream: false },

@@ -7,7 +7,7 @@ import type { FilteredRequest } from '../filter.js';
 import type { Descriptor } from './messages.js';
 
 /** What of a request makes a key. */
-export type KeyedRequest = Pick<FilteredRequest, 'address' | 'headers' | 'claims' | 'rpc'>;
+export type KeyedRequest = Pick<FilteredRequest, 'address' | 'headers' | 'claims' | 'rpc' | 'route'>;
 
 /** The value of a part; undefined if the request has none. */
 type KeyPart = (request: KeyedRequest) => string | undefined;
@@ -24,6 +24,8 @@ function compileKeyPart(part: string): KeyPart {
       return ({ address }) => clientNetwork(address);
     case 'rpc':
       return (request) => request.rpc();
+    case 'route':
+      return (request) => request.route();
     case 'header':
       return ({ headers }) => headerValues(headers, name).join(',') || undefined;
     default:

@@ -107,14 +107,14 @@ function compileAsk(
   return (limits, request) => {
     for (const { identity } of limits) request.counted.add(identity);
     const asked = limits.map(({ name, descriptorOf }) => ({ name, descriptor: descriptorOf(request) }));
-    return askService(channel, service, asked);
+    return askService(channel, service, asked, request);
   };
 }
 
 function compileLimit(limit: NamedLimit): Limit {
   const { name, settings } = limit;
   const { key = [], rpcs } = settings;
-  const isOfCalls = rpcs !== undefined || key.includes('rpc');
+  const isOfCalls = rpcs !== undefined || key.includes('rpc') || key.includes('route');
   const isCounted = (rpc: string): boolean =>
     rpcs === undefined || rpcs.some(({ selector }) => selectorMatches(selector, rpc));
   return {

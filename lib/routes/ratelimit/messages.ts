@@ -30,7 +30,8 @@ export const RateLimitResponse = defineMessage({
   responseHeadersToAdd: [3, list(headerValue)],
 });
 
-/** The code of a request that is too much. */
+/** What a service says of a request: it may pass, or it is too much. */
+export const OK = 1;
 export const OVER_LIMIT = 2;
 
 const DAY_MS = 86_400_000;

@@ -40,13 +40,13 @@ export function checkBucket({ members }: InputMap, reader: Reader, what: string)
   throw new OptionError(`${what} has requests and per, such as { requests: 100, per: 1m }`, 'config-type');
 }
 
-/** A part of a key: `address`, `rpc`, or a name behind `header:` or `claim:`. */
+/** A part of a key: `address`, `rpc`, `route`, or a name behind `header:` or `claim:`. */
 const keyPart = checkedText({
   placeholder: 'PART',
-  description: 'address, rpc, header:NAME or claim:NAME',
+  description: 'address, rpc, route, header:NAME or claim:NAME',
   code: 'config-type',
   convert(text) {
-    const [, kind, name = ''] = /^(address|rpc|(?:header|claim)(?=:))(?::([^\p{Cc}]{1,200}))?$/u.exec(text) ?? [];
+    const [, kind, name = ''] = /^(address|rpc|route|(?:header|claim)(?=:))(?::([^\p{Cc}]{1,200}))?$/u.exec(text) ?? [];
     if (kind === 'header') return isHeaderName(name) ? text.toLowerCase() : undefined;
     return kind === undefined ? undefined : text;
   },
@@ -57,7 +57,7 @@ const rateLimit = record({
     ...bucketFields,
     key: field(
       oneOrMany(keyPart),
-      'whose requests are counted together: address, rpc, header:NAME, claim:NAME. Default: those of all clients',
+      'whose requests are counted together: address, rpc, route, header:NAME, claim:NAME. Default: those of all clients',
     ),
     rpcs: field(oneOrMany(rpcSelector), 'selectors of the RPCs whose calls it counts. Default: all requests'),
     service: field(booleanValue, 'rate_limit_service counts, by its own rules, in place of requests and per'),
@@ -108,7 +108,7 @@ export const rateLimitOptions = {
     default: undefined,
     within: 'policies',
     group: 'limits',
-    text: 'how many requests clients may send, counted by address, header, claim or RPC',
+    text: 'how many requests clients may send, counted by address, header, claim, RPC or route',
     peers: 'Envoy filters `local_ratelimit`, `ratelimit`',
   }),
   rate_limit_service: option(orFalse(limitService), {

@@ -4,10 +4,12 @@ import { fixedHeader, isHeaderName, isHeaderValue, type HeaderFields } from '../
 import { Code, StatusError } from '../../status.js';
 import { WireError } from '../../wire/index.js';
 import { publishFilterFailure } from '../diagnostics.js';
+import type { FilteredRequest } from '../filter.js';
 import { CallFailed, unaryCall } from '../unary-call.js';
 import type { Standing } from './fields.js';
 import {
   type Descriptor,
+  OK,
   OVER_LIMIT,
   type RateLimitAnswer,
   RateLimitRequest,
@@ -46,10 +48,16 @@ export async function askService(
   channel: Channel,
   { domain, timeoutMs = DEFAULT_TIMEOUT_MS, failureModeDeny = false }: ServiceSettings,
   limits: readonly AskedLimit[],
+  request: Pick<FilteredRequest, 'onGone'>,
 ): Promise<Verdict> {
   const asked = RateLimitRequest.encode({ domain, descriptors: limits.map(({ descriptor }) => descriptor) });
   try {
-    const answer = RateLimitResponse.decode(await unaryCall(channel, SHOULD_RATE_LIMIT_PATH, asked, timeoutMs));
+    const answer = RateLimitResponse.decode(
+      await unaryCall(channel, SHOULD_RATE_LIMIT_PATH, asked, timeoutMs, request),
+    );
+    if (answer.overallCode !== OK && answer.overallCode !== OVER_LIMIT) {
+      throw new CallFailed(`its overall_code is ${answer.overallCode}, expected OK or OVER_LIMIT`);
+    }
     return verdictOf(answer, limits);
   } catch (error) {
     if (!(error instanceof CallFailed || error instanceof WireError)) throw error;
