@@ -92,7 +92,7 @@ export function metricsSource(proxy: () => RunningProxy | undefined): MetricsSou
 }
 
 /**
- * Without what may be a credential: queries of URLs, and values of headers that routes set. Keys are files, and key sets are
+ * Without what may be a credential: queries of URLs, and values of headers that routes and rules set. Keys are files, and key sets are
  * public.
  */
 function shownConfig(config: Config): string {
@@ -102,10 +102,27 @@ function shownConfig(config: Config): string {
     .replace(/(\bhttps?:\/\/[^\s?"']+\?)[^\s"']+/gi, `$1${REDACTED}`);
 }
 
+/** A rule of `header_rules` without the values that it writes. */
+function redactRule(rule: Readonly<Record<string, unknown>>): object {
+  const hidden = (values: unknown): object =>
+    Object.fromEntries(Object.keys(values as object).map((name) => [name, REDACTED]));
+  const direction = (changes: unknown): object =>
+    Object.fromEntries(
+      Object.entries(changes as object).map(([kind, value]: [string, unknown]) => [
+        kind,
+        kind === 'set' || kind === 'append' ? hidden(value) : value,
+      ]),
+    );
+  return Object.fromEntries(
+    Object.entries(rule).map(([member, value]) => [member, member === 'selector' ? value : direction(value)]),
+  );
+}
+
 /** A reviver: called with each member, the inner ones first. */
 function redactHeaders(name: unknown, value: unknown): unknown {
   // A private key may be given itself.
   if (typeof value === 'string' && /^data:application\/x-pem-file[;,]/.test(value)) return REDACTED;
+  if (name === 'header_rules' && Array.isArray(value)) return value.map(redactRule);
   if (name !== 'request_headers' && name !== 'response_headers') return value;
   const changes = Array.isArray(value) ? (value as Record<string, unknown>[]) : [];
   return changes.map((change) => ('value' in change ? { ...change, value: REDACTED } : change));

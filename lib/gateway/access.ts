@@ -167,13 +167,21 @@ export function identified(channel: Channel, identity: Metadata): Channel {
 /** What a client says, and then who it is. */
 export function withIdentity(metadata: Metadata, identity: Metadata): Metadata {
   if (identity.length === 0) return metadata;
-  const isTold = toldNames(identity);
-  return [...metadata.filter(([name]) => !isTold(name)), ...identity];
+  const names = identity.map(([name]) => name);
+  return [...withoutTold(metadata, names), ...identity];
 }
+
+/** What a client says, without what the proxy alone says, also in the spelling that some servers treat alike. */
+export function withoutTold(metadata: Metadata, names: readonly string[]): Metadata {
+  const told = new Set(names.map(plainName));
+  return metadata.filter(([name]) => !told.has(plainName(name)));
+}
+
+const plainName = (name: string): string => name.replaceAll('_', '-');
 
 /** True for a name that is in the identity, also in the spelling that some servers treat alike. */
 export function toldNames(identity: Metadata): (name: string) => boolean {
   if (identity.length === 0) return () => false;
-  const names = new Set(identity.map(([name]) => name.replaceAll('_', '-')));
-  return (name) => names.has(name.replaceAll('_', '-'));
+  const names = new Set(identity.map(([name]) => plainName(name)));
+  return (name) => names.has(plainName(name));
 }

@@ -22,14 +22,7 @@ import { CallerRules } from '../metadata/index.js';
 import type { Shedder } from '../overload/index.js';
 import { ProtocolTable, type ProtocolTarget } from '../protocol/index.js';
 import { type PathMatcher, PathMatcherBuilder } from '../router/index.js';
-import {
-  bindingsOf,
-  selectServices,
-  type Binding,
-  type MethodRule,
-  type RuleSet,
-  withQueryRules,
-} from '../rule/index.js';
+import { bindingsOf, type Binding, type MethodRule, type RuleSet, withQueryRules } from '../rule/index.js';
 import { RetryBudgets } from '../retry/index.js';
 import type { MethodDescriptor, Schema, ServiceDescriptor } from '../schema/index.js';
 import { ConfigError, ProblemList, type StatusError } from '../status.js';
@@ -58,6 +51,8 @@ import type { ServiceChannel } from '../builtin/index.js';
 import { buildPages } from '../builtin/index.js';
 import { Constraints, type DocumentedPart, type OpenApiOptions, SchemaNotes } from '../openapi/index.js';
 import type { GatewayOptions } from './options.js';
+import { servicesOf, visibleServices, withServicesOf } from './services.js';
+import { claimHeaders, HeaderRules } from './header-rules.js';
 import { Retries } from './retries.js';
 import { type HintedRoute, RouteHints } from './route-hints.js';
 import type { RateLimits, RequestFilter, RouteTranscoder } from '../routes/index.js';
@@ -197,6 +192,7 @@ export function buildGateway(
   const isReflecting = options.grpcReflection && options.passThrough !== 'off' && reflection !== undefined;
   const reflecting = isReflecting ? reflectionTargets(schema, targets, reflection, options.maxBodyBytes) : [];
   const methods = [...all.flatMap((service) => service.methods), ...reflecting.map(({ method }) => method)];
+  const rpcs = methods.map(({ fullName }) => fullName);
   const access = problems.attempt(() => accessOf(options, methods, keysOf, apiKeysOf));
   const retries = new Retries(
     {
@@ -276,8 +272,9 @@ export function buildGateway(
     ...{ routes, limits, idempotency, options },
     // Who sends too much costs nothing more.
     filters: limits?.early === undefined ? ownFilters : [limits.early, ...ownFilters],
+    headerRules: options.headerRules.length === 0 ? undefined : new HeaderRules(options.headerRules, rpcs),
     retries: routes === undefined && retries.isEmpty ? undefined : retries,
-    rpcs: new Set(methods.map(({ fullName }) => fullName)),
+    rpcs: new Set(rpcs),
     normalize: compileNormalizer(options),
     access,
     callers: new CallerRules(options),
@@ -298,17 +295,6 @@ export function buildGateway(
   };
 }
 
-/** All of them once, those of transcoders behind the gateway's own. */
-function withServicesOf(
-  others: readonly BuiltGateway[],
-  own: readonly ServiceDescriptor[],
-  schema: Schema,
-): readonly ServiceDescriptor[] {
-  if (others.length === 0) return own;
-  const names = new Set(others.flatMap(({ services }) => services.map(({ name }) => name)));
-  return [...new Set([...own, ...schema.services.filter(({ fullName }) => names.has(fullName))])];
-}
-
 /** @param base the prefix of the mount that is built */
 function hinted(parts: readonly DocumentedPart<Binding>[], base: string): HintedRoute[] {
   return parts.flatMap(({ prefix, bindings }) =>
@@ -318,9 +304,10 @@ function hinted(parts: readonly DocumentedPart<Binding>[], base: string): Hinted
 
 /** What services are told of a caller, they are told by the proxy alone. */
 function withIdentityHeaders(options: GatewayOptions): GatewayOptions {
-  const { jwt, apiKeys, identityHeaders } = options;
-  if (jwt === undefined && apiKeys === undefined) return options;
-  const told = [...(jwt?.forwardClaims.values() ?? []), ...(apiKeys?.forward.values() ?? [])];
+  const { jwt, apiKeys, identityHeaders, headerRules } = options;
+  if (jwt === undefined && apiKeys === undefined && headerRules.length === 0) return options;
+  const own = claimHeaders(headerRules);
+  const told = [...(jwt?.forwardClaims.values() ?? []), ...(apiKeys?.forward.values() ?? []), ...own];
   return { ...options, identityHeaders: [...identityHeaders, ...told] };
 }
 
@@ -438,29 +425,6 @@ function protocolTargets(
     const channel = channels.get(method.service.fullName);
     return channel === undefined ? [] : [{ method, channel }];
   });
-}
-
-/** Without names all, with an empty list none. */
-function servicesOf(
-  schema: Schema,
-  names: readonly string[] | undefined,
-  problems: ProblemList,
-): readonly ServiceDescriptor[] {
-  return names?.length === 0 ? [] : selectServices(schema, names ?? [], problems);
-}
-
-/**
- * The services as callers see them. Where something may be hidden, a service does not answer grpc.reflection itself: it would
- * tell all.
- */
-function visibleServices(
-  whole: readonly ServiceDescriptor[],
-  schema: Schema,
-  { visibility }: GatewayOptions,
-): readonly ServiceDescriptor[] {
-  if (visibility === undefined) return whole;
-  const names = new Set(whole.map(({ fullName }) => fullName).filter((name) => !name.startsWith('grpc.reflection.')));
-  return schema.services.filter(({ fullName }) => names.has(fullName));
 }
 
 function addRoutes(

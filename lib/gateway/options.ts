@@ -16,6 +16,7 @@ import {
   plain,
   sizeValue,
 } from '../options/index.js';
+import { headerRulesKind } from './header-rule-options.js';
 import { defaultPolicyOptions, type PolicyOptions } from '../policy/index.js';
 import { overloadOptions } from '../overload/index.js';
 import { retryOptions } from '../retry/index.js';
@@ -128,6 +129,11 @@ export const gatewayOptions = {
       peers: 'Envoy `path_with_escaped_slashes_action`',
     },
   ),
+  header_rules: option(headerRulesKind, {
+    default: [],
+    group: 'services',
+    text: 'which headers services get, and clients from them, by RPC: allow, deny, rename, append, set, set_from_claims',
+  }),
   original_path_headers: option(booleanValue, {
     default: false,
     group: 'services',

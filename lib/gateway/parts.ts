@@ -10,6 +10,7 @@ import type { RateLimits, RequestFilter } from '../routes/index.js';
 import type { StatusError } from '../status.js';
 import { type Observer } from '../telemetry/index.js';
 import { type Access } from './access.js';
+import type { HeaderRules } from './header-rules.js';
 import { type Route, type RouteTables } from './decide.js';
 import type { GatewayOptions } from './options.js';
 import type { RouteHints } from './route-hints.js';
@@ -66,6 +67,8 @@ export interface GatewayParts extends RouteTables {
   readonly idempotency?: Idempotency | undefined;
   /** Which calls are sent again; undefined: none. */
   readonly retries?: Retries | undefined;
+  /** Which headers of calls change; undefined: none do. */
+  readonly headerRules?: HeaderRules | undefined;
   /** Full names of all RPCs that are served, whether or not native gRPC reaches them. */
   readonly rpcs: ReadonlySet<string>;
   readonly options: RequestOptions;

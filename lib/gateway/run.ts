@@ -292,7 +292,8 @@ export class Run extends Ending implements RoutedOwner {
     const stream = isStream ? plan.openStream(head, captures) : undefined;
     const unary = isStream ? undefined : plan.openUnary(head, captures);
     if (channel === undefined) throw new TypeError(`${name} has no channel`);
-    const used = observation === undefined ? channel : observation.observe(channel);
+    const ruled = this.ruled(channel, name, head);
+    const used = observation === undefined ? ruled : observation.observe(ruled);
     if (stream === undefined) {
       const keyed = this.keyedCall(plan, head);
       const run = new UnaryRun(exchange, unary!, used, path, keyed ?? this, keyed);
@@ -322,6 +323,11 @@ export class Run extends Ending implements RoutedOwner {
       outcome: this,
       replyTo: (error) => plan.fail(StatusError.from(error), head),
     });
+  }
+
+  /** The channel of a call, with the headers that rules give it. */
+  private ruled(channel: Channel, rpc: string, head: RequestHead): Channel {
+    return this.parts.headerRules?.around(channel, rpc, head, this.claims) ?? channel;
   }
 
   /** Ends a stream when the token of its caller does. */
@@ -356,7 +362,7 @@ export class Run extends Ending implements RoutedOwner {
     observation?.speaks('websocket');
     const start = (admitted: RequestHead, identity: Metadata): void => {
       observation?.isAdmitted();
-      const own = identified(this.retrying(channel, rpc), identity);
+      const own = this.ruled(identified(this.retrying(channel, rpc), identity), rpc.name, admitted);
       const run = new SocketRun({
         upgrade,
         rpc,

@@ -9,7 +9,7 @@ export { apiKeysChannel, jwksChannel, type KeyFetch, type KeysRead } from './dia
 export { earlier, type Expiry } from './expiry.js';
 export { fixedKeys, type KeyServers, type KeySet, type RemoteKeysOptions, RemoteKeySets } from './jwks.js';
 export { Authenticator, type Identity, type TokenRules, verifyToken } from './jwt.js';
-export type { ClaimRule, RequiredClaims } from './credential-options.js';
+export { type ClaimRule, forwardedClaims, type RequiredClaims } from './credential-options.js';
 export type { JwtOptions, JwtSettings } from './jwt-options.js';
 export {
   type JwtProvider,

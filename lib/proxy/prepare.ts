@@ -147,10 +147,11 @@ function prepareListeners(
     problems,
   );
   checkRpcSelectors(
-    parts.flatMap(({ options: { jwt, apiKeys, rateLimits = [], idempotency } }) => [
+    parts.flatMap(({ options: { jwt, apiKeys, rateLimits = [], idempotency, headerRules } }) => [
       ...(idempotency?.rpcs ?? []),
       ...[jwt, apiKeys].flatMap((policy) => (policy === undefined ? [] : [...policy.except, ...policy.require])),
       ...rateLimits.flatMap(({ settings }) => settings.rpcs ?? []),
+      ...headerRules.map(({ selector }) => selector),
     ]),
     [...schema.files, ...reflection.files],
     problems,
@@ -353,6 +354,7 @@ function withoutServices(config: Config): Config {
       apiKeys: undefined,
       rateLimits: undefined,
       idempotency: undefined,
+      headerRules: [],
     },
   });
   return {

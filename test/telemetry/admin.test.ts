@@ -210,6 +210,8 @@ listeners:
             request_headers: [{ name: x-host, value: s3cret }]
             route: { weighted_clusters: [{ name: a, weight: 1, request_headers: [{ name: x-a, value: s3cret }] }] }
             response_headers: [{ name: x-b, value: s3cret }]
+header_rules:
+  - { selector: '*', request: { set: { authorization: s3cret }, deny: [x-c] }, response: { append: { x-d: s3cret } } }
 `,
   });
   const proxy = { config: loadConfig({ file: 'p.yaml', workingDirectory }) } as RunningProxy;
@@ -217,7 +219,7 @@ listeners:
   const { body } = page({ accept: undefined, body: '' }) as { body: string };
   t.notMatch(body, 's3cret');
   t.match(body, 'x-host');
-  t.equal(body.split('[redacted]').length - 1, 3);
+  t.equal(body.split('[redacted]').length - 1, 5);
   t.end();
 });
 
