@@ -24,7 +24,7 @@ interface Ended {
 
 const MINUTE = 60_000;
 
-function run(command: string, args: readonly string[], cwd: string, env: object = {}): Promise<Ended> {
+export function run(command: string, args: readonly string[], cwd: string, env: object = {}): Promise<Ended> {
   return new Promise((resolve) => {
     const options = { cwd, env: { ...process.env, ...env }, timeout: 5 * MINUTE, maxBuffer: 256 * 1024 ** 2 };
     execFile(command, args, options, (error, stdout, stderr) => {
@@ -34,7 +34,7 @@ function run(command: string, args: readonly string[], cwd: string, env: object 
 }
 
 /** @throws Error if it fails: what a tool is made of must be there. */
-async function must(command: string, args: readonly string[], cwd: string, env: object = {}): Promise<string> {
+export async function must(command: string, args: readonly string[], cwd: string, env: object = {}): Promise<string> {
   const { failed, text } = await run(command, args, cwd, env);
   if (failed) throw new Error(`${command} ${args.join(' ')}\n${text.slice(-3000)}`);
   return text;
@@ -57,14 +57,14 @@ async function forEach(
   return failures;
 }
 
-async function installNpm(home: string, ...packages: string[]): Promise<undefined> {
+export async function installNpm(home: string, ...packages: string[]): Promise<undefined> {
   const flags = ['--no-audit', '--no-fund', '--no-save', '--ignore-scripts'];
   await must('npm', ['install', '--prefix', home, ...flags, ...packages], home);
   return undefined;
 }
 
 /** Into a virtual environment. */
-async function installPython(home: string, ...packages: string[]): Promise<string | undefined> {
+export async function installPython(home: string, ...packages: string[]): Promise<string | undefined> {
   if (!(await hasCommand('python3', '--version'))) return 'no python3 here';
   await must('python3', ['-m', 'venv', home], home);
   await must(join(home, 'bin/pip'), ['install', '-q', ...packages], home);
@@ -178,22 +178,25 @@ const orval: Tool = {
   },
 };
 
+/** The generator and what its code needs, in the module `photongate.invalid/api`. */
+export async function installOapiCodegen(home: string): Promise<string | undefined> {
+  const go = await goCommand();
+  if (go === undefined) return 'no go here';
+  writeFileSync(join(home, 'go.mod'), 'module photongate.invalid/api\n\ngo 1.23\n');
+  const modules = ['github.com/oapi-codegen/oapi-codegen/v2@v2.8.2', 'github.com/oapi-codegen/runtime@v1.9.0'];
+  await must(go, ['get', ...modules], home, goEnvironment);
+  await must(
+    go,
+    ['build', '-o', 'oapi-codegen', 'github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen'],
+    home,
+    goEnvironment,
+  );
+  return undefined;
+}
+
 const oapiCodegen: Tool = {
   name: 'oapi-codegen',
-  async install(home) {
-    const go = await goCommand();
-    if (go === undefined) return 'no go here';
-    writeFileSync(join(home, 'go.mod'), 'module photongate.invalid/api\n\ngo 1.23\n');
-    const modules = ['github.com/oapi-codegen/oapi-codegen/v2@v2.8.2', 'github.com/oapi-codegen/runtime@v1.9.0'];
-    await must(go, ['get', ...modules], home, goEnvironment);
-    await must(
-      go,
-      ['build', '-o', 'oapi-codegen', 'github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen'],
-      home,
-      goEnvironment,
-    );
-    return undefined;
-  },
+  install: installOapiCodegen,
   async check(documents, home) {
     const made = await forEach(documents, (document) => {
       const name = folderOf(document.name);
@@ -208,9 +211,9 @@ const oapiCodegen: Tool = {
   },
 };
 
-const goEnvironment = { GOFLAGS: '-mod=mod -modcacherw' };
+export const goEnvironment = { GOFLAGS: '-mod=mod -modcacherw' };
 
-async function goCommand(): Promise<string | undefined> {
+export async function goCommand(): Promise<string | undefined> {
   if (await hasCommand('go', 'version')) return 'go';
   return existsSync('/usr/local/go/bin/go') ? '/usr/local/go/bin/go' : undefined;
 }
