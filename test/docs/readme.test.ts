@@ -100,14 +100,14 @@ void t.test('npm start', async (t) => {
 });
 
 void t.test('commands and flags that the docs name are there', async (t) => {
-  const commands = ['routes', 'openapi', 'check', 'call', 'suggest'];
+  const commands = ['routes', 'openapi', 'asyncapi', 'check', 'call', 'suggest'];
   const helps = [['--help'], ...commands.map((command) => [command, '--help'])];
   const stdout = (await Promise.all(helps.map((args) => runMain(args, '.')))).map((help) => help.stdout).join('\n');
   const docs = readdirSync(new URL('docs/', root)).filter((name) => name.endsWith('.md') && name !== 'options.md');
   const pages = ['README.md', ...docs.map((name) => `docs/${name}`)];
   for (const page of pages) {
     const text = readFileSync(new URL(page, root), 'utf8').replace(
-      /(?:\b(?:npm|node|curl|protoc)|`--) (?:[^\n|`\\]|\\\n)*/g,
+      /(?:\b(?:npm|node|curl|protoc|java|go run|openapi-python-client)|`--) (?:[^\n|`\\]|\\\n)*/g,
       '',
     );
     for (const [flag] of text.matchAll(/--[a-z][a-z-]+[a-z](?:\d\.\d)?/g)) {
