@@ -12,6 +12,12 @@ const DECLINE = 0.25;
 /** Above this many limits it does not grow faster: the delay says what was, and not what is refused already. */
 const MOST_EXCESS = 2;
 
+/**
+ * At most so many are refused. A refusal costs work, too: clients that try again at once could keep the process late with
+ * refusals alone, and nobody would be answered.
+ */
+const MOST_REFUSED = 0.9;
+
 /** The share of requests that is refused, by the last delays of the event loop. */
 export class SheddingShare {
   /** The last ones, in no order. */
@@ -28,7 +34,7 @@ export class SheddingShare {
     private readonly random: () => number = Math.random,
   ) {}
 
-  /** From 0 to 1. */
+  /** From 0 to 0.9. */
   get value(): number {
     return this.share;
   }
@@ -48,7 +54,7 @@ export class SheddingShare {
     this.delays[this.samples++ % WINDOW] = delayMs;
     const excess = Math.min(MOST_EXCESS, this.delayMs / this.maxDelayMs - 1);
     const change = (elapsedMs / 1000) * excess * (excess > 0 ? GROWTH : DECLINE);
-    this.share = Math.min(1, Math.max(0, this.share + change));
+    this.share = Math.min(MOST_REFUSED, Math.max(0, this.share + change));
   }
 
   /** True if a request is to be refused. By chance: in turn it could always be the same one of a client's requests. */

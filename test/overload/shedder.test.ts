@@ -47,14 +47,14 @@ void t.test('it begins, lasts and ends once', (t) => {
   t.strictSame(events, [{ state: 'begins', maxDelayMs: 100, delayMs: 200, refused: 0 }]);
   let refused = 0;
   for (let request = 0; request < 100; request++) if (shedder.refuses()) refused++;
-  t.equal(refused, 100, 'after six seconds of twice the limit all are');
-  // 20 ms apart: four seconds until nothing is refused, and four more. Then it is late again.
-  clock.late(0, 4000 / 20 + 3 + 200);
+  t.ok(refused > 50 && refused < 100, `nine of ten are: ${refused} of 100`);
+  // 20 ms apart: 3.6 seconds until nothing is refused, and four more. Then it is late again.
+  clock.late(0, 3600 / 20 + 3 + 200);
   t.equal(shedder.refuses(), false);
   clock.late(200, 30);
   t.equal(events.length, 1, 'what comes within five seconds is the same overload');
   for (let request = 0; request < 50; request++) if (shedder.refuses()) refused++;
-  clock.late(0, 4000 / 20 + 3 + 252);
+  clock.late(0, 3600 / 20 + 3 + 252);
   t.strictSame(events.slice(1), [{ state: 'ends', maxDelayMs: 100, delayMs: 0, refused }]);
   clock.late(200, 30);
   t.match(events.slice(2), [{ state: 'begins', refused: 0 }], 'a new one counts from 0');
