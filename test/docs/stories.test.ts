@@ -10,6 +10,10 @@ const pages = [
   'docs/library.md',
   'docs/http.md',
   'docs/rate-limits.md',
+  'docs/mcp.md',
+  'docs/validation.md',
+  'docs/visibility.md',
+  'docs/openapi.md',
 ];
 
 for (const page of pages) {
