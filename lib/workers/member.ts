@@ -3,6 +3,7 @@ import type { Worker } from 'node:cluster';
 import { monotonicMs } from '../clock.js';
 import { Queue } from '../queue.js';
 import type { Problem } from '../status.js';
+import { closeUntakenConnections } from './handed-over.js';
 import type { Answer, Order, Parting, Question, Refused, Report, Serving } from './messages.js';
 
 /** How a process ended: a code, or the signal that killed it; `error` if it never ran, or why the primary killed it. */
@@ -79,6 +80,7 @@ export class Member {
     startTimeoutMs: number,
   ) {
     this.id = worker.id;
+    closeUntakenConnections(worker);
     this.started = this.report();
     const late = setTimeout(() => this.kill(`it did not serve within ${startTimeoutMs / 1000} s`), startTimeoutMs);
     this.started.catch(() => undefined).finally(() => clearTimeout(late));

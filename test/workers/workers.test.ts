@@ -1,5 +1,5 @@
 /** Several processes on one port, as they are run: the command itself, real signals, real deaths. */
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -161,6 +161,33 @@ void t.test('a worker that is killed costs its own calls alone, and is replaced'
   for (let index = 0; index < 4; index++) t.equal((await send(proxy.url, 'GET /v1/hello/a')).status, 200);
   t.equal(new Set(proxy.service.calls.map(({ peer }) => peer)).size, 2, 'both serve');
 });
+
+void t.test(
+  'a connection on its way to a worker that is killed is closed, and those behind it are served',
+  async (t) => {
+    const proxy = await start(t);
+    const workers = workersOf(proxy);
+    for (const pid of workers) process.kill(pid, 'SIGSTOP');
+    const openFiles = (): number => readdirSync(`/proc/${proxy.child.pid!}/fd`).length;
+    const before = openFiles();
+    const { port } = new URL(proxy.url);
+    const request = 'GET /v1/hello/a HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n';
+    const answers = Array.from({ length: 4 }, async () => {
+      let text = '';
+      const socket = connect(Number(port), '127.0.0.1');
+      socket.on('data', (chunk: Buffer) => (text += String(chunk))).on('error', () => undefined);
+      socket.write(request);
+      await new Promise((resolve) => socket.on('close', resolve));
+      return text.split('\r\n')[0];
+    });
+    // Each worker is sent one, and the others wait.
+    await until(() => openFiles() >= before + answers.length, 'the connections in the primary');
+    process.kill(workers[0]!, 'SIGKILL');
+    process.kill(workers[1]!, 'SIGCONT');
+    const served = 'HTTP/1.1 200 OK';
+    t.strictSame((await Promise.all(answers)).sort(), ['', served, served, served]);
+  },
+);
 
 void t.test('SIGHUP: one worker after the other, no request fails; what is bad is reported once', async (t) => {
   const proxy = await start(t);
