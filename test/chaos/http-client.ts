@@ -16,6 +16,9 @@ export interface HttpRequest {
 
 export interface HttpAnswer {
   readonly status: number;
+  /** The values of headers, joined. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly bytes: Buffer;
   readonly text: string;
   /** It has an end, and was not broken off. */
   readonly isWhole: boolean;
@@ -46,6 +49,16 @@ async function writeBody(to: Writable, { pieces, pauseMs, leaves }: HttpRequest)
   if (!to.destroyed) to.end();
 }
 
+function answerOf(
+  end: Pick<HttpAnswer, 'status' | 'isWhole' | 'error'>,
+  fields: object,
+  chunks: readonly Buffer[],
+): HttpAnswer {
+  const bytes = Buffer.concat(chunks);
+  const headers = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, String(value)]));
+  return { ...end, headers, bytes, text: bytes.toString() };
+}
+
 export function http1Client(port: number): HttpClient {
   const agent = new Agent({ keepAlive: true });
   return {
@@ -58,14 +71,15 @@ export function http1Client(port: number): HttpClient {
         const chunks: Buffer[] = [];
         let status = 0;
         let error = '';
-        const settle = (isWhole: boolean): void =>
-          resolve({ status, text: Buffer.concat(chunks).toString(), isWhole, error });
+        let fields: object = {};
+        const settle = (isWhole: boolean): void => resolve(answerOf({ status, isWhole, error }, fields, chunks));
         sent.on('error', (cause) => (error ||= cause.message));
         sent.on('close', () => {
           if (status === 0) settle(false);
         });
         sent.on('response', (response) => {
           status = response.statusCode ?? 0;
+          fields = response.headers;
           response.on('data', (chunk: Buffer) => chunks.push(chunk));
           response.on('error', (cause) => (error ||= cause.message));
           response.on('close', () => settle(response.complete));
@@ -95,13 +109,17 @@ export function http2Client(port: number): HttpClient {
         let status = 0;
         let hasEnd = false;
         let error = '';
-        stream.on('response', (fields) => (status = Number(fields[':status'])));
+        let received: object = {};
+        stream.on('response', (fields) => {
+          received = fields;
+          status = Number(fields[':status']);
+        });
         stream.on('data', (chunk: Buffer) => chunks.push(chunk));
         stream.on('end', () => (hasEnd = true));
         stream.on('error', (cause: Error) => (error = cause.message));
         stream.on('close', () => {
           const isWhole = hasEnd && status !== 0 && stream.rstCode === 0;
-          resolve({ status, text: Buffer.concat(chunks).toString(), isWhole, error });
+          resolve(answerOf({ status, isWhole, error }, received, chunks));
         });
         if (pieces.length > 0) void writeBody(stream, request);
       }),

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import type { Random } from '../support/random.js';
 import { type HttpAnswer, type HttpClient, http1Client, http2Client } from './http-client.js';
+import { connectStream, type Dialect, grpcWeb } from './enveloped.js';
 import type { Ledger, Outcome, Request } from './ledger.js';
 import { type Answer, type Ask, chaosService } from './service.js';
 
@@ -19,6 +20,8 @@ const failingCodes = new Set<number>([Code.UNKNOWN, Code.DEADLINE_EXCEEDED, Code
 const wrong = (why: string): Outcome => ({ kind: 'wrong', why: why.slice(0, 400) });
 const failed = (why: string): Outcome => ({ kind: refusal.test(why) ? 'refused' : 'unknown', why: why.slice(0, 200) });
 const ok: Outcome = { kind: 'ok' };
+/** Whoever sends it knows no more than that its connection is gone. */
+const brokenProxy: Outcome = { kind: 'unknown', why: 'the connection to the proxy broke' };
 
 const digestOf = (...payloads: readonly string[]): string => {
   const hash = createHash('sha256');
@@ -41,6 +44,8 @@ export interface LoadOptions {
   /** How often an RPC that may be repeated is sent at most. */
   readonly attempts: number;
   readonly users: number;
+  /** Workers of the proxy are killed: connections to it may break. */
+  readonly breaks: boolean;
 }
 
 /** Clients of all kinds, and users who send one request after the other by them. */
@@ -80,6 +85,10 @@ export class Load {
   close(): void {
     for (const client of this.https) client.close();
     this.grpc.close();
+  }
+
+  get breaks(): boolean {
+    return this.options.breaks;
   }
 
   get url(): string {
@@ -127,7 +136,8 @@ function cutInto(text: string, bytes: number): Buffer[] {
 }
 
 /** The error in an answer that is not 200; undefined: there is none. */
-function errorIn({ status, text, isWhole, error }: HttpAnswer): Outcome | undefined {
+function errorIn(load: Load, { status, text, isWhole, error }: HttpAnswer): Outcome | undefined {
+  if (!isWhole && load.breaks) return brokenProxy;
   if (!isWhole) return wrong(`the answer broke off: ${status} ${error} ${text}`);
   if (status === 200) return undefined;
   if (!failingStatuses.has(status)) return wrong(`${status} ${text}`);
@@ -158,7 +168,7 @@ function unary(name: string, method: string, path: string, isIdempotent: boolean
         leaves: false,
       });
       const expected = { id, seq: 1, digest: digestOf(payload) };
-      return errorIn(answer) ?? answerIs(JSON.parse(answer.text) as Answer, expected);
+      return errorIn(load, answer) ?? answerIs(JSON.parse(answer.text) as Answer, expected);
     },
   };
 }
@@ -200,7 +210,7 @@ const watch: Kind = {
       leaves: false,
     });
     const { status, text, isWhole, error } = answer;
-    if (status !== 200) return errorIn(answer) ?? ok;
+    if (status !== 200) return errorIn(load, answer) ?? ok;
     if (!isWhole) return failed(`the stream broke off ${error === '' ? '' : 'with an error'}`);
     const messages = formats[format]!(text);
     const failure = messages.at(-1)?.error;
@@ -232,9 +242,12 @@ const upload: Kind = {
     });
     if (leaves && answer.status === 0) return { kind: 'left', why: 'in the middle of an upload' };
     const expected = { id, seq: payloads.length, digest: digestOf(...payloads) };
-    return errorIn(answer) ?? answerIs(JSON.parse(answer.text) as Answer, expected);
+    return errorIn(load, answer) ?? answerIs(JSON.parse(answer.text) as Answer, expected);
   },
 };
+
+/** There was no close frame. */
+const ABNORMAL_CLOSURE = 1006;
 
 const webSocket: Kind = {
   name: 'WebSocket',
@@ -246,7 +259,7 @@ const webSocket: Kind = {
     const socket = new WebSocket(`${load.url}/v1/talk`);
     const answers: (Answer & StreamError)[] = [];
     return new Promise((resolve) => {
-      socket.on('error', (error) => resolve(wrong(error.message)));
+      socket.on('error', (error) => resolve(load.breaks ? brokenProxy : wrong(error.message)));
       socket.on('message', (data: Buffer) => answers.push(parseJson(data.toString())));
       socket.on('open', () => {
         for (const payload of payloads) socket.send(JSON.stringify({ id, payload }));
@@ -255,6 +268,7 @@ const webSocket: Kind = {
       socket.on('close', (code) => {
         const failure = answers.at(-1)?.error;
         if (failure !== undefined && code >= 4000) return resolve(failed(failure.message));
+        if (code === ABNORMAL_CLOSURE && load.breaks) return resolve(brokenProxy);
         if (code !== 1000) return resolve(wrong(`closed with ${code} after ${JSON.stringify(answers)}`));
         if (answers.length !== payloads.length) return resolve(wrong(`an end after ${answers.length} answers`));
         const all = answers.map((answer, index) =>
@@ -265,6 +279,60 @@ const webSocket: Kind = {
     });
   },
 };
+
+// --------------------------------------------------------------------------- gRPC-Web, Connect
+
+/** Unary calls of Connect are like those of REST. */
+const connectUnary = (rpc: 'Get' | 'Do'): Kind => ({
+  name: `Connect ${rpc}`,
+  isIdempotent: rpc === 'Get',
+  isUpload: false,
+  async send(load, id) {
+    const { random } = load;
+    const payload = payloadOf(random, random.one(8));
+    const answer = await random.pick(load.https).send({
+      method: 'POST',
+      path: chaosService[rpc]!.path,
+      headers: headersOf(load, { 'connect-protocol-version': '1' }),
+      pieces: [Buffer.from(JSON.stringify({ id, payload }))],
+      pauseMs: 0,
+      leaves: false,
+    });
+    const expected = { id, seq: 1, digest: digestOf(payload) };
+    return errorIn(load, answer) ?? answerIs(JSON.parse(answer.text) as Answer, expected);
+  },
+});
+
+function enveloped(rpc: 'Get' | 'Do' | 'Watch', dialect: Dialect): Kind {
+  return {
+    name: `${dialect.name} ${rpc}`,
+    isIdempotent: rpc === 'Get',
+    isUpload: false,
+    async send(load, id) {
+      const { random } = load;
+      const payload = payloadOf(random, random.one(8));
+      const count = rpc === 'Watch' ? random.below(12) : 1;
+      const answer = await random.pick(load.https).send({
+        method: 'POST',
+        path: chaosService[rpc]!.path,
+        headers: headersOf(load, { 'content-type': dialect.contentType }),
+        pieces: [dialect.body(rpc, { id, count, payload })],
+        pauseMs: 0,
+        leaves: false,
+      });
+      const { status, text, isWhole, error } = answer;
+      if (!isWhole) return load.breaks ? brokenProxy : wrong(`the answer broke off: ${status} ${error}`);
+      if (status !== 200) return wrong(`${status} ${text}`);
+      const { messages, end } = dialect.read(rpc, answer);
+      if (end === undefined) return wrong(`a whole answer of ${messages.length} messages without an end`);
+      if (end.code !== 0) return failedWith({ code: end.code, details: end.message });
+      if (messages.length !== count) return wrong(`a whole answer of ${messages.length} messages, not ${count}`);
+      const digest = digestOf(payload);
+      const all = messages.map((message, index) => answerIs(message, { id, seq: index + 1, digest }));
+      return all.find(({ kind }) => kind !== 'ok') ?? ok;
+    },
+  };
+}
 
 // ------------------------------------------------------------------------------------------- gRPC
 
@@ -356,4 +424,10 @@ export const kinds: readonly Kind[] = [
   grpcUnary('Get'),
   grpcUnary('Do'),
   grpcTalk,
+  connectUnary('Get'),
+  connectUnary('Do'),
+  enveloped('Watch', connectStream),
+  enveloped('Do', grpcWeb),
+  enveloped('Get', grpcWeb),
+  enveloped('Watch', grpcWeb),
 ];

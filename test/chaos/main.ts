@@ -1,6 +1,6 @@
 /**
- * Three gRPC servers behind the proxy are killed, paused, delayed, cut off and made to talk nonsense, while clients of all kinds
- * send requests with ids. In the end a ledger of what clients sent and were told is compared with what the servers saw: each
+ * Three gRPC servers behind the proxy are killed, paused, delayed, cut off and made to talk nonsense, and workers of the proxy are
+ * killed, while clients of all kinds send requests with ids. In the end a ledger of what clients sent and were told is compared with what the servers saw: each
  * request was answered once, and nothing was done twice that must not be.
  *
  *   node --import tsx test/chaos/main.ts [--seconds 60 | --minutes 30] [--seed 1] [--setup grpc-js] [--users 8]
@@ -21,6 +21,7 @@ import { Load, probe } from './load.js';
 import { protoFile } from './service.js';
 import { type Setup, setups } from './setups.js';
 import { Site } from './site.js';
+import { WorkerKiller } from './workers.js';
 
 const { values } = parseArgs({
   options: {
@@ -68,11 +69,26 @@ async function recovered(load: Load, fault: string): Promise<Recovery> {
   return found;
 }
 
-/** Faults until the time is over, of a server or of all of them. */
-async function disturb(setup: Setup, load: Load, untilMs: number, recoveries: Recovery[]): Promise<void> {
+/** Faults until the time is over, of a server or of all of them, or of a worker. */
+async function disturb(
+  setup: Setup,
+  load: Load,
+  untilMs: number,
+  recoveries: Recovery[],
+  workers: WorkerKiller | undefined,
+): Promise<void> {
   const called = sites.slice(0, setup.servers);
   const wanted = faults.filter(({ name }) => name.includes(values.fault));
   while (performance.now() < untilMs) {
+    if (workers !== undefined && workers.mayKill && random.one(2)) {
+      const name = `worker killed, ${setup.workers}`;
+      if (values.verbose) console.log(name);
+      const returnedMs = await workers.kill();
+      const recovery = await recovered(load, name);
+      if (values.verbose) console.log(`  there again after ${returnedMs} ms; ${recovery.probes} requests`);
+      recoveries.push(recovery);
+      continue;
+    }
     const fault: Fault = random.pick(wanted);
     const hit = random.one(3) ? called : [random.pick(called)];
     const name = `${fault.name}, ${hit.length} of ${called.length}`;
@@ -102,9 +118,11 @@ async function tryOut(setup: Setup, index: number, forMs: number): Promise<reado
   try {
     const ports = proxy.urls.map((url) => Number(new URL(url).port));
     const { attempts } = setup;
-    const load = new Load({ ports, random, ledger, attempts, users: Number(values.users) }, `s${index}`);
+    const breaks = setup.losesWorkers === true;
+    const load = new Load({ ports, random, ledger, attempts, breaks, users: Number(values.users) }, `s${index}`);
     load.start();
-    await disturb(setup, load, performance.now() + forMs, recoveries);
+    const workers = breaks ? new WorkerKiller(proxy.child.pid!, () => proxy.text.err) : undefined;
+    await disturb(setup, load, performance.now() + forMs, recoveries, workers);
     await load.stop();
     await checkIdle(proxy.text.err, ledger);
   } finally {

@@ -5,6 +5,8 @@ export interface Setup {
   /** How many of the servers it calls. */
   readonly servers: number;
   readonly workers: number;
+  /** Workers are killed, too. */
+  readonly losesWorkers?: true;
   /** How often a request that may be repeated is sent at most. */
   readonly attempts: number;
   yaml(addresses: readonly string[]): string;
@@ -50,6 +52,14 @@ upstreams:
     workers: 2,
     attempts: 3,
     yaml: (all) => `${retries}\nupstreams: { default: ${JSON.stringify(listOf(all))} }`,
+  },
+  {
+    name: 'native, three servers, two workers that are killed, no retries',
+    servers: 3,
+    workers: 2,
+    losesWorkers: true,
+    attempts: 1,
+    yaml: (all) => `load_balancing_policy: round_robin\nupstreams: { default: ${JSON.stringify(listOf(all))} }`,
   },
   {
     name: 'grpc-js, three servers, no retries',

@@ -83,7 +83,10 @@ const problems: string[] = [];
 
 /** Sends so many requests, by a number of users at once, and closes all connections. */
 async function sendRound(port: number, requests: number): Promise<void> {
-  const load = new Load({ ports: [port], random, ledger: new Ledger(true), attempts: 1, users: 0 }, 'soak');
+  const load = new Load(
+    { ports: [port], random, ledger: new Ledger(true), breaks: false, attempts: 1, users: 0 },
+    'soak',
+  );
   let left = requests;
   const user = async (): Promise<void> => {
     while (left-- > 0) {
