@@ -89,6 +89,10 @@ void t.test('the AsyncAPI document names the place that was asked', async (t) =>
     ['/v1/watch'],
   );
   t.match((await proxy.send('GET /asyncapi.yaml')).text, 'asyncapi: 3.0.0\n');
+  const unary = await startTestProxy(proto.replace('(stream Thing)', '(Thing)'));
+  t.teardown(() => unary.close());
+  t.equal((await unary.send('GET /asyncapi.json')).status, 404, 'nothing streams');
+  t.notMatch((await unary.send('GET /')).text, 'asyncapi');
 });
 
 void t.test('the lines are those of `photongate routes --curl`', async (t) => {

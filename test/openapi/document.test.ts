@@ -336,6 +336,39 @@ void t.test('pieces', (t) => {
   t.end();
 });
 
+void t.test('what google.api.field_behavior and field_info say', (t) => {
+  const { services } = schemaFromText(`syntax = "proto3"; package f.v1; import "google/api/annotations.proto";
+    import "google/api/field_behavior.proto"; import "google/api/field_info.proto";
+    service S { rpc Get(Thing) returns (Thing) { option (google.api.http) = { post: "/v1" body: "*" }; } }
+    message Thing {
+      // Its name.
+      string name = 1 [(google.api.field_behavior) = IDENTIFIER];
+      string home = 2 [(google.api.field_behavior) = REQUIRED, (google.api.field_behavior) = IMMUTABLE];
+      repeated string tags = 3 [(google.api.field_behavior) = UNORDERED_LIST];
+      string size = 4 [(google.api.field_behavior) = NON_EMPTY_DEFAULT];
+      string id = 5 [(google.api.field_info).format = UUID4];
+      string address = 6 [(google.api.field_info).format = IPV4_OR_IPV6];
+    }`);
+  const part = { prefix: '', bindings: bindingsOf(services, problems), options: plain };
+  t.strictSame(at(openApiDocument([part], {}), 'components/schemas/f.v1.Thing'), {
+    type: 'object',
+    properties: {
+      name: { type: 'string', description: 'Its name.\n\nIdentifies the resource.' },
+      home: { type: 'string', description: 'Cannot be changed once it is set.' },
+      tags: {
+        type: 'array',
+        items: { type: 'string' },
+        description: 'The order of the elements does not matter.',
+      },
+      size: { type: 'string', description: 'If it is not set, the service chooses a value.' },
+      id: { type: 'string', format: 'uuid' },
+      address: { type: 'string', anyOf: [{ format: 'ipv4' }, { format: 'ipv6' }] },
+    },
+    required: ['home'],
+  });
+  t.end();
+});
+
 void t.test('two parts that print differently', (t) => {
   const document = openApiDocument(
     [
