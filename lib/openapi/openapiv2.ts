@@ -45,7 +45,7 @@ function documentNotes(swagger: JsonObject): JsonObject {
     tags: tags && objectsOf(tags).map(plain),
     externalDocs,
     security: security && requirements(security),
-    securitySchemes: schemes && mapped(object(schemes), securityScheme),
+    securitySchemes: schemes && mapped(typedSchemes(object(schemes)), securityScheme),
     responses: responses && mapped(object(responses), responseNotes),
     ...extensions(swagger),
   });
@@ -85,13 +85,19 @@ function keywords(schema: JsonObject, isText: boolean): JsonObject {
   return compact({
     ...{ title, description, readOnly, externalDocs, pattern, format, uniqueItems, enum: values },
     default: value(schema['default']),
-    examples: example === undefined ? undefined : [value(example)!],
+    examples: example === undefined ? undefined : [isText ? textExample(example) : parsed(example)],
     multipleOf: schema['multipleOf'],
     [exclusiveMaximum === true ? 'exclusiveMaximum' : 'maximum']: maximum,
     [exclusiveMinimum === true ? 'exclusiveMinimum' : 'minimum']: minimum,
     ...Object.fromEntries(COUNTS.map((name) => [name, number(name)])),
     ...extensions(schema),
   });
+}
+
+/** An example is JSON: the text of `"\"a\""` is `a`. A plain `12` is meant as it stands. */
+function textExample(text: Json): Json {
+  const value = parsed(text);
+  return typeof value === 'string' ? value : text;
 }
 
 /** JSON in a string; the string itself if it is none. */
@@ -126,6 +132,11 @@ const FLOWS: Readonly<Record<string, string>> = {
   FLOW_APPLICATION: 'clientCredentials',
   FLOW_ACCESS_CODE: 'authorizationCode',
 };
+
+/** A scheme without a type says nothing, and OpenAPI has none such. */
+function typedSchemes(schemes: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(schemes).filter(([, scheme]) => object(scheme)['type'] !== undefined));
+}
 
 function securityScheme(scheme: JsonObject): JsonObject {
   const { type, description, name, in: place, flow, authorizationUrl, tokenUrl, scopes } = scheme;
@@ -168,7 +179,9 @@ function responseHeader({ description, type, format, default: value, pattern }: 
 function typedSchema(schema: JsonObject): JsonObject {
   const { ref, type } = schema;
   if (typeof ref === 'string') return { $ref: ref };
-  const types = ((type ?? []) as readonly string[]).map((name) => name.toLowerCase());
+  const types = ((type ?? []) as readonly string[])
+    .map((name) => name.toLowerCase())
+    .filter((name) => name !== 'unknown');
   return compact({ type: types.length < 2 ? types[0] : types, ...keywords(schema, false) });
 }
 

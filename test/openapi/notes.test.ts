@@ -19,6 +19,7 @@ option (grpc.gateway.protoc_gen_openapiv2.options.openapiv2_swagger) = {
   host: "api.example.com" base_path: "/lib" schemes: HTTPS schemes: HTTP
   consumes: "application/xml"
   security_definitions {
+    security { key: "untyped" value { description: "Nothing." } }
     security { key: "basic" value { type: TYPE_BASIC description: "Old." } }
     security { key: "key" value { type: TYPE_API_KEY in: IN_QUERY name: "key" } }
     security { key: "oauth" value { type: TYPE_OAUTH2 flow: FLOW_APPLICATION token_url: "https://example.com/token"
@@ -41,6 +42,7 @@ service Books {
       external_docs { url: "https://example.com/get" } security {} produces: "text/xml"
       responses { key: "200" value { description: "The book." examples { key: "application/json" value: '{"name":"a"}' } headers { key: "x-rate" value { type: "integer" } } } }
       responses { key: "404" value { schema { json_schema { ref: ".n.v1.Problem" } } extensions { key: "x-n" value { bool_value: true } } } }
+      responses { key: "410" value { schema { json_schema { type: UNKNOWN type: STRING } } } }
       responses { key: "409" value { schema { json_schema { ref: ".n.v1.None" } } } }
       extensions { key: "x-op" value { string_value: "y" } }
       parameters { headers { name: "X-Tenant" type: INTEGER required: true description: "Who." } }
@@ -56,7 +58,7 @@ message Book {
     example: '{"name": "n", "pages": 3}'
     external_docs { url: "https://example.com/book" }
   };
-  string name = 1;
+  string name = 1 [(grpc.gateway.protoc_gen_openapiv2.options.openapiv2_field) = { example: '"Dune"' }];
   int32 pages = 2 [(grpc.gateway.protoc_gen_openapiv2.options.openapiv2_field) = { description: "Count." minimum: 1 maximum: 9 exclusive_maximum: true default: "2" }];
   repeated string tags = 3 [(grpc.gateway.protoc_gen_openapiv2.options.openapiv2_field) = { pattern: "^[a-z]+$" max_items: 4 title: "Tags" }];
   int64 size = 4 [(grpc.gateway.protoc_gen_openapiv2.options.openapiv2_field) = { example: "12" type: STRING required: ["size"] }];
@@ -161,6 +163,7 @@ const rows: readonly (readonly [path: string, expected: unknown])[] = [
     },
   ],
   [`${get}/responses/409/content`, { 'application/json': { schema: {} } }],
+  [`${get}/responses/410/content`, { 'application/json': { schema: { type: 'string' } } }],
   [`${put}/tags`, ['books']],
   [`${put}/summary`, 'Put'],
   [`${put}/security`, undefined],
@@ -175,6 +178,7 @@ const rows: readonly (readonly [path: string, expected: unknown])[] = [
     `${book}/properties/tags`,
     { type: 'array', items: { type: 'string', pattern: '^[a-z]+$' }, title: 'Tags', maxItems: 4 },
   ],
+  [`${book}/properties/name/examples`, ['Dune']],
   [`${book}/properties/size/examples`, ['12']],
   [`${book}/properties/isbn`, { type: 'string', readOnly: true, format: 'isbn', examples: ['12'], maxLength: 13 }],
   ['components/schemas/n.v1.Color/title', 'Colour'],
