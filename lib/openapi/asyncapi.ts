@@ -38,12 +38,20 @@ function isStream({ method }: Binding): boolean {
   return method.clientStreaming || method.serverStreaming;
 }
 
+/** QUERY at the path of another rule of the same method is the same channel, and bindings of HTTP do not know it. */
+function isOwnStream(binding: Binding, _: number, all: readonly Binding[]): boolean {
+  const { httpMethod, method, template } = binding;
+  const isSame = (other: Binding): boolean =>
+    other.httpMethod !== 'QUERY' && other.method === method && other.template.source === template.source;
+  return isStream(binding) && !(httpMethod === 'QUERY' && all.some(isSame));
+}
+
 /**
  * The document of the streams in `parts`.
  * @param info `server` is the absolute base URL; without, the document names no servers. `spec` and `self` do not count.
  */
 export function asyncApiDocument(parts: readonly Part[], info: DocumentInfo): JsonObject {
-  const streams = parts.map((part) => ({ ...part, bindings: part.bindings.filter(isStream) }));
+  const streams = parts.map((part) => ({ ...part, bindings: part.bindings.filter(isOwnStream) }));
   const bindings = streams.flatMap((part) => part.bindings);
   const schemas = new SchemaBuilder(new ComponentNames(bindings, info.names ?? 'dotted'));
   const notes = notesOf(streams);

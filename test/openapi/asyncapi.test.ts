@@ -32,7 +32,7 @@ import "photongate/http.proto";
 service Books {
   // Watches books. For ever.
   rpc Watch(Query) returns (stream Book) {
-    option (google.api.http) = { get: "/{shelf}/watch" };
+    option (google.api.http) = { get: "/{shelf}/watch" additional_bindings { custom { kind: "QUERY" path: "/{shelf}/watch" } body: "*" } };
     option (photongate.http) = { headers { header: "x-since" field: "since" } };
   }
   rpc Load(stream Book) returns (Query) { option (google.api.http) = { post: "/load" body: "*" }; }
@@ -98,6 +98,7 @@ const rows: readonly (readonly [path: string, expected: unknown])[] = [
   ['channels/Books_Scan/messages/request/payload/properties/like', book],
   ['channels/Books_Bytes/messages/answer/payload', { $ref: '#/components/schemas/google.api.HttpBody' }],
   ['channels/Books_Get', undefined],
+  ['channels/Books_Watch2', undefined],
   ['components/schemas/s.v1.Alone', undefined],
 ];
 
