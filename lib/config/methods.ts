@@ -32,7 +32,7 @@ const methodOptions: Kind<MethodOptions, Readonly<Record<string, Plain>>> = {
     headers: listOf({ header: text, cookie: text, field: text }),
     response_headers: listOf({ header: text, field: text }),
     update_mask: { type: 'boolean' },
-    sse: closed({ id: text, event: text }),
+    sse: closed({ id: text, event: text, last_event_id: text, next: { type: 'boolean' } }),
     deadline: { ...text, description: 'none, or a time such as 5s' },
     retries: retriesKind.jsonSchema,
   }),

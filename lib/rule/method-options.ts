@@ -38,6 +38,17 @@ export interface ResponseHeaderBinding {
 export interface SseOptions {
   readonly id: FieldPath | undefined;
   readonly event: FieldPath | undefined;
+  /** The field of the request that takes the id of the last event. */
+  readonly resume: ResumeField | undefined;
+}
+
+/** Where a stream goes on. */
+export interface ResumeField {
+  readonly path: FieldPath;
+  /** True if it takes the number after the id. */
+  readonly isNext: boolean;
+  /** For messages. */
+  readonly place: SourcePlace;
 }
 
 /** Undefined members were not given. */
@@ -135,11 +146,45 @@ function readSse(
       hint: 'drop it, or declare the method with "returns (stream …)"',
     });
   }
-  const inner = new OptionReader(sse.value, 'photongate.ServerSentEvent', ['id', 'event'], problems);
+  const inner = new OptionReader(sse.value, 'photongate.ServerSentEvent', sseMembers, problems);
   return {
     id: fields.ofMessage('sse.id', inner.text('id')),
     event: fields.ofMessage('sse.event', inner.text('event')),
+    resume: readResume(inner, fields, problems),
   };
+}
+
+const sseMembers = ['id', 'event', 'last_event_id', 'next'];
+
+function readResume(reader: OptionReader, fields: FieldReader, problems: RpcProblems): ResumeField | undefined {
+  const text = reader.text('last_event_id');
+  const next = reader.boolean('next');
+  const path = fields.ofRequest('sse.last_event_id', text);
+  const isNext = next?.value === true;
+  const fail = (message: string, place: SourcePlace, hint: string): undefined => {
+    problems.error({ code: 'option-value', message, place, hint });
+    return undefined;
+  };
+  if (text === undefined) {
+    return next && fail('sse.next is given without last_event_id', next.place, 'name the field: last_event_id: "…"');
+  }
+  if (!reader.hasAny(['id'])) {
+    return fail(
+      'sse.last_event_id is given, but events have no id',
+      text.place,
+      'name a field of the message: id: "…"',
+    );
+  }
+  const field = path?.at(-1);
+  if (path === undefined || field === undefined) return undefined;
+  if (isNext && !/^[us]?(?:int|fixed)|^sfixed/.test(field.type)) {
+    return fail(
+      `sse.next: ${quote(text.value)} is ${describeField(field)}, expected an integer`,
+      text.place,
+      'leave out next: then the field takes the id itself',
+    );
+  }
+  return { path, isNext, place: text.place };
 }
 
 function readDeadline(reader: OptionReader, problems: RpcProblems): MethodOptions['deadlineMs'] {
@@ -248,6 +293,11 @@ class FieldReader {
       return [];
     }
     return [{ name, path }];
+  }
+
+  /** A field of the request message that has a text form. */
+  ofRequest(what: string, text: Located<string> | undefined): FieldPath | undefined {
+    return text && this.resolve(what, text, this.method.input, 'single');
   }
 
   /** A field of the response message that has a text form. */

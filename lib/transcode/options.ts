@@ -287,6 +287,11 @@ export const transcodeOptions = {
     group: 'limits',
     text: 'time for which the head of a streamed answer waits for the first message',
   }),
+  sse_retry: option(optional(timeValue), {
+    default: undefined,
+    group: 'answers',
+    text: 'server-sent events begin with retry:, the time after which clients connect again',
+  }),
   sse_keep_alive: option(timeValue, {
     default: 15_000,
     group: 'limits',

@@ -13,6 +13,7 @@ import { callError } from './answer/call-error.js';
 import type { TranscodeContext } from './context.js';
 import { deadlineOf } from '../metadata/index.js';
 import { PathBinder } from './request/path.js';
+import { compileResume } from './request/resume.js';
 import { compileRequest } from './request/request.js';
 import { compileResponse } from './answer/response.js';
 import { compileSocket } from './stream/socket-plan.js';
@@ -24,9 +25,11 @@ import { compileStreams } from './stream/stream-plan.js';
  * @throws ConfigError if the binding cannot work with this schema.
  */
 export function checkPlan(binding: Binding, { codec, options, names }: TranscodeContext): true {
-  // Only these two can refuse a binding that `rule` accepts: a type without text form, a header that clients may not set.
+  // Only these can refuse a binding that `rule` accepts: a type without text form, a header that clients may not set, and a
+  // field for Last-Event-ID that the path sets.
   void new PathBinder(binding, codec, options.urlUnescape);
   void new HeaderBinder(binding, codec, names);
+  compileResume(binding, codec);
   return true;
 }
 

@@ -579,6 +579,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   custom_verbs: 'test/router/router.test.ts',
   stream_head_delay: 'test/e2e/streams.test.ts',
   sse_keep_alive: 'test/e2e/streams.test.ts',
+  sse_retry: 'test/e2e/last-event-id.test.ts',
   max_concurrent_requests: 'test/e2e/http.test.ts',
   max_event_loop_delay: 'test/e2e/overload.test.ts',
   overload_retry_after: 'test/e2e/overload.test.ts',

@@ -14,7 +14,10 @@ import { blocksOf, runShown, runShownScript, shownCommands } from '../support/sh
 import { streamRequest } from '../support/stream-client.js';
 
 interface Event {
-  readonly data: { readonly type: string; readonly item: { readonly key: string; readonly value: string } };
+  readonly data: {
+    readonly type: string;
+    readonly item: { readonly key: string; readonly value: string; readonly mod_revision: string };
+  };
   readonly meta: { readonly request_id: string };
 }
 
@@ -68,6 +71,13 @@ void t.test('watch', async (t) => {
   );
   t.match(events[0]!.meta.request_id, /^[0-9a-f-]{36}$/);
   lines.destroy();
+
+  const [first] = events;
+  const headers = { accept: 'text/event-stream', 'last-event-id': first!.data.item.mod_revision };
+  const resumed = streamRequest(port, `GET ${target}`, { headers });
+  await resumed.until('greet/b');
+  t.notMatch(resumed.text, /greet\/a/, 'a client that connects again goes on behind its last event');
+  resumed.destroy();
 
   const refused = await send(url, 'GET /api/v1/watch?start_revision=-1');
   t.equal(refused.status, 400, 'an early error has its own status');

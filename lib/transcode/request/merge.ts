@@ -24,6 +24,8 @@ export interface BoundValue {
   readonly label: string;
   /** Its source in error messages: `the path`, `the header if-match`. */
   readonly source: string;
+  /** True if it replaces what the body says. Default: the body must say the same. */
+  readonly replacesBody?: boolean;
 }
 
 /** A message field, an element of a list of messages, or an entry of a map that has values inside. */
@@ -240,7 +242,7 @@ function writeBranch(out: Writer, branch: Branch, context: MergeContext): void {
 
 /** A bound value wins over the body. Another value in the body is an error unless `overwrite_path_fields` is on. */
 function checkEqual(value: BoundValue, found: Buffer, context: MergeContext): void {
-  if (context.overwritePathFields || context.violations.length >= MAX_VIOLATIONS) return;
+  if (value.replacesBody === true || context.overwritePathFields || context.violations.length >= MAX_VIOLATIONS) return;
   const { scratch } = context;
   scratch.reset();
   try {

@@ -16,6 +16,7 @@ import { PathBinder } from './path.js';
 import { takenField } from './given-fields.js';
 import { ParameterResolver, type Reserved } from './parameter-resolver.js';
 import { QueryBinder } from './query.js';
+import { compileResume } from './resume.js';
 import { noSystemParameters, systemNames, SystemParameterReader, type SystemParameters } from '../system-parameters.js';
 import { UpdateMask } from './update-mask.js';
 import { mergeContext, MessageNode } from './merge.js';
@@ -72,6 +73,7 @@ export function compileRequest(binding: Binding, shared: TranscodeContext, carri
   const names = new ParameterResolver('query parameter', root, reserved, codec, options);
   const query = new QueryBinder(names, options);
   const bodyReader = message.body.kind === 'none' ? undefined : compileBodyReader(message, shared, carrier === 'body');
+  const resume = compileResume(binding, codec);
   const conditions = compileConditions(binding, codec, options);
   const updateMask = UpdateMask.compile(binding, options);
   const spellings = options.systemParameters ? systemNames(binding.method.input) : undefined;
@@ -107,10 +109,13 @@ export function compileRequest(binding: Binding, shared: TranscodeContext, carri
           head.query,
           request.node,
           request.violations,
-          takenByHeaders.length === 0 ? takenByPath : [...takenByPath, ...takenByHeaders],
+          takenByHeaders.length === 0 && resume === undefined
+            ? takenByPath
+            : [...takenByPath, ...takenByHeaders, ...(resume?.taken(head) ?? [])],
           system,
         );
       }
+      resume?.bind(head, request.node, request.violations);
       const condition = conditions?.(head, request.node, request.violations);
       return condition === undefined ? request : { ...request, condition };
     },

@@ -48,10 +48,12 @@ export function compileResponseStream(binding: Binding, context: TranscodeContex
       return new HttpBodyResponse(head, plan, options.streamFormat === 'grpc-gateway');
     };
   }
+  const { sseRetryMs } = options;
   const plan: StreamPlan = {
     context,
     writeHead,
     eventFields: compileEventFields(binding, codec, context.buffers.scratch),
+    retry: sseRetryMs === undefined ? undefined : Buffer.from(`retry: ${Math.ceil(sseRetryMs)}\n\n`),
   };
   const choose = framingChooser(options.streamFormat, options.ignoreAccept);
   const formats = compileFormats(binding, context);
@@ -72,6 +74,8 @@ interface StreamPlan {
   readonly context: TranscodeContext;
   readonly writeHead: HeadWriter;
   readonly eventFields: ((message: Buffer) => EventFields) | undefined;
+  /** The start of server-sent events; undefined: there is none. */
+  readonly retry: Buffer | undefined;
 }
 
 /** A framing, and the media type that the client asked for. */
@@ -145,7 +149,8 @@ class JsonResponse implements FramedResponse {
     // Otherwise a cache or a buffering proxy may hold events back.
     if (this.framing.name === 'sse' && header(headers, 'cache-control') === undefined)
       headers.push('cache-control', 'no-cache');
-    return { status, headers, chunk: this.framing.head };
+    const { retry } = this.plan;
+    return { status, headers, chunk: retry !== undefined && this.framing.name === 'sse' ? retry : this.framing.head };
   }
 
   message({ payload }: Frame): Buffer | undefined {
