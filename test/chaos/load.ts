@@ -289,7 +289,7 @@ const connectUnary = (rpc: 'Get' | 'Do'): Kind => ({
   isUpload: false,
   async send(load, id) {
     const { random } = load;
-    const payload = payloadOf(random, random.one(8));
+    const payload = payloadOf(random, false);
     const answer = await random.pick(load.https).send({
       method: 'POST',
       path: chaosService[rpc]!.path,
@@ -310,7 +310,7 @@ function enveloped(rpc: 'Get' | 'Do' | 'Watch', dialect: Dialect): Kind {
     isUpload: false,
     async send(load, id) {
       const { random } = load;
-      const payload = payloadOf(random, random.one(8));
+      const payload = payloadOf(random, false);
       const count = rpc === 'Watch' ? random.below(12) : 1;
       const answer = await random.pick(load.https).send({
         method: 'POST',

@@ -1,7 +1,7 @@
 /** A server of `server.ts` in its own process, its journals, and the link that leads to it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Link } from './link.js';
@@ -46,6 +46,11 @@ export class Site {
   async kill(): Promise<void> {
     this.signal('SIGKILL');
     await this.ended();
+  }
+
+  /** Forgets what it wrote down. */
+  forget(): void {
+    truncateSync(this.journal);
   }
 
   /** What it wrote down so far: `seen ID`, `whole ID`. A line that the end of the process has cut does not count. */

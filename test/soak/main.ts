@@ -5,6 +5,7 @@
  *
  *   node --import tsx test/soak/main.ts [--seconds 20 | --requests 10000000] [--seed 1] [--plot soak.svg]
  *
+ * A run of millions takes hours, has rounds of more requests, and holds no more of them than a short one.
  * Needs `npm run build`, and Linux.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -30,7 +31,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     seconds: { type: 'string', default: '20' },
     requests: { type: 'string' },
-    round: { type: 'string', default: '400' },
+    round: { type: 'string' },
     users: { type: 'string', default: '12' },
     plot: { type: 'string' },
   },
@@ -104,22 +105,19 @@ async function sendRound(port: number, requests: number): Promise<void> {
   load.close();
 }
 
-function samplesSoFar(): Sample[] {
-  try {
-    const lines = readFileSync(samplesFile, 'utf8').split('\n').filter(Boolean);
-    return lines.map((line) => JSON.parse(line) as Sample);
-  } catch {
-    return [];
-  }
+function lastSample(): Sample | undefined {
+  const text = readFileSync(samplesFile, 'utf8');
+  return text.endsWith('\n') ? (JSON.parse(text) as Sample) : undefined;
 }
 
 /** Measures until descriptors and timers are as few as in the first round, half a minute at most. */
 async function measure(pid: number, first: Sample | undefined): Promise<Sample> {
   for (let attempt = 0; ; attempt++) {
-    const before = samplesSoFar().length;
+    writeFileSync(samplesFile, '');
     process.kill(pid, 'SIGWINCH');
-    await until(() => samplesSoFar().length > before, 'a sample');
-    const sample = samplesSoFar().at(-1)!;
+    let sample: Sample | undefined;
+    await until(() => (sample = lastSample()) !== undefined, 'a sample');
+    if (sample === undefined) throw new TypeError('there is no sample');
     if (first === undefined ? attempt === 8 : leftOver(first, sample) === undefined || attempt === 60) return sample;
     await sleep(500);
   }
@@ -153,7 +151,23 @@ function problemsOf(samples: readonly Sample[]): string[] {
   return left === undefined ? grown : [left, ...grown];
 }
 
+/** Of a long run, which are enough for a picture. */
+const MOST_ROUNDS = 500;
+
 const mebi = (bytes: number): string => (bytes / MiB).toFixed(1);
+
+function textOf({ rss, heap, buffers, descriptors, timers }: Sample): string {
+  const memory = `rss ${mebi(rss)}, heap ${mebi(heap)}, buffers ${mebi(buffers)} MiB`;
+  return `${memory}; ${descriptors} descriptors, ${timers} timers`;
+}
+
+/** How fast it goes, when it ends, and what this tool itself holds. */
+function progress(sent: number, wanted: number, elapsedMs: number): string {
+  const perSecond = (sent / elapsedMs) * 1000;
+  const own = mebi(process.memoryUsage().heapUsed);
+  const left = wanted === Infinity ? '' : `, ${Math.round(Math.max(0, wanted - sent) / perSecond / 60)} min left`;
+  return `; ${Math.round(perSecond)}/s${left}, this tool ${own} MiB`;
+}
 
 console.log(`seed ${values.seed}`);
 const samples: Sample[] = [];
@@ -181,16 +195,21 @@ try {
   const { pid = 0 } = proxy.child;
   const wanted = Number(values.requests ?? Infinity);
   const untilMs = values.requests === undefined ? performance.now() + Number(values.seconds) * 1000 : Infinity;
-  const size = Number(values.round);
+  const size = Number(
+    values.round ?? Math.max(400, values.requests === undefined ? 0 : Math.ceil(wanted / MOST_ROUNDS)),
+  );
+  const startMs = performance.now();
   let sent = 0;
   for (; samples.length < 4 || (sent < wanted && performance.now() < untilMs); sent += size) {
     await sendRound(port, size);
     proxy.child.kill('SIGHUP');
     const sample = await measure(pid, samples[0]);
     samples.push(sample);
-    const { rss, heap, buffers, descriptors, timers } = sample;
+    // A run of any length holds no more than one round.
+    site.forget();
+    Object.assign(proxy.text, { err: '' });
     console.log(
-      `${sent + size} requests: rss ${mebi(rss)}, heap ${mebi(heap)}, buffers ${mebi(buffers)} MiB; ${descriptors} descriptors, ${timers} timers`,
+      `${sent + size} requests: ${textOf(sample)}${progress(sent + size, wanted, performance.now() - startMs)}`,
     );
   }
   problems.push(...problemsOf(samples));
