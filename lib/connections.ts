@@ -3,7 +3,8 @@
  * fallback servers, fetched keys. Configurations take it by leases; what no lease has any more is closed.
  */
 import { monotonicMs } from './clock.js';
-import type { Channel, ChannelStatus, HttpChannel } from './exchange.js';
+import type { ChannelStatus } from './channel-status.js';
+import type { Channel, HttpChannel } from './exchange.js';
 import { type Fallback, type FallbackOptions, Fallbacks, Http2Fallback } from './fallback/index.js';
 import { headerPairs } from './headers.js';
 import {

@@ -20,6 +20,7 @@ const layers: readonly (readonly string[])[] = [
     'request-table',
     'clock',
     'wire',
+    'channel-status',
     'exchange',
     'shared',
     'file-changes',
@@ -47,6 +48,7 @@ const layers: readonly (readonly string[])[] = [
 const allowedSideways = new Set([
   'wire>status',
   'wire>queue',
+  'exchange>channel-status',
   'exchange>status',
   'exchange>wire',
   'exchange>headers',

@@ -2,7 +2,7 @@
  * The pages of Envoy's admin listener that have a plain meaning here, under Envoy's names: made from our own pages, so that they
  * say the same wherever those come from. What is read of them is kept; how Envoy counts and what it calls its counters is not.
  */
-import type { ChannelStatus, ClusterHostStatus } from '../exchange.js';
+import type { ChannelStatus, ClusterHostStatus } from '../channel-status.js';
 import { packageVersion } from '../installation.js';
 import { monotonicMs } from '../clock.js';
 import { yaml } from '../packages.js';

@@ -2,7 +2,7 @@
  * What the admin listener answers if worker processes serve: the primary asks them, and puts their answers together. None
  * of them is waited for longer than a second.
  */
-import type { ChannelStatus, ClusterHostStatus, Connectivity } from '../exchange.js';
+import type { ChannelStatus, ClusterHostStatus, Connectivity } from '../channel-status.js';
 import { StatusError } from '../status.js';
 import type { MeasuredWorker, MetricFamily, SummedMetrics } from '../telemetry/index.js';
 import { adminPages, type AdminSource, commonPages, notReady, withIndex } from './pages.js';

@@ -5,7 +5,8 @@
  */
 import type { Config } from '../config/index.js';
 import { type ConnectionCounts, Connections } from '../connections.js';
-import type { Channel, ChannelStatus, OwnHealth } from '../exchange.js';
+import type { ChannelStatus } from '../channel-status.js';
+import type { Channel, OwnHealth } from '../exchange.js';
 import { type PreparedListener, type PreparedProxy, type PrepareOptions, prepareProxy } from '../proxy/index.js';
 import { Sequence } from '../queue.js';
 import { diskFiles, type FileReader, type ReflectedSet } from '../schema/index.js';

@@ -3,7 +3,7 @@
  * only asked for at a scrape (upstreams, connections, certificates) comes from a source.
  */
 import type * as PromClient from 'prom-client';
-import type { ChannelStatus, ClusterHostStatus } from '../exchange.js';
+import type { ChannelStatus, ClusterHostStatus } from '../channel-status.js';
 import { promClient } from '../packages.js';
 import { exposition, type MetricFamily, OTHER, type Scrape } from './exposition.js';
 import { Histogram } from './histogram.js';

@@ -2,7 +2,8 @@
  * The clusters of a proxy: the same one for the same settings, so that a reload keeps what is known of its servers. Checks and
  * timers end with the last that holds a cluster.
  */
-import type { Channel, ChannelStatus, HttpChannel } from '../exchange.js';
+import type { ChannelStatus } from '../channel-status.js';
+import type { Channel, HttpChannel } from '../exchange.js';
 import { type Holder, Shared } from '../shared.js';
 import type { Problem } from '../status.js';
 import { Hosts, type HostsOptions, type HostTarget, type OpenedHost } from './balance/hosts.js';

@@ -1,5 +1,6 @@
 /** All channels of a proxy. The same target with the same options shares one channel and its connections. */
-import type { Channel, ChannelStatus, HttpChannel } from '../exchange.js';
+import type { ChannelStatus } from '../channel-status.js';
+import type { Channel, HttpChannel } from '../exchange.js';
 import { Holder, Shared } from '../shared.js';
 import type { Problem } from '../status.js';
 import { type WatchedTlsFiles, watchTlsFiles } from '../tls/index.js';

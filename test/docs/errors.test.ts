@@ -49,7 +49,7 @@ const transcode = readdirSync(join(root, 'lib/transcode'), { recursive: true, en
 );
 t.strictSame(
   transcode.sort(),
-  ['request/bound-headers.ts', 'request/path.ts'],
+  ['request/bound-headers.ts', 'request/path.ts', 'request/resume.ts'],
   'plans are refused by parts that checkPlan makes',
 );
 

@@ -3,7 +3,7 @@ import t from 'tap';
 import { type BalancingPolicy, Picker } from '../../lib/upstream/balance/picker.js';
 import { Host } from '../../lib/upstream/balance/host.js';
 import { keyOf, Ring } from '../../lib/upstream/balance/ring.js';
-import type { ChannelState } from '../../lib/exchange.js';
+import type { ChannelState } from '../../lib/channel-status.js';
 
 void t.test('the hash is XXH64', (t) => {
   const cases: readonly (readonly [text: string, hash: string])[] = [

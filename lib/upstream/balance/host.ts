@@ -1,5 +1,5 @@
 /** One server of a cluster: what is known of it, and what it has to do. */
-import type { ChannelState, ClusterHostStatus } from '../../exchange.js';
+import type { ChannelState, ClusterHostStatus } from '../../channel-status.js';
 
 /** What active checks say. `unchecked`: nothing yet. */
 export type HealthState = NonNullable<ClusterHostStatus['health']>;

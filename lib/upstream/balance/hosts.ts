@@ -3,7 +3,8 @@
  * each of which is a server. Until a name is resolved, and if it cannot be, its calls go to the name itself.
  */
 import { monotonicMs } from '../../clock.js';
-import type { ChannelState, RetryLimit } from '../../exchange.js';
+import type { ChannelState } from '../../channel-status.js';
+import type { RetryLimit } from '../../exchange.js';
 import type { HeaderFields } from '../../headers.js';
 import { Holder } from '../../shared.js';
 import { ConfigError } from '../../status.js';

@@ -4,7 +4,8 @@
  */
 import type { Channel as RawChannel, ChannelOptions } from '@grpc/grpc-js';
 import { monotonicMs, wallClock } from '../../clock.js';
-import type { Call, CallListener, CallRequest, Channel, Connectivity, ChannelStatus, MethodConfigs } from '../../exchange.js';
+import type { Connectivity, ChannelStatus } from '../../channel-status.js';
+import type { Call, CallListener, CallRequest, Channel, MethodConfigs } from '../../exchange.js';
 import { grpcJs } from '../../packages.js';
 import { StatusError } from '../../status.js';
 import type { TlsMaterial, WatchedTlsFiles } from '../../tls/index.js';

@@ -5,7 +5,8 @@
  * (https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md).
  */
 import { monotonicMs } from '../../clock.js';
-import type { CallStatus, ChannelStatus } from '../../exchange.js';
+import type { ChannelStatus } from '../../channel-status.js';
+import type { CallStatus } from '../../exchange.js';
 import type { Connection, ConnectionListener } from '../../http2/index.js';
 import { reportState } from '../diagnostics.js';
 import type { AddressResolver } from './address.js';

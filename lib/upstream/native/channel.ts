@@ -3,15 +3,13 @@
  * there is none. A call that no server has processed is sent again on another connection.
  */
 import type { SecureContext } from 'node:tls';
+import type { ChannelState, ChannelStatus, Connectivity } from '../../channel-status.js';
 import type {
   Call,
   CallListener,
   CallRequest,
   CallStatus,
   Channel,
-  ChannelState,
-  ChannelStatus,
-  Connectivity,
   HttpChannel,
   HttpListener,
   HttpRequest,
