@@ -455,8 +455,7 @@ void t.test('the page of the documentation', async (t) => {
   const [config = '', rules = ''] = [...page.matchAll(/```yaml\n([^]*?)```/g)].map(([, text]) => text!);
   const service = await startEchoService(whole);
   const folder = t.testdir({
-    'shop.proto': `syntax = "proto3"; package shop.v1; import "google/api/annotations.proto"; ${declarations}
-      message GetItemRequest { string id = 1; }
+    'shop.proto': `${declarations}
       service Admin { rpc Wipe(Item) returns (Item) { option (google.api.http) = { post: "/v1/wipe" body: "*" }; } }`,
     'photongate.yaml': config.replace(/listen: [\d.:]+/g, 'listen: 127.0.0.1:0'),
     'rules.yaml': rules,
