@@ -108,6 +108,8 @@ async function load(isOver: () => boolean): Promise<void> {
   for (let turn = 0; !isOver(); turn++) {
     service.answer = () => (turn % 3 === 0 ? { code: 14 } : {});
     await send(url, 'POST /v1/hello', { body: '{"name":"Ada"}' });
+    // A policy refuses what a page of another origin sends.
+    await send(url, 'POST /v1/hello', { headers: { origin: 'http://elsewhere.example' }, body: '{}' });
     // A stream that fails after its first message is broken off.
     await send(url, 'GET /v1/watch').catch(() => undefined);
     await sendNonsense();
