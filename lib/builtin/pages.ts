@@ -1,6 +1,6 @@
 /**
- * The proxy's own pages: health, the OpenAPI and AsyncAPI documents, an interactive reference and a list of routes. A rule of the same path
- * replaces a page. Pages are made on the first request.
+ * The proxy's own pages: health, the OpenAPI and AsyncAPI documents, an interactive reference and a list of routes. A rule of
+ * the same path replaces a page. Pages are made on the first request.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';

@@ -7,6 +7,7 @@ import { isGrpcJsInUse } from '../packages.js';
 import { isWorker, runWorker, WorkersFailed } from '../workers/index.js';
 import { logEvents, logReload, onRefused, onReload } from './event-log.js';
 import { ExitCode } from './exit-code.js';
+import { letHeapGrow, resetHeapGrowth } from './heap-growth.js';
 import { Logging } from './logging.js';
 import { Observing } from './observing.js';
 import { startWorkers, workerCount } from './primary.js';
@@ -29,6 +30,7 @@ export async function serve(load: () => Config, terminal: Terminal): Promise<num
     logEvents(log),
     onReload(({ outcome }) => observing.countReload(outcome)),
     onRefused((request) => observing.refused(request)),
+    resetHeapGrowth,
   ];
   const configured = (): Config => {
     const config = load();
@@ -68,7 +70,10 @@ async function run(load: () => Config, terminal: Terminal, log: Logging, observi
         await observing.startTracing(redacting(loaded));
         return startOptions;
       },
-      started: (proxy) => observing.startWorker(proxy),
+      started(proxy) {
+        letHeapGrow();
+        return observing.startWorker(proxy);
+      },
       reloaded: ({ options }) => observing.reloaded(options),
     });
     return hasServed ? ExitCode.OK : ExitCode.FAILURE;
@@ -115,6 +120,7 @@ async function startHere(config: Config, startOptions: StartOptions, observing: 
   const proxy = await startProxy(config, startOptions);
   try {
     await observing.start(proxy);
+    letHeapGrow();
   } catch (error) {
     await proxy.drain();
     throw error;

@@ -72,7 +72,9 @@ export class FrameReader {
     const { pieces, payloadBytes } = this;
     let expected = chunk.length;
     if (payloadBytes >= 0) expected = payloadBytes - pieces.length;
-    else if (pieces.length === 0 && expected >= FRAME_HEAD_BYTES) expected = FRAME_HEAD_BYTES + chunk.readUInt32BE(1);
+    else if (pieces.length === 0 && expected >= FRAME_HEAD_BYTES) {
+      expected = FRAME_HEAD_BYTES + Math.min(chunk.readUInt32BE(1), this.maxPayloadBytes);
+    }
     pieces.copy(chunk, expected);
   }
 

@@ -28,6 +28,9 @@ globalThis.clearInterval = (interval) => {
   endInterval(interval);
 };
 
+/** `connectionCounts` after the end. */
+const nothingOpen = { channels: 0, clusters: 0, fallbacks: 0, keySets: 0, apiKeyFiles: 0, shedders: 0 };
+
 /** What the process has open, by kind: sockets, servers, watched folders, timers that keep it alive. */
 function resources(): Readonly<Record<string, number>> {
   const counts: Record<string, number> = { interval: intervals.size };
@@ -169,14 +172,7 @@ void t.test('fifty reloads leave what one leaves, also under requests in flight'
   t.strictSame(proxy.connectionCounts, connectionCounts);
   await untilResources(t, afterOne, 'of the process');
   await proxy.drain();
-  t.strictSame(proxy.connectionCounts, {
-    channels: 0,
-    clusters: 0,
-    fallbacks: 0,
-    keySets: 0,
-    apiKeyFiles: 0,
-    shedders: 0,
-  });
+  t.strictSame(proxy.connectionCounts, nothingOpen);
   await untilResources(t, atFirst, 'and nothing at the end');
 });
 
@@ -387,24 +383,10 @@ void t.test('the end gives up a reload that waits for a schema', async (t) => {
   await until(() => all.service.asked.length > length);
   await proxy.drain();
   t.strictSame(await reloading, []);
-  t.strictSame(proxy.connectionCounts, {
-    channels: 0,
-    clusters: 0,
-    fallbacks: 0,
-    keySets: 0,
-    apiKeyFiles: 0,
-    shedders: 0,
-  });
+  t.strictSame(proxy.connectionCounts, nothingOpen);
   await untilResources(t, atFirst, 'its call is cancelled');
   t.strictSame(await proxy.reload(all.config(2)), [], 'nothing is loaded after the end');
-  t.strictSame(proxy.connectionCounts, {
-    channels: 0,
-    clusters: 0,
-    fallbacks: 0,
-    keySets: 0,
-    apiKeyFiles: 0,
-    shedders: 0,
-  });
+  t.strictSame(proxy.connectionCounts, nothingOpen);
 });
 
 void t.test('certificates are warned of while they are configured, and as they are', async (t) => {
