@@ -9,7 +9,7 @@ import { join } from 'node:path';
 rmSync('dist', { recursive: true, force: true });
 
 await build({
-  entryPoints: { index: 'lib/index.ts', cli: 'lib/cli/main.ts' },
+  entryPoints: { index: 'lib/index.ts', cli: 'lib/cli/main.ts', thread: 'lib/threads/thread.ts' },
   outdir: 'dist',
   bundle: true,
   splitting: true,

@@ -372,6 +372,11 @@ export interface MethodPlan {
   fail(error: StatusError, head: RequestHead): Reply;
   /** The same method over WebSocket; undefined for unary methods. */
   readonly socket?: SocketPlan | undefined;
+  /**
+   * Its name in every copy of the gateway that is built from the same configuration and schema; undefined: its large messages
+   * are not worked on in another thread.
+   */
+  readonly key?: string | undefined;
 }
 
 /** What a route does with a WebSocket. */

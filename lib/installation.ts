@@ -23,5 +23,8 @@ export const annotationsFolder = fileURLToPath(new URL('../annotations', import.
 /** The folder of the service that `photongate new` copies. */
 export const starterFolder = fileURLToPath(new URL('../examples/starter', import.meta.url));
 
+/** What a thread for large messages runs: as it was built, because a thread reads no TypeScript. */
+export const threadFile = new URL('../dist/thread.js', import.meta.url);
+
 /** The folder that the build copies Scalar to, so that it is not a runtime dependency. */
 export const docsAssetsFolder = new URL('../dist/docs/', import.meta.url);

@@ -39,6 +39,7 @@ const layers: readonly (readonly string[])[] = [
   ['server'],
   ['config'],
   ['proxy'],
+  ['threads'],
   ['live'],
   ['workers', 'admin'],
   ['embed', 'cli'],

@@ -21,6 +21,7 @@ import { filterChannel, type FilterFailure } from '../routes/index.js';
 import { refusedChannel, type RefusedRequest } from '../server/index.js';
 import { codeText, type Problem } from '../status.js';
 import type { Severity } from '../telemetry/index.js';
+import { type ThreadFailure, threadsChannel } from '../threads/index.js';
 import { tlsChannel, type TlsEvent } from '../tls/index.js';
 import {
   upstreamChannel,
@@ -83,6 +84,11 @@ export function logEvents(log: EventSink): () => void {
       );
     }),
     subscribe(overloadChannel, (event: Overload) => logOverload(event, log)),
+    subscribe(threadsChannel, ({ reason }: ThreadFailure) =>
+      log.write('warn', `large messages are read and written by the event loop until a reload: ${reason}`, {
+        error: reason,
+      }),
+    ),
     subscribe(reloadChannel, (event: ReloadEvent) => logReload(event, log)),
     subscribe(tlsChannel, ({ subject, outcome, problems }: TlsEvent) => {
       if (outcome === 'renewed') log.problems('info', `the certificate of ${subject} is renewed`, problems);

@@ -5,7 +5,7 @@
 import { codecOptions } from '../codec/index.js';
 import { fallbackOptions } from '../fallback/index.js';
 import { builtinOptions } from '../builtin/index.js';
-import { gatewayOptions } from '../gateway/index.js';
+import { gatewayOptions, largeMessageOptions } from '../gateway/index.js';
 import { overloadOptions } from '../overload/index.js';
 import { mcpOptions } from '../mcp/index.js';
 import { callOptions } from '../metadata/index.js';
@@ -71,6 +71,7 @@ export const optionTable = {
   ...ownOptions,
   ...builtinOptions,
   ...gatewayOptions,
+  ...largeMessageOptions,
   ...overloadOptions,
   ...mcpOptions,
   ...transcodeOptions,
@@ -221,11 +222,14 @@ export function completeOptions(levels: readonly (GivenOptions | undefined)[]): 
 }
 
 /** The options of the process, complete. */
-export type ProcessOptions = OptionsOf<typeof telemetryOptions & typeof placeOptions>;
+export type ProcessOptions = OptionsOf<typeof telemetryOptions & typeof placeOptions & typeof largeMessageOptions>;
 
 /** The options of the process, which only the top level of a file and flags set. */
 export function completeProcessOptions(levels: readonly (GivenOptions | undefined)[]): ProcessOptions {
-  return pickFields({ ...telemetryOptions, ...placeOptions }, completeOptions(levels)) as ProcessOptions;
+  return pickFields(
+    { ...telemetryOptions, ...placeOptions, ...largeMessageOptions },
+    completeOptions(levels),
+  ) as ProcessOptions;
 }
 
 /** Values that follow from other given options. Without any, the key is absent, so that the preset counts. */

@@ -10,9 +10,11 @@ import { readBody } from './decode.js';
 
 const EMPTY = Buffer.alloc(0);
 
-/** What becomes of a body: exactly one of the two is called, once. */
+/** What becomes of a body: exactly one of these is called, once. */
 export interface BodyOutcome {
   onBody(body: Buffer): void;
+  /** In place of `onBody`, if the body is large: its parts, whose memory is nobody else's. */
+  onLargeBody?(parts: readonly Buffer[]): void;
   /** Too large, too slow (with the error to answer), or the client is gone (without one). */
   onFailure(error: StatusError | undefined): void;
 }
@@ -33,18 +35,21 @@ const CODING_OVERHEAD_BYTES = 64 * 1024;
 /**
  * Reads the whole body and decodes it; asks the client to send it where it waits for that.
  * @param maxBytes of the decoded body
+ * @param largeAboveBytes more is a large body. Default: none is
  */
 export function collectBody(
   exchange: Exchange,
   maxBytes: number,
   codings: readonly ContentCoding[],
   outcome: BodyOutcome,
+  largeAboveBytes = Infinity,
 ): void {
   if (!exchange.hasBody) {
     outcome.onBody(EMPTY);
     return;
   }
-  const pieces = new Pieces();
+  let pieces = new Pieces();
+  let isLarge = false;
   let failed = false;
   exchange.continue();
   const reading = readBody(
@@ -61,10 +66,17 @@ export function collectBody(
           outcome.onFailure(StatusError.tooLarge(maxBytes));
           return;
         }
-        pieces.push(chunk);
+        if (!isLarge && pieces.length + chunk.length > largeAboveBytes) {
+          isLarge = true;
+          pieces = inBlocks(pieces);
+        }
+        if (isLarge) pieces.copy(chunk, BLOCK_BYTES);
+        else pieces.push(chunk);
       },
       onEnd() {
-        if (!failed) outcome.onBody(pieces.takeAll());
+        if (failed) return;
+        if (isLarge) outcome.onLargeBody!([...pieces]);
+        else outcome.onBody(pieces.takeAll());
       },
       onAbort(error) {
         if (failed) return;
@@ -75,6 +87,15 @@ export function collectBody(
     },
     maxCodedBytes(maxBytes, codings),
   );
+}
+
+/** A large body is copied piece by piece: to join a hundred megabytes at its end would stop everybody for 50 ms. */
+const BLOCK_BYTES = 1024 ** 2;
+
+function inBlocks(pieces: Pieces): Pieces {
+  const blocks = new Pieces();
+  for (const piece of pieces) blocks.copy(piece, BLOCK_BYTES);
+  return blocks;
 }
 
 function maxCodedBytes(maxBytes: number, codings: readonly ContentCoding[]): number {

@@ -32,6 +32,7 @@ import {
   checkPlan,
   compilePlan,
   createContext,
+  isTranscoded,
   type ErrorFormatter,
   type TranscodeContext,
 } from '../transcode/index.js';
@@ -53,6 +54,7 @@ import { Constraints, type DocumentedPart, type OpenApiOptions, SchemaNotes } fr
 import type { GatewayOptions } from './options.js';
 import { servicesOf, visibleServices, withServicesOf } from './services.js';
 import { claimHeaders, HeaderRules } from './header-rules.js';
+import type { LargeMessages } from './large-messages.js';
 import { Retries } from './retries.js';
 import { type HintedRoute, RouteHints } from './route-hints.js';
 import type { RateLimits, RequestFilter, RouteTranscoder } from '../routes/index.js';
@@ -77,6 +79,8 @@ export interface BuiltGateway {
   readonly bindingFor: (httpMethod: string, path: string) => Binding | undefined;
   /** What documents depend on. */
   readonly documentOptions: OpenApiOptions;
+  /** The plan of a route by its key, which may be that of another gateway; undefined: there is no such route. */
+  readonly planOf: (key: string) => MethodPlan | undefined;
 }
 
 /** A service and the channel to its server. */
@@ -102,6 +106,10 @@ export interface GatewayContext {
   readonly listenHost: ListenHost;
   /** Of the mount; '' for the root. */
   readonly prefix: string;
+  /** Its name among all gateways of a configuration. Default: there is no other one. */
+  readonly name?: string;
+  /** Who works on large messages. Default: nobody but the event loop. */
+  readonly largeMessages?: LargeMessages | undefined;
   /** Also warn of routes that no request can reach. */
   readonly thorough: boolean;
   /** Services whose health `/health` tells besides its own: those of the mounts below this gateway. */
@@ -152,6 +160,8 @@ export function buildGateway(
     channelFor,
     listenHost,
     prefix,
+    name = '',
+    largeMessages,
     thorough,
     mounted = [],
     mountedParts = [],
@@ -208,7 +218,7 @@ export function buildGateway(
   const requestRules = compileRequestRules(schema, options, bindings, targets, problems);
   const visible = schema === wholeSchema ? undefined : new VisibleCalls(types, options);
   const builder = new PathMatcherBuilder<LazyRoute>(options);
-  addRoutes(bindings, channels, { ...context, requestRules, visible }, builder, problems);
+  const added = addRoutes(bindings, channels, { ...context, requestRules, visible, gateway: name }, builder, problems);
   const matcher = builder.build(problems);
   if (thorough) builder.reportShadowed(problems);
   const notes = options.openapi || options.asyncapi || options.mcp ? SchemaNotes.of(schema) : undefined;
@@ -269,7 +279,7 @@ export function buildGateway(
     encode: compileEncoder(options),
     cors: options.cors && compileCors(options.cors),
     fallback,
-    ...{ routes, limits, idempotency, options },
+    ...{ routes, limits, idempotency, options, largeMessages },
     // Who sends too much costs nothing more.
     filters: limits?.early === undefined ? ownFilters : [limits.early, ...ownFilters],
     headerRules: options.headerRules.length === 0 ? undefined : new HeaderRules(options.headerRules, rpcs),
@@ -292,6 +302,16 @@ export function buildGateway(
     mcp,
     bindingFor,
     documentOptions,
+    planOf: planFinder(added),
+  };
+}
+
+/** The keys of thousands of routes are made when one is asked for. */
+function planFinder(routes: readonly LazyRoute[]): BuiltGateway['planOf'] {
+  let byKey: ReadonlyMap<string, LazyRoute> | undefined;
+  return (key) => {
+    byKey ??= new Map(routes.map((route) => [route.key, route]));
+    return byKey.get(key)?.plan;
   };
 }
 
@@ -354,7 +374,15 @@ class LazyRoute implements Route {
     readonly binding: Binding,
     private readonly context: RouteContext,
     readonly channel: Channel,
+    /** Among the routes of its gateway. */
+    private readonly index: number,
   ) {}
+
+  /** See `MethodPlan.key`. */
+  get key(): string {
+    const { httpMethod, method } = this.binding;
+    return `${this.context.gateway} ${this.index} ${httpMethod} ${this.template} ${method.fullName}`;
+  }
 
   get template(): string {
     return this.binding.template.source;
@@ -370,7 +398,8 @@ class LazyRoute implements Route {
 
   private compile(): MethodPlan {
     const { binding, context } = this;
-    return planAround(compilePlan(binding, context), binding.method, false, context);
+    const plan = planAround(compilePlan(binding, context), binding.method, false, context);
+    return isTranscoded(binding) ? { ...plan, key: this.key } : plan;
   }
 }
 
@@ -392,7 +421,10 @@ function planAround(
 }
 
 /** What the routes of a gateway share. */
-interface RouteContext extends TranscodeContext, MessageChecks {}
+interface RouteContext extends TranscodeContext, MessageChecks {
+  /** See `GatewayContext.name`. */
+  readonly gateway: string;
+}
 
 /** The rules of the requests that are to be checked; undefined if none are. */
 function compileRequestRules(
@@ -433,12 +465,14 @@ function addRoutes(
   context: RouteContext,
   builder: PathMatcherBuilder<LazyRoute>,
   problems: ProblemList,
-): void {
-  for (const binding of bindings) {
+): LazyRoute[] {
+  return bindings.flatMap((binding, index) => {
     const channel = channels.get(binding.method.service.fullName);
-    if (channel === undefined || !problems.attempt(() => checkPlan(binding, context))) continue;
-    builder.add(binding, new LazyRoute(binding, context, channel));
-  }
+    if (channel === undefined || !problems.attempt(() => checkPlan(binding, context))) return [];
+    const route = new LazyRoute(binding, context, channel, index);
+    builder.add(binding, route);
+    return [route];
+  });
 }
 
 /**

@@ -211,8 +211,8 @@ const AS_IT_CAME: Normalized = {};
 
 /** How requests become calls, and answers what clients read. */
 function transcodingParts(parts: GatewayParts): Partial<GatewayParts> {
-  const { matcher, maxBodyBytes, writeError, hints, options } = parts;
-  return { matcher, maxBodyBytes, writeError, hints, options };
+  const { matcher, maxBodyBytes, writeError, hints, options, largeMessages } = parts;
+  return { matcher, maxBodyBytes, writeError, hints, options, largeMessages };
 }
 
 const everyPage = (): boolean => true;

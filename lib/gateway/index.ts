@@ -5,4 +5,5 @@ export { apiKeysChannel, jwksChannel, type KeyFetch, type KeysRead } from '../po
 export { errorChannel, failureChannel, type InternalError, publishFault, type RequestFailure } from './diagnostics.js';
 export { Gateway, type RequestCount } from './gateway.js';
 export { defaultGatewayOptions, gatewayOptions, type GatewayOptions } from './options.js';
+export { LargeCall, largeMessageOptions, type LargeMessages, NotElsewhere } from './large-messages.js';
 export { type Mount, MountRouter } from './mount-router.js';

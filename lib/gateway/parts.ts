@@ -11,6 +11,7 @@ import type { StatusError } from '../status.js';
 import { type Observer } from '../telemetry/index.js';
 import { type Access } from './access.js';
 import type { HeaderRules } from './header-rules.js';
+import type { LargeMessages } from './large-messages.js';
 import { type Route, type RouteTables } from './decide.js';
 import type { GatewayOptions } from './options.js';
 import type { RouteHints } from './route-hints.js';
@@ -67,6 +68,8 @@ export interface GatewayParts extends RouteTables {
   readonly idempotency?: Idempotency | undefined;
   /** Which calls are sent again; undefined: none. */
   readonly retries?: Retries | undefined;
+  /** Who works on large messages; undefined: nobody but the event loop. */
+  readonly largeMessages?: LargeMessages | undefined;
   /** Which headers of calls change; undefined: none do. */
   readonly headerRules?: HeaderRules | undefined;
   /** Full names of all RPCs that are served, whether or not native gRPC reaches them. */

@@ -32,6 +32,7 @@ import { type McpEndpoint, METADATA_PATH } from '../mcp/index.js';
 import { AgentRun } from './agent-run.js';
 import { SocketRun } from './socket.js';
 import { type StreamRun, streamRun } from './stream.js';
+import { LargeCall } from './large-messages.js';
 import { UnaryRun } from './unary.js';
 import { callerIdentity, KeyedCall } from './keyed-call.js';
 import type { GatewayParts } from './parts.js';
@@ -296,7 +297,12 @@ export class Run extends Ending implements RoutedOwner {
     const used = observation === undefined ? ruled : observation.observe(ruled);
     if (stream === undefined) {
       const keyed = this.keyedCall(plan, head);
-      const run = new UnaryRun(exchange, unary!, used, path, keyed ?? this, keyed);
+      const { largeMessages } = this.parts;
+      const large =
+        largeMessages === undefined || plan.key === undefined
+          ? undefined
+          : new LargeCall(largeMessages, plan.key, head, captures);
+      const run = new UnaryRun(exchange, unary!, used, path, keyed ?? this, keyed, large);
       this.call = run;
       return run.start();
     }

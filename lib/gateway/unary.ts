@@ -5,8 +5,9 @@
 import type { Call, CallListener, CallStatus, Channel, Exchange, Metadata, Reply, UnaryExchange } from '../exchange.js';
 import { Code, StatusError } from '../status.js';
 import type { Frame } from '../wire/index.js';
-import { checkAnnouncedLength, collectBody } from './body.js';
+import { type BodyOutcome, checkAnnouncedLength, collectBody } from './body.js';
 import type { KeyedCall } from './keyed-call.js';
+import type { LargeCall } from './large-messages.js';
 import { quietly } from './quietly.js';
 import type { UnaryOutcome } from './unary-outcome.js';
 
@@ -22,7 +23,10 @@ export class UnaryRun implements CallListener {
   private isDetached = false;
   private cancelDetached: (() => void) | undefined;
 
-  /** @param keyed present if the call is made once for its `Idempotency-Key`; it is the outcome, too */
+  /**
+   * @param keyed present if the call is made once for its `Idempotency-Key`; it is the outcome, too
+   * @param large present if another thread works on its large messages
+   */
   constructor(
     private readonly exchange: Exchange,
     private readonly unary: UnaryExchange,
@@ -30,20 +34,33 @@ export class UnaryRun implements CallListener {
     private readonly path: string,
     private readonly outcome: UnaryOutcome,
     private readonly keyed?: KeyedCall,
+    private readonly large?: LargeCall,
   ) {}
 
   /** @throws StatusError 413 where the head announces too large a body. */
   start(): void {
-    const { exchange, unary } = this;
+    const { exchange, unary, large } = this;
     const { maxBodyBytes, contentCodings } = unary;
     checkAnnouncedLength(exchange, maxBodyBytes, contentCodings);
-    collectBody(exchange, maxBodyBytes, contentCodings, {
+    const outcome: BodyOutcome = {
       onBody: (body) => this.guard(() => this.send(unary.request(body))),
+      onLargeBody: (parts) => this.whenDone(large!.request(parts, unary), (message) => this.send(message)),
       onFailure: (error) => {
-        if (error === undefined) this.done = true;
+        if (error === undefined) this.settle();
         else this.fail(error);
       },
-    });
+    };
+    collectBody(exchange, maxBodyBytes, contentCodings, outcome, large?.aboveBytes);
+  }
+
+  /** Goes on when another thread has done its part, unless nobody waits any more. */
+  private whenDone<Result>(work: Promise<Result>, next: (result: Result) => void): void {
+    work.then(
+      (result) => {
+        if (!this.done) this.guard(() => next(result));
+      },
+      (error: unknown) => this.fail(error),
+    );
   }
 
   private send(message: Buffer): void {
@@ -102,7 +119,13 @@ export class UnaryRun implements CallListener {
       if (this.message === undefined) {
         throw new StatusError(Code.INTERNAL, 'the service ended the call without a message');
       }
-      this.finish(this.unary.reply(this.message, this.headers, status.trailers));
+      const { message, headers, unary, large } = this;
+      const { trailers } = status;
+      if (large === undefined || message.length <= large.aboveBytes) {
+        this.finish(unary.reply(message, headers, trailers));
+      } else {
+        this.whenDone(large.reply(message, headers, trailers, unary), (reply) => this.finish(reply));
+      }
     });
   }
 
@@ -110,7 +133,7 @@ export class UnaryRun implements CallListener {
   clientGone(): void {
     if (this.done) return;
     if (this.keyed !== undefined && this.call !== undefined) return this.detach(this.keyed, this.call);
-    this.done = true;
+    this.settle();
     this.cancel();
   }
 
@@ -140,15 +163,19 @@ export class UnaryRun implements CallListener {
 
   private fail(error: unknown): void {
     if (this.done) return;
-    this.done = true;
-    this.cancelDetached?.();
+    this.settle();
     this.cancel();
     this.outcome.onError(error);
   }
 
-  private finish(reply: Reply): void {
+  private settle(): void {
     this.done = true;
+    if (this.large !== undefined) this.large.isWanted = false;
     this.cancelDetached?.();
+  }
+
+  private finish(reply: Reply): void {
+    this.settle();
     this.outcome.onReply(reply);
   }
 }

@@ -10,8 +10,10 @@ import type { Channel, OwnHealth } from '../exchange.js';
 import { type PreparedListener, type PreparedProxy, type PrepareOptions, prepareProxy } from '../proxy/index.js';
 import { Sequence } from '../queue.js';
 import { diskFiles, type FileReader, type ReflectedSet } from '../schema/index.js';
+import { wallClock } from '../clock.js';
 import { ConfigError, type Problem } from '../status.js';
 import type { ListenerStatus, Observer } from '../telemetry/index.js';
+import { MessageThreads } from '../threads/index.js';
 import { reloadChannel, type ReloadEvent } from './diagnostics.js';
 import { fingerprint, reflectAll, type ReflectingUpstream, reflectingUpstreams, type Reflection } from './reflect.js';
 import { needsRestart, LiveListener } from './live-listener.js';
@@ -74,6 +76,8 @@ class LiveProxy implements RunningProxy, OwnHealth {
   private readonly ending = new AbortController();
   readonly listeners: LiveListener[] = [];
   private current: PreparedProxy | undefined;
+  /** Those that work on large messages, by the routes whose messages they are. */
+  private readonly threadsOf = new WeakMap<PreparedProxy, MessageThreads>();
   /** The channels of `upstreams`. */
   private upstreamLease = this.connections.lease();
   private reflecting: readonly ReflectingUpstream[] = [];
@@ -185,6 +189,7 @@ class LiveProxy implements RunningProxy, OwnHealth {
     this.ending.abort();
     await Promise.all(this.listeners.map((listener) => listener.drain()));
     this.connections.close();
+    this.closeThreads(this.current);
   }
 
   // ---- schemas of upstreams
@@ -197,17 +202,20 @@ class LiveProxy implements RunningProxy, OwnHealth {
     const reflected = results.flatMap(({ set }) => set ?? []);
     const files = new RecordingFiles(diskFiles);
     const observer = this.startOptions.observerFor?.(config);
+    const threads = threadsFor(config, reflected);
     const options: PrepareOptions = {
       connections: this.connections,
       reflected,
       pending,
       files,
       observer,
+      largeMessages: threads,
       health: this,
       boundHost: (fd) => this.listeners.find((listener) => listener.fd === fd)?.boundHost ?? '',
     };
     try {
       const prepared = prepareProxy(config, options);
+      if (threads !== undefined) this.threadsOf.set(prepared, threads);
       this.files = this.readFrom = files.seen;
       this.isPending = pending.length > 0;
       if (this.isPending) {
@@ -301,11 +309,17 @@ class LiveProxy implements RunningProxy, OwnHealth {
     reloadChannel.publish({ outcome, problems } satisfies ReloadEvent);
   }
 
+  private closeThreads(prepared: PreparedProxy | undefined): void {
+    if (prepared !== undefined) this.threadsOf.get(prepared)?.close();
+  }
+
   // ---- exchange of routes
 
   /** Each listener gets the routes of its address; returns what needs a restart. */
   private replaceRoutes(prepared: PreparedProxy): Problem[] {
     const rest: PreparedListener[] = [...prepared.listeners];
+    const before = this.current;
+    let retiring = this.listeners.length;
     const problems = this.listeners.flatMap((listener) => {
       const old = listener.current;
       const index = rest.findIndex((next) => listener.isAt(next));
@@ -314,7 +328,10 @@ class LiveProxy implements RunningProxy, OwnHealth {
         return [needsRestart(what)];
       }
       const needed = listener.replace(rest.splice(index, 1)[0]!);
-      retire(old);
+      retire(old, () => {
+        retiring--;
+        if (retiring === 0) this.closeThreads(before);
+      });
       return needed;
     });
     for (const { config, lease } of rest) {
@@ -327,15 +344,24 @@ class LiveProxy implements RunningProxy, OwnHealth {
   }
 }
 
-/** Lets go of its connections when its last request has ended. */
-function retire({ parts, lease }: PreparedListener): void {
+/** Lets go of its connections when its last request has ended, and says so. */
+function retire({ parts, lease }: PreparedListener, onRetired: () => void): void {
   let busy = parts.length;
   for (const { gateway } of parts) {
     gateway.onIdle(() => {
       busy--;
-      if (busy === 0) lease.release();
+      if (busy > 0) return;
+      lease.release();
+      onRetired();
     });
   }
+}
+
+/** Nothing is started before a message needs it. */
+function threadsFor(config: Config, reflected: readonly ReflectedSet[]): MessageThreads | undefined {
+  const { largeMessageBytes: aboveBytes, largeMessageThreads: maxThreads } = config.options;
+  if (maxThreads === 0) return undefined;
+  return new MessageThreads({ aboveBytes, maxThreads, config, reflected, loadedAtMs: wallClock().getTime() });
 }
 
 function isTransient({ code }: Problem): boolean {

@@ -11,6 +11,7 @@ import {
   type BuiltGateway,
   type GatewayContext,
   type GatewayOptions,
+  type LargeMessages,
   type ServedService,
   MountRouter,
 } from '../gateway/index.js';
@@ -101,6 +102,8 @@ export interface PrepareOptions {
   readonly observer?: GatewayContext['observer'];
   /** What health checks are told. Default: that all is well. */
   readonly health?: OwnHealth | undefined;
+  /** Who works on large messages. Default: nobody but the event loop. */
+  readonly largeMessages?: LargeMessages | undefined;
   /** The address that an open socket is bound to; asked at the first request. Default: it is not known. */
   readonly boundHost?: (fd: number) => string;
   /** What is called in the place of a channel, for a look at the calls. Default: the channel. */
@@ -175,6 +178,7 @@ function prepareListeners(
       if (options.offline === true) return () => offlineChannel;
       return table === undefined ? channelsOf(mount, lease, problems) : (service) => usualChannel(table, service);
     };
+    let built = 0;
     const build = (
       mount: MountConfig,
       mounted: readonly PreparedPart[],
@@ -196,6 +200,8 @@ function prepareListeners(
         ...(transcoders !== undefined && { transcoders }),
         listenHost: listener.fd === undefined ? listener.host : () => boundHost(listener.fd!),
         prefix: mount.prefix,
+        name: `${index}.${built++}`,
+        largeMessages: options.largeMessages,
         thorough: options.thorough ?? false,
         mounted: [...below.flatMap(({ services }) => services), ...pending.map(notServing)],
         mountedParts: documentedParts(below),

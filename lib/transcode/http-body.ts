@@ -3,6 +3,7 @@
  * a large body is copied only once.
  */
 import { isHeaderValue } from '../headers.js';
+import type { Binding } from '../rule/index.js';
 import type { FieldDescriptor, MessageDescriptor } from '../schema/types.js';
 import { Code, StatusError } from '../status.js';
 import { quote } from '../uri.js';
@@ -28,6 +29,12 @@ export interface HttpBody {
 export function endsInHttpBody(message: MessageDescriptor, path: readonly FieldDescriptor[]): boolean {
   const field = path.at(-1);
   return field === undefined ? isHttpBody(message) : !field.repeated && isHttpBody(field.message);
+}
+
+/** True if the bytes of request and answer are JSON, or another text, and not those of an HttpBody. */
+export function isTranscoded({ method: { input, output }, body, responseBody = [] }: Binding): boolean {
+  if (endsInHttpBody(output, responseBody)) return false;
+  return body.kind === 'none' || !endsInHttpBody(input, body.kind === 'field' ? body.path : []);
 }
 
 /**

@@ -581,6 +581,8 @@ const elsewhere: Readonly<Record<string, string>> = {
   sse_keep_alive: 'test/e2e/streams.test.ts',
   sse_retry: 'test/e2e/last-event-id.test.ts',
   max_concurrent_requests: 'test/e2e/http.test.ts',
+  large_message_bytes: 'test/threads/threads.test.ts',
+  large_message_threads: 'test/threads/threads.test.ts',
   max_event_loop_delay: 'test/e2e/overload.test.ts',
   overload_retry_after: 'test/e2e/overload.test.ts',
   preset: 'test/e2e/presets.test.ts',

@@ -1,0 +1,2 @@
+export { type ThreadFailure, threadsChannel } from './diagnostics.js';
+export { MessageThreads, type ThreadSettings } from './message-threads.js';
