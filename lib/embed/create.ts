@@ -4,8 +4,10 @@
  */
 import { libraryName, type LibraryOptions, loadConfig, optionSpecs } from '../config/index.js';
 import { Connections } from '../connections.js';
+import { largeMessageOptions } from '../gateway/index.js';
 import { prepareProxy } from '../proxy/index.js';
 import { ConfigError, type Problem } from '../status.js';
+import { threadsFor } from '../threads/index.js';
 import { fastifyPlugin } from './fastify.js';
 import { fetchHandler } from './fetch.js';
 import { Host } from './host.js';
@@ -39,10 +41,17 @@ export function createGateway(input: GatewayInput): EmbeddedGateway {
   // No address: whether it is one of loopback, and so in danger of DNS rebinding, is not known here.
   const listeners = config.listeners.map((listener) => ({ ...listener, listen: '', host: '' }));
   const connections = new Connections();
-  const prepared = prepareProxy({ ...config, listeners }, { connections, errorFormat });
+  const ownConfig = { ...config, listeners };
+  // A function of the application cannot be called in another thread.
+  const threads = errorFormat === undefined ? threadsFor(ownConfig) : undefined;
+  const prepared = prepareProxy(ownConfig, { connections, errorFormat, largeMessages: threads });
   for (const { lease } of prepared.listeners) lease.start();
   const [part] = prepared.listeners[0]!.parts;
-  const host = new Host(part!.gateway, part!.config.options, () => connections.close(), askedPages(given));
+  const release = (): void => {
+    connections.close();
+    threads?.close();
+  };
+  const host = new Host(part!.gateway, part!.config.options, release, askedPages(given));
   const node = nodeHandler(host);
   const { handler: upgrade, attach } = new Upgrades(host);
   return {
@@ -88,7 +97,12 @@ const listenerOnly = new Set(
     .map(({ name }) => libraryName(name)),
 );
 
-const processOnly = new Set(optionSpecs.flatMap((spec) => (spec.processOnly ? [libraryName(spec.name)] : [])));
+/** Of the command, because a gateway in an application neither logs nor knows where it runs. */
+const commandOnly = new Set(
+  optionSpecs
+    .filter(({ name, processOnly }) => processOnly && !(name in largeMessageOptions))
+    .map(({ name }) => libraryName(name)),
+);
 
 const otherNames: Readonly<Record<string, string>> = {
   upstream: 'write upstreams: "127.0.0.1:50051", or a list',
@@ -100,7 +114,7 @@ const otherNames: Readonly<Record<string, string>> = {
 function refuseForeignOptions(options: object): void {
   const problems: Problem[] = [];
   for (const [name, value] of Object.entries(options)) {
-    if (value !== undefined && processOnly.has(name)) problems.push(ofProcess(name));
+    if (value !== undefined && commandOnly.has(name)) problems.push(ofProcess(name));
     const hint = otherNames[name];
     if (value === undefined || !(listenerOnly.has(name) || hint !== undefined)) continue;
     problems.push(

@@ -10,10 +10,9 @@ import type { Channel, OwnHealth } from '../exchange.js';
 import { type PreparedListener, type PreparedProxy, type PrepareOptions, prepareProxy } from '../proxy/index.js';
 import { Sequence } from '../queue.js';
 import { diskFiles, type FileReader, type ReflectedSet } from '../schema/index.js';
-import { wallClock } from '../clock.js';
 import { ConfigError, type Problem } from '../status.js';
 import type { ListenerStatus, Observer } from '../telemetry/index.js';
-import { MessageThreads } from '../threads/index.js';
+import { type MessageThreads, threadsFor } from '../threads/index.js';
 import { reloadChannel, type ReloadEvent } from './diagnostics.js';
 import { fingerprint, reflectAll, type ReflectingUpstream, reflectingUpstreams, type Reflection } from './reflect.js';
 import { needsRestart, LiveListener } from './live-listener.js';
@@ -355,13 +354,6 @@ function retire({ parts, lease }: PreparedListener, onRetired: () => void): void
       onRetired();
     });
   }
-}
-
-/** Nothing is started before a message needs it. */
-function threadsFor(config: Config, reflected: readonly ReflectedSet[]): MessageThreads | undefined {
-  const { largeMessageBytes: aboveBytes, largeMessageThreads: maxThreads } = config.options;
-  if (maxThreads === 0) return undefined;
-  return new MessageThreads({ aboveBytes, maxThreads, config, reflected, loadedAtMs: wallClock().getTime() });
 }
 
 function isTransient({ code }: Problem): boolean {

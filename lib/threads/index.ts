@@ -1,2 +1,2 @@
 export { type ThreadFailure, threadsChannel } from './diagnostics.js';
-export { MessageThreads, type ThreadSettings } from './message-threads.js';
+export { MessageThreads, threadsFor, type ThreadSettings } from './message-threads.js';

@@ -3,10 +3,13 @@
  * piece of work at a time, and ends when it has had nothing to do for a while.
  */
 import { Worker } from 'node:worker_threads';
+import { wallClock } from '../clock.js';
+import type { Config } from '../config/index.js';
 import type { Metadata, Reply } from '../exchange.js';
 import { type LargeCall, type LargeMessages, NotElsewhere } from '../gateway/index.js';
 import { threadFile } from '../installation.js';
 import { Queue } from '../queue.js';
+import type { ReflectedSet } from '../schema/index.js';
 import { Code, StatusError } from '../status.js';
 import { type ThreadFailure, threadsChannel } from './diagnostics.js';
 import { asBuffer, type Order, type ThreadInput, type Told, unpackError } from './messages.js';
@@ -18,6 +21,16 @@ export interface ThreadSettings extends ThreadInput {
   readonly maxThreads: number;
   /** How long a thread waits for work before it ends, in milliseconds. Default: a minute. */
   readonly idleMs?: number;
+}
+
+/**
+ * The threads that a configuration allows, of which none is started before a message needs it; undefined: it allows none.
+ * Call it before anything is loaded.
+ */
+export function threadsFor(config: Config, reflected: readonly ReflectedSet[] = []): MessageThreads | undefined {
+  const { largeMessageBytes: aboveBytes, largeMessageThreads: maxThreads } = config.options;
+  if (maxThreads === 0) return undefined;
+  return new MessageThreads({ aboveBytes, maxThreads, config, reflected, loadedAtMs: wallClock().getTime() });
 }
 
 /** Work that waits or is under way. */

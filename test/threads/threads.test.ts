@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
-import { loadConfig, type Settings, startProxy } from '../../lib/index.js';
+import { createGateway, loadConfig, type Settings, startProxy } from '../../lib/index.js';
 import { LargeCall } from '../../lib/gateway/index.js';
 import { MessageThreads, type ThreadFailure, threadsChannel } from '../../lib/threads/index.js';
 import { startEchoService } from '../support/echo-service.js';
@@ -493,4 +493,29 @@ void t.test('after a reload the old threads end with the last request on the old
   release();
   t.match((await flying).json, { name: 'a', count: 7 });
   await until(() => ended[0] === true);
+});
+
+void t.test('in an application too, but for one whose errors are a function', async (t) => {
+  const service = await startEchoService(schemaFromText(proto));
+  t.teardown(() => service.close());
+  const started = workers();
+  t.teardown(started.stop);
+  const folder = t.testdir({ 'shop.proto': proto });
+  const ask = async (more: object): Promise<number> => {
+    const upstreams = service.target;
+    const gateway = createGateway({
+      proto: join(folder, 'shop.proto'),
+      upstreams,
+      largeMessageBytes: '64KiB',
+      ...more,
+    });
+    const request = { method: 'POST', headers: json, body: JSON.stringify(order) };
+    const answer = await gateway.fetch(new Request('http://example/v1/orders/a', request));
+    t.match(await answer.json(), { name: 'a', count: 7 });
+    await gateway.close();
+    return started.count;
+  };
+  t.equal(await ask({}), 1);
+  t.equal(await ask({ errorFormat: () => ({ status: 500 }) }), 1);
+  t.equal(await ask({ largeMessageThreads: 0 }), 1);
 });
